@@ -1,0 +1,56 @@
+/** Slurm's configuration files for a lab. Pure text. */
+import type { LabLayout } from './layout.ts';
+
+export const epilogFile = '/etc/slurm/epilog-hpc-dockerjob';
+
+/** What one simulated node offers to Slurm. */
+export interface NodeSize {
+  readonly cpus: number;
+  readonly memoryMb: number;
+}
+
+/** slurm.conf: consumable cores and memory, processes tracked and limited by cgroup, an extern step on every node. */
+export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
+  const nodes = layout.nodes.map(
+    ({ name, address }) =>
+      `NodeName=${name} NodeAddr=${address} CPUs=${size.cpus} Sockets=1 CoresPerSocket=${size.cpus} ThreadsPerCore=1 RealMemory=${size.memoryMb} State=UNKNOWN`,
+  );
+  const settings = [
+    `ClusterName=${layout.shape.name}`,
+    `SlurmctldHost=${layout.head.name}(${layout.head.address})`,
+    'SlurmUser=slurm',
+    'AuthType=auth/munge',
+    'CryptoType=crypto/munge',
+    'MpiDefault=none',
+    'StateSaveLocation=/var/spool/slurmctld',
+    'SlurmdSpoolDir=/var/spool/slurmd',
+    'SlurmctldPidFile=/run/slurmctld.pid',
+    'SlurmdPidFile=/run/slurmd.pid',
+    'ProctrackType=proctrack/cgroup',
+    'TaskPlugin=task/affinity,task/cgroup',
+    'JobAcctGatherType=jobacct_gather/cgroup',
+    'JobAcctGatherFrequency=30',
+    'PrologFlags=Contain',
+    `Epilog=${epilogFile}`,
+    'SelectType=select/cons_tres',
+    'SelectTypeParameters=CR_CPU_Memory',
+    // Every node claims the same few cores of one machine, so what slurmd finds must not decide.
+    'SlurmdParameters=config_overrides',
+    'DefMemPerCPU=1024',
+    'KillWait=10',
+    'MinJobAge=600',
+    'ReturnToService=2',
+    // Prompt for people and tests: Slurm's own pauses suit thousands of jobs.
+    'SchedulerParameters=batch_sched_delay=0,sched_interval=5,sched_min_interval=0,bf_interval=5',
+    'SlurmdTimeout=30',
+    'UnkillableStepTimeout=60',
+    'AccountingStorageType=accounting_storage/none',
+  ];
+  const partition = `PartitionName=lab Nodes=${layout.nodes.map(({ name }) => name).join(',')} Default=YES MaxTime=INFINITE State=UP`;
+  return `${[...settings, ...nodes, partition].join('\n')}\n`;
+}
+
+/** cgroup.conf for cgroup v1: a job gets its cores and its memory, and no more. */
+export function renderCgroupConf(): string {
+  return ['CgroupPlugin=cgroup/v1', 'ConstrainCores=yes', 'ConstrainRAMSpace=yes', ''].join('\n');
+}

@@ -1,0 +1,59 @@
+/**
+ * Builds the programs into dist/: per program a bundle, V8 cached data made by the very Node that will run it
+ * (the version is pinned), and a boot file that puts the two together. Cached data that does not fit is ignored by V8.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { inlineEtcdProto } from './esbuild-inline-etcd-proto.ts';
+import { dropDockerSession } from './esbuild-drop-docker-session.ts';
+
+const programs = {
+  middleware: 'src/cli.ts',
+  helper: 'src/helper/helper-entry.ts',
+  agent: 'src/discovery/agent-entry.ts',
+  'ssh-client': 'src/discovery/ssh-client-entry.ts',
+};
+
+// Reads the bundle once and compiles it with its cached data; every path is relative to this file.
+const bootText = (name: string): string => `'use strict';
+const { readFileSync } = require('node:fs');
+const { Script, constants } = require('node:vm');
+const file = __dirname + '/${name}.bundle.cjs';
+let cachedData;
+try { cachedData = readFileSync(__dirname + '/${name}.cache'); } catch {}
+const script = new Script('(function (exports, require, module, __filename, __dirname) {' + readFileSync(file, 'utf8') + '\\n})', {
+  filename: file, cachedData, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+});
+if (process.env.HPCDJ_BUILD_CACHE === '1') require('node:process').on('exit', () => {
+  require('node:fs').writeFileSync(__dirname + '/${name}.cache', script.createCachedData());
+});
+script.runInThisContext()(exports, require, module, file, __dirname);
+`;
+
+const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+await rm('dist', { recursive: true, force: true });
+await mkdir('dist');
+for (const [name, entry] of Object.entries(programs)) {
+  await build({
+    entryPoints: [entry],
+    outfile: `dist/${name}.bundle.cjs`,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    legalComments: 'none',
+    logLevel: 'warning',
+    define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
+    // Optional native add-ons: never built, never needed.
+    external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
+    plugins: [inlineEtcdProto(), dropDockerSession()],
+  });
+  await writeFile(`dist/${name}.cjs`, bootText(name));
+  // `--version` runs the start-up path, so that the cached data holds the functions that every start needs.
+  const run = spawnSync(process.execPath, [`dist/${name}.cjs`, '--version'], {
+    env: { HPCDJ_BUILD_CACHE: '1' },
+    encoding: 'utf8',
+  });
+  if (run.status !== 0) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
+}

@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { createProgram } from './middleware/create-program.ts';
+import type { CliActions } from './middleware/create-program.ts';
+import { explainRequest } from './middleware/explain-request.ts';
+import { outcomeJson, refusalJson } from './middleware/outcome.ts';
+import { readRequest } from './middleware/read-request.ts';
+import { runJob } from './middleware/run-job.ts';
+import { showProgress } from './middleware/show-progress.ts';
+import { checkConfigFile } from './config/check-config.ts';
+import { findScheduler } from './main.ts';
+import { asJobError, exitStatus } from './shared/errors.ts';
+import { CommanderError } from 'commander';
+
+/** argv -> request, outcome -> standard output and exit status. The only place of this program that exits. */
+const startedAtMs = performance.now() - process.uptime() * 1000;
+
+const actions: CliActions = {
+  run: async (options, command) => {
+    const progress = showProgress(
+      { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY },
+      { isQuiet: options.quiet === true, startedAtMs },
+    );
+    try {
+      const request = readRequest(options, command, process.env, process.cwd());
+      const scheduler = findScheduler(process.env);
+      const outcome = await runJob({
+        request,
+        scheduler,
+        environment: process.env,
+        uid: process.getuid?.() ?? -1,
+        progress,
+      });
+      if (outcome.end.by === 'middleware') {
+        const { message, hint, code } = outcome.end;
+        process.stderr.write(`hpc-submit-dockerjob: ${[message, hint, `[${code}]`].filter(Boolean).join(' ')}\n`);
+      }
+      writeOutcome(options.json, outcomeJson(outcome));
+      return outcome.end.exitStatus;
+    } catch (thrown) {
+      writeOutcome(options.json, refusalJson(asJobError(thrown)));
+      throw thrown;
+    }
+  },
+  explain: async (options, command) => {
+    process.stdout.write(await explainRequest(options, command, process.env, process.cwd()));
+    return 0;
+  },
+  checkConfig: async (file) => {
+    const problems = await checkConfigFile(file);
+    if (problems.length === 0) {
+      process.stdout.write(`${file}: valid\n`);
+      return 0;
+    }
+    process.stderr.write(`${problems.join('\n')}\n`);
+    return exitStatus.badConfig;
+  },
+};
+
+/** `--json` prints the outcome as the last line of standard output, `--json=FILE` writes it to a file. */
+function writeOutcome(json: string | boolean | undefined, text: string): void {
+  if (json === undefined || json === false) return;
+  if (json === true) process.stdout.write(`${text}\n`);
+  else writeFileSync(json, `${text}\n`);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  // What follows -- is the user's command and is never looked at for options of ours.
+  const separator = argv.indexOf('--');
+  const own = separator < 0 ? argv : argv.slice(0, separator);
+  const command = separator < 0 ? [] : argv.slice(separator + 1);
+  let status: number = exitStatus.bug;
+  const program = createProgram(command, actions, (result) => (status = result));
+  try {
+    await program.parseAsync(own, { from: 'user' });
+    return status;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitStatus.usage;
+    const error = asJobError(thrown);
+    process.stderr.write(`hpc-submit-dockerjob: ${error.toLine()}\n`);
+    if (error.code === 'BUG' && process.env['HPCDJ_DEBUG'])
+      process.stderr.write(`${String(error.cause instanceof Error ? error.cause.stack : error.cause)}\n`);
+    return error.exitStatus;
+  }
+}
+
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+  // Standard output may be a slow pipe: the process ends by itself once it is through; nothing else may hold it.
+  setTimeout(() => process.exit(status), 5000).unref();
+});

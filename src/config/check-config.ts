@@ -1,0 +1,12 @@
+import { asJobError } from '../shared/errors.ts';
+import { readSiteFile } from './load-site.ts';
+import { readSite } from './parse-site.ts';
+
+/** All that is wrong with a policy file before it is installed; empty when it may be. Does not ask whose file it is. */
+export async function checkConfigFile(path: string): Promise<readonly string[]> {
+  try {
+    return readSite(await readSiteFile(path), path).problems;
+  } catch (thrown) {
+    return [asJobError(thrown).message];
+  }
+}

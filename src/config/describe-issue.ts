@@ -1,0 +1,54 @@
+import type { z } from 'zod';
+import { findNearestName } from '../shared/nearest-name.ts';
+import type { SitePath } from './read-site-yaml.ts';
+import { keysAt } from './schema-tree.ts';
+
+/** One fault of shape in words, with the path of the key that it is about. */
+export interface DescribedIssue {
+  readonly path: SitePath;
+  readonly message: string;
+}
+
+/** What the schema found wrong, as `expected …, got …`; one entry for each unknown key. */
+export function describeIssue(issue: z.core.$ZodIssue, root: unknown): DescribedIssue[] {
+  const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key], message: describeUnknownKey(key, path) }));
+  }
+  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
+  const found = valueAt(root, path);
+  if (found === undefined) return [{ path, message: `is missing: ${issue.message}` }];
+  return [{ path, message: `${issue.message}, got ${showValue(found)}` }];
+}
+
+/** `network.pool`, `mounts.allowed[0].source`, `applications."openfoam:2.3.0".image` */
+export function formatPath(path: SitePath): string {
+  return path
+    .map((step, position) => {
+      if (typeof step === 'number') return `[${step}]`;
+      return (position === 0 ? '' : '.') + (/^[A-Za-z_][\w-]*$/.test(step) ? step : JSON.stringify(step));
+    })
+    .join('');
+}
+
+/** The value as JSON, cut: a file may hold anything. */
+export function showValue(value: unknown): string {
+  const shown = JSON.stringify(value);
+  return shown.length > 80 ? `${shown.slice(0, 77)}…` : shown;
+}
+
+/** What stands at the path in plain values; undefined when nothing does. */
+export function valueAt(root: unknown, path: SitePath): unknown {
+  return path.reduce<unknown>(
+    (value, step) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, step) ? Reflect.get(value, step) : undefined,
+    root,
+  );
+}
+
+function describeUnknownKey(key: string, sectionPath: SitePath): string {
+  const known = keysAt(sectionPath);
+  const nearest = findNearestName(key, known);
+  const meant = nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`;
+  return `unknown key; ${meant}`;
+}

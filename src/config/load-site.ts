@@ -1,0 +1,50 @@
+import { open } from 'node:fs/promises';
+import { JobError } from '../shared/errors.ts';
+import { checkUntamperable } from './check-untamperable.ts';
+import { parseSite } from './parse-site.ts';
+import type { SiteConfig } from './site-schema.ts';
+
+/** Where the policy is installed. */
+export const defaultSitePath = '/etc/hpc-submit-dockerjob/site.yaml';
+
+/** No policy is longer; a device or a wrong file shall not fill the memory. */
+const maxBytes = 1024 * 1024;
+
+/**
+ * The site's policy. With `mustBeTrusted` (whoever runs as root) the file and every directory of its path must be
+ * root's alone, else `CONFIG_UNTRUSTED`. Fails with `CONFIG_INVALID` when it is missing or wrong.
+ */
+export async function loadSite(path: string, options: { readonly mustBeTrusted: boolean }): Promise<SiteConfig> {
+  // Checked first: what only root can change cannot be another file when it is opened.
+  const trusted = options.mustBeTrusted ? await checkUntamperable(path, { expected: 'file' }) : path;
+  return parseSite(await readSiteFile(trusted), path);
+}
+
+/** The text of a policy file, read once; fails with `CONFIG_INVALID`. */
+export async function readSiteFile(path: string): Promise<string> {
+  try {
+    await using file = await open(path, 'r');
+    const stats = await file.stat();
+    if (!stats.isFile()) throw unreadable(path, 'it is not a regular file');
+    if (stats.size > maxBytes) throw unreadable(path, 'it is longer than 1 MiB');
+    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
+  } catch (cause) {
+    if (cause instanceof JobError) throw cause;
+    throw unreadable(path, describeFailure(cause), cause);
+  }
+}
+
+function describeFailure(cause: unknown): string {
+  if (cause instanceof TypeError) return 'it is not UTF-8 text';
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return 'there is no such file';
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): JobError {
+  return new JobError({
+    code: 'CONFIG_INVALID',
+    message: `The site policy ${path} cannot be read: ${reason}.`,
+    hint: 'An administrator installs it from etc/site.yaml of this package.',
+    cause,
+  });
+}

@@ -1,0 +1,202 @@
+import { findNearestName } from '../shared/nearest-name.ts';
+import { asJobError } from '../shared/errors.ts';
+import { parseImagePattern } from '../shared/image-pattern.ts';
+import { parseImageReference } from '../shared/image-reference.ts';
+import { overlapsCidr, parseCidr, subnetCount } from '../shared/subnet.ts';
+import type { SitePath } from './read-site-yaml.ts';
+import type { SiteConfig } from './site-schema.ts';
+
+/** A broken rule: the key to correct, and what is wrong. */
+export interface RuleProblem {
+  readonly path: SitePath;
+  readonly message: string;
+}
+
+interface Rule {
+  /** What it looks at: it is not asked while one of these is faulty itself, since it would see a default there. */
+  readonly uses: readonly SitePath[];
+  readonly check: (config: SiteConfig) => Iterable<RuleProblem>;
+}
+
+/** Highest VXLAN network identifier: 24 bits. */
+const maxVxlanId = 0xff_ff_ff;
+
+/** Addresses that are never free for job networks, whatever the site says. */
+const unusablePools = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'];
+
+/** Of the container's own system or ours: a mount there, or above, would hide it. */
+const reservedTargets = ['/proc', '/sys', '/dev', '/.hpcdj', '/etc'];
+
+/** Of the host's system: what stands in them is the kernel's or the services', never a user's data. */
+const reservedSources = ['/proc', '/sys', '/dev', '/run', '/var/run', '/boot'];
+
+/** Every broken rule across keys; rules that look at one of the `faulty` keys are left out. */
+export function findRuleProblems(config: SiteConfig, faulty: readonly SitePath[] = []): RuleProblem[] {
+  return rules
+    .filter((rule) => !rule.uses.some((used) => faulty.some((path) => isSameBranch(used, path))))
+    .flatMap((rule) => [...rule.check(config)]);
+}
+
+const rules: readonly Rule[] = [
+  { uses: [['etcd', 'endpoints']], check: checkEndpoints },
+  {
+    uses: [
+      ['etcd', 'leaseTtlSeconds'],
+      ['etcd', 'callTimeoutMs'],
+    ],
+    check: checkLease,
+  },
+  { uses: [['images', 'allowed']], check: checkImagePatterns },
+  { uses: [['applications']], check: checkApplicationImages },
+  { uses: [['applications'], ['mounts', 'allowed']], check: checkApplicationMounts },
+  {
+    uses: [
+      ['network', 'pool'],
+      ['network', 'prefixLength'],
+    ],
+    check: checkPool,
+  },
+  { uses: [['network']], check: checkVxlanIds },
+  { uses: [['mounts', 'allowed']], check: checkTargets },
+  { uses: [['mounts', 'allowed'], ['docker', 'socket'], ['etcd']], check: checkSources },
+  { uses: [['deadlines']], check: checkDeadlines },
+];
+
+function* checkEndpoints({ etcd }: SiteConfig): Iterable<RuleProblem> {
+  for (const [index, endpoint] of etcd.endpoints.entries()) {
+    const path = ['etcd', 'endpoints', index];
+    if (!endpoint.startsWith('https://'))
+      yield { path, message: `must begin with https://: the store is only used over mutual TLS, got "${endpoint}"` };
+    else if (!URL.canParse(endpoint))
+      yield { path, message: `is not an address with a port from 1 to 65535, got "${endpoint}"` };
+    if (etcd.endpoints.indexOf(endpoint) !== index) yield { path, message: `stands twice: "${endpoint}"` };
+  }
+}
+
+function* checkLease({ etcd }: SiteConfig): Iterable<RuleProblem> {
+  // A lease must outlive a failed call and two more tries: else one slow answer of the store ends jobs.
+  const least = (3 * etcd.callTimeoutMs) / 1000;
+  if (etcd.leaseTtlSeconds > least) return;
+  yield {
+    path: ['etcd', 'leaseTtlSeconds'],
+    message: `must be more than three times etcd.callTimeoutMs (more than ${least} s), got ${etcd.leaseTtlSeconds}`,
+  };
+}
+
+function* checkImagePatterns({ images }: SiteConfig): Iterable<RuleProblem> {
+  for (const [index, pattern] of images.allowed.entries()) {
+    const message = failureOf(() => parseImagePattern(pattern));
+    if (message !== undefined) yield { path: ['images', 'allowed', index], message };
+  }
+}
+
+function* checkApplicationImages({ applications }: SiteConfig): Iterable<RuleProblem> {
+  for (const [name, { image }] of Object.entries(applications)) {
+    const message = failureOf(() => parseImageReference(image));
+    if (message !== undefined) yield { path: ['applications', name, 'image'], message };
+  }
+}
+
+function* checkApplicationMounts({ applications, mounts }: SiteConfig): Iterable<RuleProblem> {
+  const sources = mounts.allowed.map(({ source }) => source);
+  for (const [name, application] of Object.entries(applications)) {
+    for (const [index, mount] of application.mounts.entries()) {
+      if (sources.includes(mount)) continue;
+      const nearest = findNearestName(mount, sources);
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      yield {
+        path: ['applications', name, 'mounts', index],
+        message: `"${mount}" is not a source in mounts.allowed${hint}`,
+      };
+    }
+  }
+}
+
+function* checkPool({ network: { pool, prefixLength } }: SiteConfig): Iterable<RuleProblem> {
+  const path = ['network', 'pool'];
+  const cidr = parseCidr(pool);
+  if (cidr === undefined) {
+    yield { path, message: `expected a CIDR like 10.128.0.0/12 whose host bits are zero, got "${pool}"` };
+    return;
+  }
+  const unusable = unusablePools.find((other) => overlapsCidr(pool, other));
+  if (unusable !== undefined) yield { path, message: `overlaps ${unusable}, which is never free, got "${pool}"` };
+  if (prefixLength >= cidr.prefixLength) return;
+  yield {
+    path: ['network', 'prefixLength'],
+    message: `the pool ${pool} is smaller than one subnet of length ${prefixLength}`,
+  };
+}
+
+function* checkVxlanIds({ network: { pool, prefixLength, vxlan } }: SiteConfig): Iterable<RuleProblem> {
+  if (parseCidr(pool) === undefined) return;
+  const highest = vxlan.baseId + subnetCount(pool, prefixLength) - 1;
+  if (highest <= maxVxlanId) return;
+  yield {
+    path: ['network', 'vxlan', 'baseId'],
+    message: `identifiers of the pool's subnets would run up to ${highest}; a VXLAN identifier is at most ${maxVxlanId}`,
+  };
+}
+
+function* checkTargets({ mounts }: SiteConfig): Iterable<RuleProblem> {
+  for (const [index, { target }] of mounts.allowed.entries()) {
+    const path = ['mounts', 'allowed', index, 'target'];
+    const reserved = reservedTargets.find((other) => isNested(target, other));
+    if (reserved !== undefined)
+      yield { path, message: `"${target}" overlaps ${reserved}, which belongs to the container's system` };
+    // One inside the other: its mount point would be made, by root, in a directory that users write to.
+    const earlier = mounts.allowed.slice(0, index).find((other) => isNested(target, other.target));
+    if (earlier !== undefined)
+      yield { path, message: `"${target}" overlaps the target "${earlier.target}" of another mount` };
+  }
+}
+
+function* checkSources({ mounts, docker, etcd }: SiteConfig): Iterable<RuleProblem> {
+  const secrets = [docker.socket, etcd.keyFile].map(throughRun);
+  for (const [index, mount] of mounts.allowed.entries()) {
+    const path = ['mounts', 'allowed', index, 'source'];
+    const source = throughRun(mount.source);
+    const secret = secrets.find((file) => isBelow(file, source));
+    if (secret !== undefined) yield { path, message: `"${mount.source}" would bring ${secret} into containers` };
+    const reserved = reservedSources.find((other) => isBelow(source, other));
+    if (reserved !== undefined && secret === undefined)
+      yield { path, message: `"${mount.source}" lies in ${reserved}, which belongs to the host's system` };
+    const earlier = mounts.allowed.findIndex((other) => other.source === mount.source);
+    if (earlier !== index) yield { path, message: `"${mount.source}" stands twice` };
+  }
+}
+
+function* checkDeadlines({ deadlines }: SiteConfig): Iterable<RuleProblem> {
+  if (deadlines.releaseSeconds > deadlines.stopSeconds) return;
+  yield {
+    path: ['deadlines', 'releaseSeconds'],
+    message: `must be more than deadlines.stopSeconds (${deadlines.stopSeconds}): a clean-up stops containers first`,
+  };
+}
+
+/** /var/run is a link to /run on every current Linux: both spellings are one place. */
+function throughRun(path: string): string {
+  return path.replace(/^\/var\/run(?=\/|$)/, '/run');
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+function isNested(a: string, b: string): boolean {
+  return isBelow(a, b) || isBelow(b, a);
+}
+
+function isSameBranch(a: SitePath, b: SitePath): boolean {
+  const depth = Math.min(a.length, b.length);
+  return a.slice(0, depth).every((step, position) => step === b[position]);
+}
+
+function failureOf(parse: () => unknown): string | undefined {
+  try {
+    parse();
+    return undefined;
+  } catch (thrown) {
+    return asJobError(thrown).message;
+  }
+}

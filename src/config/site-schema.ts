@@ -1,0 +1,206 @@
+import { z } from 'zod';
+import {
+  absolutePath,
+  limitOf,
+  listOf,
+  oneOf,
+  optionalPath,
+  section,
+  text,
+  wholeNumber,
+  yesOrNo,
+} from './site-fields.ts';
+
+/**
+ * Every key of site.yaml with its default, unit and meaning. Types, the JSON schema and docs/configuration.md follow
+ * from here; rules across keys stand in site-rules.ts.
+ */
+
+const gibibyte = 1024 ** 3;
+const tlsDirectory = '/etc/hpc-submit-dockerjob/tls';
+const drivers = ['vxlan', 'bridge'] as const;
+
+const site = section({
+  name: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a name of letters, digits, ".", "_" and "-"')
+    .default('cluster')
+    .describe('Shown in messages and audit records.'),
+  keyPrefix: text(/^(?:\/[A-Za-z][A-Za-z0-9._-]{0,62})*$/, '"" or a prefix like /clusterA')
+    .default('')
+    .describe('Put before every etcd key, e.g. /clusterA, where several clusters share one store.'),
+});
+
+const scheduler = section({
+  kind: oneOf('auto', 'slurm')
+    .default('auto')
+    .describe('Which scheduler runs here; auto: told by the job’s environment.'),
+  requireJobCgroup: yesOrNo()
+    .default(true)
+    .describe('Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job.'),
+  commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
+    .default('/usr/bin:/bin:/usr/sbin:/sbin')
+    .describe('Where squeue, srun, ip, nft and their kin are looked for; every entry must be root’s.'),
+});
+
+const etcd = section({
+  endpoints: listOf(text(/^https?:\/\/[^\s/@]+:\d{1,5}$/, 'an address like https://etcd1:2379'), 'addresses')
+    .default([])
+    .describe(
+      'Members of the store, e.g. ["https://etcd1:2379", "https://etcd2:2379"]. Needed by jobs on several hosts.',
+    ),
+  caFile: absolutePath()
+    .default(`${tlsDirectory}/ca.pem`)
+    .describe('Certificate that signed the members’ certificates.'),
+  certFile: absolutePath().default(`${tlsDirectory}/host.pem`).describe('This host’s certificate.'),
+  keyFile: absolutePath().default(`${tlsDirectory}/host-key.pem`).describe('Its private key; readable by root alone.'),
+  callTimeoutMs: wholeNumber(100, 60_000, 'milliseconds')
+    .default(2000)
+    .describe('Deadline of one try of a call, in milliseconds; a call gives up after two to three times that.'),
+  leaseTtlSeconds: wholeNumber(5, 3600, 'seconds')
+    .default(20)
+    .describe('A job whose keeper is silent for so many seconds is ended by its hosts.'),
+});
+
+const docker = section({
+  socket: absolutePath().default('/var/run/docker.sock').describe('Where this host’s Docker Engine listens.'),
+});
+
+const images = section({
+  allowed: listOf(text(/^\S{1,512}$/, 'a pattern like registry.example:5000/hpc/*'), 'image patterns')
+    .default([])
+    .describe(
+      'Patterns of image references that users may name themselves. "*" matches within one part of the path, "**" across; without a tag every tag and digest matches, with one no digest does. The registry must be written out; none is docker.io. The images of applications are always allowed.',
+    ),
+});
+
+const environment = z.record(
+  text(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'a name of an environment variable'),
+  text(/^[^\u0000]*$/u, 'a text (put numbers and true or false in quotes)').max(128 * 1024, {
+    error: 'expected at most 128 KiB',
+  }),
+  { error: 'expected names with values' },
+);
+
+const application = section({
+  image: text(/^\S{1,512}$/, 'an image reference like hpc/openfoam:2.3.0').describe('What to run.'),
+  description: text(/^\P{Cc}{0,200}$/u, 'one line of at most 200 characters')
+    .default('')
+    .describe('One line for `explain` and error messages.'),
+  network: oneOf('', ...drivers)
+    .default('')
+    .describe('Driver for several hosts; empty: network.driver.'),
+  mounts: listOf(absolutePath(), 'paths')
+    .default([])
+    .describe('Sources out of mounts.allowed that this application always gets.'),
+  environment: environment.default({}).describe('Set in the container before the user’s own --env.'),
+  hostfile: text(
+    /^(?:(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+(?:\/(?!$)|$))*$/u,
+    '"" or a path below the workdir like system/machines',
+  )
+    .default('')
+    .describe('Where, below the workdir, the MPI host file is wanted, e.g. system/machines.'),
+  maxRunSeconds: wholeNumber(0, 31_536_000, 'seconds')
+    .default(0)
+    .describe('The job is ended after so many seconds; 0: the scheduler’s limit only.'),
+});
+
+const applications = z
+  .record(text(/^[^\s\p{Cc}]{1,256}$/u, 'a name without blanks of at most 256 characters'), application, {
+    error: 'expected names of applications, each with its keys',
+  })
+  .describe('The catalogue: what a user may write into APPLICATION. Each name has its own keys.');
+
+const allowedMount = section({
+  source: absolutePath().describe('Directory of the host; every directory above it must be root’s alone.'),
+  target: absolutePath().optional().describe('Where it appears in the container; default: same as source.'),
+  readOnly: yesOrNo().default(false).describe('true: nothing can be written to it.'),
+  always: yesOrNo()
+    .default(true)
+    .describe('true: in every container; false: only if an application or --mount names it.'),
+}).transform((mount) => ({ ...mount, target: mount.target ?? mount.source }));
+
+const mounts = section({
+  allowed: listOf(allowedMount, 'mounts')
+    .default([])
+    .describe('Directories that may be seen in containers. A workdir must lie in one of these.'),
+});
+
+const vxlan = section({
+  port: wholeNumber(1, 65_535, '').default(4789).describe('UDP port between the hosts.'),
+  baseId: wholeNumber(1, 0xff_ff_ff, '')
+    .default(4096)
+    .describe('The n-th subnet of the pool uses network identifier baseId + n.'),
+});
+
+const network = section({
+  driver: oneOf(...drivers)
+    .default('vxlan')
+    .describe('For jobs on several hosts (bridge is for one host only).'),
+  singleHostDriver: oneOf(...drivers)
+    .default('bridge')
+    .describe('For jobs on one host.'),
+  pool: text(/^[0-9.]+\/\d+$/, 'a CIDR like 10.128.0.0/12')
+    .default('10.128.0.0/12')
+    .describe('Job subnets are taken from here; must not be in use at the site.'),
+  prefixLength: wholeNumber(8, 29, '').default(24).describe('Size of one job’s subnet; 24: up to 253 hosts.'),
+  mtu: z
+    .int({ error: 'expected 0 or bytes from 576 to 65535' })
+    .refine((mtu) => mtu === 0 || (mtu >= 576 && mtu <= 65_535), { error: 'expected 0 or bytes from 576 to 65535' })
+    .default(0)
+    .describe('Bytes; 0: the host’s link less the driver’s overhead.'),
+  vxlan: vxlan.prefault({}).describe('Tunnels between the hosts of a job.'),
+});
+
+const ssh = section({
+  port: wholeNumber(1024, 65_535, '').default(2222).describe('Port of the agent’s SSH server inside a container.'),
+});
+
+const container = section({
+  shmBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(gibibyte)
+    .describe('Size of /dev/shm.'),
+  pidsMax: wholeNumber(16, 4_194_304, '').default(4096).describe('Processes and threads per container.'),
+  nofile: wholeNumber(256, 1_073_741_816, '').default(65_536).describe('Open files per process.'),
+  memlock: limitOf(65_536, 'bytes').default(-1).describe('Bytes that may be locked; -1: unlimited (RDMA).'),
+  stackBytes: limitOf(65_536, 'bytes').default(-1).describe('Stack of a process; -1: unlimited.'),
+  tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(gibibyte)
+    .describe('Size of /tmp in the container.'),
+  readOnlyRoot: yesOrNo().default(false).describe('true: the image’s file system cannot be written to.'),
+});
+
+const seconds = (): z.ZodInt => wholeNumber(1, 3600, 'seconds');
+
+const deadlines = section({
+  openSeconds: seconds().default(20).describe('Check, claim, plan.'),
+  startSeconds: seconds().default(60).describe('From the plan to every container running.'),
+  discoverSeconds: seconds().default(60).describe('From running containers to READY=True of all.'),
+  stopSeconds: seconds().default(10).describe('Between asking a container to stop and killing it.'),
+  releaseSeconds: seconds().default(30).describe('Until every host has reported its clean-up.'),
+});
+
+const audit = section({
+  file: optionalPath().default('').describe('JSON lines of every decision; empty: syslog (facility auth).'),
+});
+
+export const siteSchema = section({
+  version: z.literal(1, { error: 'expected 1' }).describe('Version of this file’s format.'),
+  site: site.prefault({}).describe('Names.'),
+  scheduler: scheduler.prefault({}).describe('How jobs are confirmed and helpers are started on the other hosts.'),
+  etcd: etcd
+    .prefault({})
+    .describe('The store through which the hosts of a job meet; needed by jobs on more than one host.'),
+  docker: docker.prefault({}).describe('The Docker Engine of each host.'),
+  images: images.prefault({}).describe('What users may run.'),
+  applications: applications.prefault({}),
+  mounts: mounts.prefault({}).describe('What of the hosts’ file systems containers may see.'),
+  network: network.prefault({}).describe('The network of one job.'),
+  ssh: ssh.prefault({}).describe('How MPI reaches the other containers.'),
+  container: container.prefault({}).describe('Limits of every container, besides those of the scheduler.'),
+  deadlines: deadlines.prefault({}).describe('Every phase ends by itself; the message then names who is missing.'),
+  audit: audit.prefault({}).describe('Where decisions are recorded.'),
+});
+
+/** The site's policy with every default filled in. */
+export type SiteConfig = z.infer<typeof siteSchema>;
+export type ApplicationConfig = SiteConfig['applications'][string];
+export type AllowedMount = SiteConfig['mounts']['allowed'][number];

@@ -1,0 +1,83 @@
+import { siteSchemaTree } from './schema-tree.ts';
+import type { SchemaNode } from './schema-tree.ts';
+
+const introduction = `# site.yaml
+
+<!-- Generated from src/config/site-schema.ts by scripts/generate-docs.ts. Do not edit. -->
+
+The whole policy of a site stands in one file, \`/etc/hpc-submit-dockerjob/site.yaml\`. It and every directory above it
+must be owned by root and writable by root alone: the helper refuses anything else. Every host of a cluster needs the
+same file. \`etc/site.yaml\` of the package holds every key, commented out at its default.
+
+Check a change before you install it:
+
+\`\`\`bash
+hpc-submit-dockerjob config check FILE
+\`\`\`
+
+All problems are told at once, each with its line. An unknown key is an error. Rules across keys are checked, too: the
+store is only used over TLS, a lease outlives three calls, the pool holds at least one subnet and no VXLAN identifier
+exceeds 24 bits, targets of mounts do not overlap each other or the container's system, sources of mounts bring neither
+the host's system nor a secret into containers.
+
+\`etc/site.schema.json\` is the same as a JSON schema, for editors.
+`;
+
+/** docs/configuration.md: one table for each section of site.yaml. */
+export function writeReference(): string {
+  return `${introduction}${writeSection('', siteSchemaTree())}`;
+}
+
+/** etc/site.schema.json */
+export function writeJsonSchema(): string {
+  return `${JSON.stringify({ title: 'site.yaml of hpc-submit-dockerjob', ...siteSchemaTree() }, null, 2)}\n`;
+}
+
+function writeSection(path: string, node: SchemaNode): string {
+  const entries = Object.entries(node.properties ?? {});
+  const keys = entries.filter(([, inner]) => !isTable(inner));
+  const rows = keys.map(([key, inner]) => writeRow(path + key, inner, node.required?.includes(key) ?? false));
+  const table =
+    rows.length === 0 ? '' : `\n| Key | Type | Default | Meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+  const tables = entries.filter(([, inner]) => isTable(inner));
+  return table + tables.map(([key, inner]) => writeTable(path + key, inner)).join('') + writeItems(path, keys);
+}
+
+function writeTable(path: string, node: SchemaNode): string {
+  const named = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined;
+  const heading = named === undefined ? path : `${path}.<name>`;
+  return `\n## ${heading}\n\n${node.description ?? ''}\n${writeSection(`${heading}.`, named ?? node)}`;
+}
+
+/** Lists whose items have keys of their own follow the table that names the list. */
+function writeItems(path: string, keys: readonly (readonly [string, SchemaNode])[]): string {
+  return keys
+    .filter(([, { items }]) => items?.properties !== undefined)
+    .map(([key, { items }]) => `\n### ${path}${key}[]\n${writeSection(`${path}${key}[].`, items ?? {})}`)
+    .join('');
+}
+
+/** True for a section of keys, or a map of names to sections; a map of names to texts is a value. */
+function isTable(node: SchemaNode): boolean {
+  return (
+    node.properties !== undefined ||
+    (typeof node.additionalProperties === 'object' && node.additionalProperties.properties !== undefined)
+  );
+}
+
+function writeRow(key: string, node: SchemaNode, isRequired: boolean): string {
+  const initial = isRequired ? '**required**' : node.default === undefined ? '' : `\`${JSON.stringify(node.default)}\``;
+  return `| ${[`\`${key}\``, typeOf(node), initial, node.description ?? ''].join(' | ').replaceAll('| |', '|  |')} |`;
+}
+
+function typeOf(node: SchemaNode): string {
+  if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
+  if (node.enum !== undefined) return node.enum.map((name) => `\`${name || '""'}\``).join(', ');
+  if (node.type === 'array') return `list of ${node.items?.properties === undefined ? 'texts' : 'sections'}`;
+  if (node.type === 'object') return 'names with texts';
+  if (node.type === 'string') return 'text';
+  if (node.type !== 'integer') return node.type ?? '';
+  return node.maximum === undefined || node.maximum >= Number.MAX_SAFE_INTEGER || node.minimum === undefined
+    ? 'whole number'
+    : `whole number, ${node.minimum}–${node.maximum}`;
+}

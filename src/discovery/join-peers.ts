@@ -1,0 +1,110 @@
+import type { Peer, Roster } from '../shared/agent-protocol.ts';
+import type { SshKeyPair } from '../ssh/make-key-pair.ts';
+import type { SessionProcess, SessionRequest } from '../ssh/serve-session.ts';
+import { startSshServer } from '../ssh/start-ssh-server.ts';
+import { buildJobEnvironment } from './build-job-environment.ts';
+import type { Welcome } from './build-job-environment.ts';
+import type { HelperLink } from './connect-helper.ts';
+import type { PrivateFiles } from './container-files.ts';
+import { PeerLinks, testLinks } from './peer-links.ts';
+import { placeApplicationHostfile } from './place-application-hostfile.ts';
+import { ProcessGroup, ProcessGroups } from './process-group.ts';
+import { serveRelay } from './serve-relay.ts';
+import type { UndoStack } from './undo-stack.ts';
+import { formatHostfile, writeHostfiles, writeSshFiles } from './write-private-files.ts';
+
+/** What a node knows of itself once it has been welcomed. */
+export interface Self {
+  readonly welcome: Welcome;
+  readonly keys: { readonly user: SshKeyPair; readonly host: SshKeyPair };
+  readonly files: PrivateFiles;
+  readonly userName: string;
+  readonly privateDirectory: string;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/**
+ * Serves SSH, learns of the other nodes, writes what launchers read, and on the master tests the links.
+ * Returns the environment in which the command and the ranks run.
+ */
+export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Environment> {
+  const { welcome, files, userName } = self;
+  const deadline = performance.now() + welcome.discoverDeadlineMs;
+  const known = Promise.withResolvers<{ roster: Roster; environment: Environment }>();
+  await serveSsh(self, known.promise, undo);
+
+  const { peers: roster } = await link.receive('roster', welcome.discoverDeadlineMs);
+  const port = welcome.sshPort;
+  const environment = buildJobEnvironment({ ...self, inherited: process.env, roster });
+  await writeHostfiles(files, roster);
+  await writeSshFiles(files, roster, { port, userName, privateKey: self.keys.user.privateKey });
+  const links = new PeerLinks({
+    roster,
+    ownIndex: welcome.index,
+    port,
+    userName,
+    privateKey: self.keys.user.privateKey,
+  });
+  undo.push(() => links.close());
+  const relay = await serveRelay(files.relaySocket, userName, links);
+  undo.push(() => void relay.close());
+  known.resolve({ roster, environment });
+
+  if (welcome.index === 0) {
+    await placeHostfile(welcome, roster, undo);
+    await testLinks(links, listOthers(roster, welcome.index), Math.max(0, deadline - performance.now()), link.over);
+  }
+  return environment;
+}
+
+function listOthers(roster: Roster, ownIndex: number): Peer[] {
+  return roster.filter((peer) => peer.index !== ownIndex);
+}
+
+async function serveSsh(
+  { welcome, keys, userName }: Self,
+  known: Promise<{ roster: Roster; environment: Environment }>,
+  undo: UndoStack,
+): Promise<void> {
+  const sessions = new ProcessGroups();
+  let environment: Environment = {};
+  const server = await startSshServer({
+    address: welcome.ip,
+    port: welcome.sshPort,
+    hostPrivateKey: keys.host.privateKey,
+    userName,
+    // Nobody gets in before the environment of the ranks stands.
+    authorizedKeys: known.then((facts) => {
+      environment = facts.environment;
+      return facts.roster.map((peer) => peer.sshPublicKey);
+    }),
+    loginTimeoutMs: welcome.discoverDeadlineMs,
+    startSession: (request) => startSession(request, environment, sessions, welcome.stopGraceMs),
+  });
+  undo.push(() => server.close());
+  undo.push(() => sessions.end(welcome.stopGraceMs));
+}
+
+function startSession(
+  { command, environment: asked }: SessionRequest,
+  environment: Environment,
+  sessions: ProcessGroups,
+  graceMs: number,
+): SessionProcess {
+  const group = new ProcessGroup('/bin/sh', command === undefined ? [] : ['-c', command], {
+    env: { ...environment, ...asked },
+    stdio: 'pipe',
+  });
+  sessions.add(group);
+  return {
+    child: group.child,
+    signal: (name) => void group.signal(name),
+    end: () => void group.end(graceMs),
+  };
+}
+
+async function placeHostfile({ workdir, hostfile, job }: Welcome, roster: Roster, undo: UndoStack): Promise<void> {
+  if (hostfile === undefined || hostfile === '') return;
+  undo.push(await placeApplicationHostfile({ workdir, name: hostfile, job, text: formatHostfile(roster) }));
+}

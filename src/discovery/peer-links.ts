@@ -1,0 +1,122 @@
+import type { Peer, Roster } from '../shared/agent-protocol.ts';
+import { JobError } from '../shared/errors.ts';
+import { SshConnectError, connectSsh } from '../ssh/connect-ssh.ts';
+import type { SshConnection } from '../ssh/connect-ssh.ts';
+
+export interface PeerLinksOptions {
+  readonly roster: Roster;
+  readonly ownIndex: number;
+  readonly port: number;
+  readonly userName: string;
+  readonly privateKey: string;
+}
+
+/** One try may take so long: the peer's agent may be starting on a busy host. */
+const connectTimeoutMs = 10_000;
+
+/**
+ * Logins to the other nodes, each made once and kept: the test of the links and every later `ssh` share them.
+ * A login that broke is made anew by the next command that needs it.
+ */
+export class PeerLinks {
+  private readonly options: PeerLinksOptions;
+  private readonly links = new Map<number, Promise<SshConnection>>();
+
+  constructor(options: PeerLinksOptions) {
+    this.options = options;
+  }
+
+  /** The node with this hostname or address, in any case of letters; `localhost` is the node itself. */
+  findPeer(host: string): Peer | undefined {
+    const name = host.toLowerCase();
+    if (name === 'localhost' || name === '127.0.0.1') return this.options.roster[this.options.ownIndex];
+    return this.options.roster.find((peer) => peer.hostname.toLowerCase() === name || peer.ip === name);
+  }
+
+  /** An open login to the peer; fails with `SshConnectError`. */
+  async connect(peer: Peer, timeoutMs: number = connectTimeoutMs): Promise<SshConnection> {
+    const known = this.links.get(peer.index);
+    if (known !== undefined) {
+      const link = await known;
+      if (link.isOpen) return link;
+    }
+    // Somebody else may have renewed it while we waited.
+    const current = this.links.get(peer.index);
+    if (current !== undefined && current !== known) return current;
+    return this.open(peer, timeoutMs);
+  }
+
+  close(): void {
+    for (const link of this.links.values()) link.then((connection) => connection.close()).catch(() => undefined);
+    this.links.clear();
+  }
+
+  private open(peer: Peer, timeoutMs: number): Promise<SshConnection> {
+    const { port, userName, privateKey } = this.options;
+    const link = connectSsh({
+      address: peer.ip,
+      port,
+      userName,
+      privateKey,
+      hostPublicKey: peer.hostPublicKey,
+      timeoutMs,
+    });
+    this.links.set(peer.index, link);
+    link.catch(() => {
+      if (this.links.get(peer.index) === link) this.links.delete(peer.index);
+    });
+    return link;
+  }
+}
+
+const maxConcurrent = 32;
+const maxNamed = 5;
+
+/**
+ * Logs in to every other node, the links over which a launcher on this node starts its ranks. Tries again until the
+ * deadline; then fails with `NODE_LATE` and says who cannot be reached and why.
+ */
+export async function testLinks(
+  links: PeerLinks,
+  peers: readonly Peer[],
+  deadlineMs: number,
+  over: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  const failures: string[] = [];
+  const waiting = peers.values();
+  const work = async (): Promise<void> => {
+    for (const peer of waiting) {
+      const reason = await tryUntil(deadline, over, (timeoutMs) => links.connect(peer, timeoutMs));
+      if (reason !== undefined) failures.push(`${peer.hostname} (${peer.ip}): ${reason}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(maxConcurrent, peers.length) }, work));
+  over.throwIfAborted();
+  if (failures.length === 0) return;
+  const more = failures.length > maxNamed ? `; and ${failures.length - maxNamed} more` : '';
+  throw new JobError({
+    code: 'NODE_LATE',
+    message: `${failures.length} of ${peers.length} nodes cannot be reached over SSH: ${failures.slice(0, maxNamed).join('; ')}${more}.`,
+  });
+}
+
+/** Undefined when it succeeded, else the last reason. */
+async function tryUntil(
+  deadline: number,
+  over: AbortSignal,
+  attempt: (timeoutMs: number) => Promise<unknown>,
+): Promise<string | undefined> {
+  let pauseMs = 20;
+  for (;;) {
+    try {
+      await attempt(Math.min(connectTimeoutMs, Math.max(1, deadline - performance.now())));
+      return undefined;
+    } catch (error) {
+      const isFinal = error instanceof SshConnectError && error.isFinal;
+      if (isFinal || over.aborted || performance.now() + pauseMs >= deadline) return (error as Error).message;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    pauseMs = Math.min(pauseMs * 2, 500);
+  }
+}

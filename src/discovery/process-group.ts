@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A child that leads a process group of its own, so that a signal reaches what it has started too. */
+export class ProcessGroup {
+  readonly child: ChildProcess;
+
+  /** Starts it at once; a program that cannot be started is reported by the child's 'error' event. */
+  constructor(file: string, argv: readonly string[], options: SpawnOptions) {
+    this.child = spawn(file, argv, { ...options, detached: true });
+  }
+
+  /** True while any process of the group is left, also when its leader has ended. */
+  get isAlive(): boolean {
+    return this.signal(0);
+  }
+
+  /** False when the group is gone. */
+  signal(name: NodeJS.Signals | 0): boolean {
+    const { pid } = this.child;
+    if (pid === undefined) return false;
+    try {
+      return process.kill(-pid, name);
+    } catch {
+      return false; // ESRCH; nothing else can be, as all of the container has one user
+    }
+  }
+
+  /** TERM, then KILL when the grace is over; resolves when the group is gone or was killed. */
+  async end(graceMs: number): Promise<void> {
+    if (!this.signal('SIGTERM')) return;
+    this.signal('SIGCONT'); // a stopped process does not see TERM
+    const deadline = performance.now() + graceMs;
+    for (let pauseMs = 5; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 100)) {
+      await sleep(pauseMs);
+      if (!this.isAlive) return;
+    }
+    this.signal('SIGKILL');
+  }
+}
+
+/** The process groups of the sessions that this node serves. */
+export class ProcessGroups {
+  private readonly groups = new Set<ProcessGroup>();
+
+  add(group: ProcessGroup): void {
+    this.groups.add(group);
+    // A daemon that a session left behind still belongs to its group: it stays on the list.
+    group.child.once('exit', () => {
+      if (!group.isAlive) this.groups.delete(group);
+    });
+    group.child.once('error', () => this.groups.delete(group));
+  }
+
+  /** Ends them all at the same time. */
+  async end(graceMs: number): Promise<void> {
+    await Promise.all([...this.groups].map((group) => group.end(graceMs)));
+  }
+}

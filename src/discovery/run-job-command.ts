@@ -1,0 +1,31 @@
+import type { Welcome } from './build-job-environment.ts';
+import type { HelperLink } from './connect-helper.ts';
+import { startCommand } from './start-command.ts';
+import type { UndoStack } from './undo-stack.ts';
+
+/** The helper writes the outcome to the store, then says `finish`. */
+const finishDeadlineMs = 60_000;
+
+/**
+ * Runs the job's command on the master, reports how it ended and waits for the end of the job. When the part is over
+ * before the command, its process group is asked to end, then forced. Resolves with the command's exit status.
+ */
+export async function runJobCommand(
+  link: HelperLink,
+  welcome: Welcome,
+  environment: Readonly<Record<string, string>>,
+  undo: UndoStack,
+): Promise<number> {
+  const { group, started, ended } = startCommand(welcome.command, environment);
+  undo.push(() => group.end(welcome.stopGraceMs));
+  link.onSignal((signal) => void group.signal(signal));
+  if (await started) link.send({ type: 'started' });
+
+  const isOver = link.whenOver();
+  const first = await Promise.race([ended, isOver.then(() => undefined)]);
+  if (first === undefined) await group.end(welcome.stopGraceMs);
+  const exitStatus = await ended;
+  link.send({ type: 'exited', exitStatus });
+  await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, finishDeadlineMs).unref())]);
+  return exitStatus;
+}

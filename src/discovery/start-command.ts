@@ -1,0 +1,53 @@
+import { accessSync, constants as fileConstants } from 'node:fs';
+import { constants } from 'node:os';
+import { JobError } from '../shared/errors.ts';
+import type { JobCommand } from '../shared/job-request.ts';
+import { ProcessGroup } from './process-group.ts';
+
+const shell = '/bin/sh';
+
+/** Fails with `IMAGE_UNUSABLE` when the image has no shell and this job needs one. */
+export function requireShell(command: JobCommand, nodeCount: number): void {
+  if (command.kind === 'argv' && nodeCount === 1) return;
+  try {
+    accessSync(shell, fileConstants.X_OK);
+  } catch (error) {
+    throw new JobError({
+      code: 'IMAGE_UNUSABLE',
+      message: `The image has no usable ${shell}: it is needed for a command line and for starting ranks on other nodes.`,
+      hint: 'Use an image with a shell; any will do, busybox too.',
+      cause: error,
+    });
+  }
+}
+
+export interface StartedCommand {
+  readonly group: ProcessGroup;
+  /** Whether it runs, as soon as that is clear. */
+  readonly started: Promise<boolean>;
+  /** Resolves with its exit status: 128 + n for a signal, 127 not found, 126 not executable. Never rejects. */
+  readonly ended: Promise<number>;
+}
+
+/** Starts the job's command in the current directory with this process's own output; its standard input is empty. */
+export function startCommand(command: JobCommand, environment: Readonly<Record<string, string>>): StartedCommand {
+  const [file = '', ...argv] = command.kind === 'shell' ? [shell, '-c', command.text] : command.argv;
+  const group = new ProcessGroup(file, argv, { env: environment, stdio: ['ignore', 'inherit', 'inherit'] });
+  const started = Promise.withResolvers<boolean>();
+  const ended = Promise.withResolvers<number>();
+  group.child.once('spawn', () => started.resolve(true));
+  group.child.once('error', (error: NodeJS.ErrnoException) => {
+    ended.resolve(explainFailedStart(file, error));
+    started.resolve(false);
+  });
+  group.child.once('exit', (status, signal) => ended.resolve(status ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  return { group, started: started.promise, ended: ended.promise };
+}
+
+// Like a shell: the user looks for this line where the command's own output is.
+function explainFailedStart(file: string, error: NodeJS.ErrnoException): number {
+  const isMissing = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+  const reason = isMissing ? 'not found in the image (or its interpreter is not)' : error.message;
+  process.stderr.write(`hpc-submit-dockerjob: cannot run ${JSON.stringify(file)}: ${reason}.\n`);
+  return isMissing ? 127 : 126;
+}

@@ -1,0 +1,86 @@
+import type Docker from 'dockerode';
+import { JobError } from '../shared/errors.ts';
+
+/** What one HTTP status stands for; may throw a `JobError` made of the engine's own words. */
+export type StatusMeaning<T> = Readonly<Record<number, (engineSays: string) => T>>;
+
+/** The library's client with what every call needs. */
+export interface EngineClient {
+  readonly docker: Docker;
+  readonly socketPath: string;
+  readonly callTimeoutMs: number;
+}
+
+export interface CallOptions<T> {
+  /** Statuses of this call that are answers and not failures. */
+  readonly meaning?: StatusMeaning<T>;
+  /** Time that the call itself asks for, on top of the deadline. */
+  readonly extraMs?: number;
+}
+
+/**
+ * One call of the engine with a deadline. Fails with `ENGINE_UNREACHABLE` when no answer comes, and with `HOST_UNFIT`
+ * for every answer that `meaning` does not explain. After a deadline the engine may still carry the call out.
+ */
+export async function callEngine<T>(
+  client: EngineClient,
+  purpose: string,
+  action: (abortSignal: AbortSignal) => Promise<T>,
+  { meaning = {}, extraMs = 0 }: CallOptions<T> = {},
+): Promise<T> {
+  const deadlineMs = client.callTimeoutMs + extraMs;
+  const abort = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  // The race is needed besides the signal: when a connection breaks inside an answer the library never settles.
+  const expiry = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const late = new Error(`no answer within ${deadlineMs} ms`);
+      reject(late);
+      abort.abort(late);
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([action(abort.signal), expiry]);
+  } catch (error) {
+    const status = httpStatusOf(error);
+    const explain = status === undefined ? undefined : meaning[status];
+    if (explain !== undefined) return explain(engineWords(error));
+    throw toJobError(client, purpose, error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function toJobError(client: EngineClient, purpose: string, error: unknown): JobError {
+  if (error instanceof JobError) return error;
+  const engineSays = engineWords(error);
+  if (httpStatusOf(error) !== undefined) {
+    return new JobError({
+      code: 'HOST_UNFIT',
+      message: `The Docker Engine refused to ${purpose}: ${engineSays}.`,
+      cause: error,
+    });
+  }
+  return new JobError({
+    code: 'ENGINE_UNREACHABLE',
+    message: `Could not ${purpose}: the Docker Engine at ${client.socketPath} does not answer (${engineSays}).`,
+    hint: 'Ask the administrators to look at dockerd on this host.',
+    cause: error,
+  });
+}
+
+function httpStatusOf(error: unknown): number | undefined {
+  const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** The engine's message on one line: it may quote bytes of an image, so it is cleaned and cut. */
+export function engineWords(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .replace(/^\(HTTP code \d+\) [^-]* - /, '')
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim()
+    .replace(/\.$/, '')
+    .slice(0, 400);
+}

@@ -1,0 +1,208 @@
+import { Agent } from 'node:http';
+import Docker from 'dockerode';
+import type {
+  BridgeNetworkSpec,
+  Container,
+  ContainerEngine,
+  ContainerSpec,
+  EngineFacts,
+  FoundContainer,
+  FoundNetwork,
+  ImageFacts,
+} from '../ports/container-engine.ts';
+import { JobError } from '../shared/errors.ts';
+import { callEngine } from './call-engine.ts';
+import type { EngineClient } from './call-engine.ts';
+import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
+import { controlContainer, openContainer, removeContainer } from './control-container.ts';
+import { describeCreateOptions } from './describe-create-options.ts';
+
+export interface EngineOptions {
+  readonly socketPath: string;
+  /** Deadline of one call; a create or a start on a busy host takes seconds. */
+  readonly callTimeoutMs?: number;
+}
+
+/** The Docker Engine behind a Unix socket. Opens no connection yet; every call has a deadline of its own. */
+export function connectEngine({ socketPath, callTimeoutMs = 30_000 }: EngineOptions): ContainerEngine {
+  const client: EngineClient = { docker: openClient(socketPath), socketPath, callTimeoutMs };
+  return {
+    findImage: (reference) => findImage(client, reference),
+    createContainer: (spec) => createContainer(client, spec),
+    findContainers: (labels) => findContainers(client, labels),
+    openContainer: (id) => openContainer(client, id),
+    removeContainer: (id) => removeContainer(client, id),
+    createBridgeNetwork: (spec) => createBridgeNetwork(client, spec),
+    findNetworks: (labels) => findNetworks(client, labels),
+    removeNetwork: (id) => removeNetwork(client, id),
+    ping: () => readEngineFacts(client),
+  };
+}
+
+function openClient(socketPath: string): Docker {
+  const options = {
+    socketPath,
+    // The library would follow DOCKER_HOST and its kin out of the environment.
+    host: undefined,
+    port: undefined,
+    protocol: 'http' as const,
+    // A kept connection would be dead after a restart of dockerd, and the first call with it.
+    agent: new Agent({ keepAlive: false }),
+  };
+  return new Docker(options);
+}
+
+async function findImage(client: EngineClient, reference: string): Promise<ImageFacts | undefined> {
+  const answer = await callEngine<unknown>(
+    client,
+    `look up image ${reference}`,
+    // The name becomes part of the request's path.
+    () => client.docker.getImage(encodeURIComponent(reference)).inspect(),
+    { meaning: { 404: () => undefined } },
+  );
+  if (answer === undefined) return undefined;
+  const image = imageAnswerSchema.parse(answer);
+  return {
+    id: image.Id,
+    repoDigests: image.RepoDigests,
+    environment: image.Config?.Env ?? [],
+    architecture: image.Architecture,
+  };
+}
+
+async function createContainer(client: EngineClient, spec: ContainerSpec): Promise<Container> {
+  const options = await describeCreateOptions(spec);
+  const created = await callEngine(
+    client,
+    `create container ${spec.name}`,
+    (abortSignal) => client.docker.createContainer({ ...options, abortSignal }),
+    { meaning: { 404: refuseImage(spec), 409: refuseName(spec) } },
+  );
+  return controlContainer(client, created.id, spec);
+}
+
+function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
+  return (engineSays) => {
+    throw new JobError({
+      code: 'IMAGE_NOT_PRESENT',
+      message: `Could not create ${spec.name}: image ${spec.imageId} is not present on this host (${engineSays}).`,
+      hint: 'Ask the administrators to load the same image on every host.',
+    });
+  };
+}
+
+function refuseName(spec: ContainerSpec): (engineSays: string) => never {
+  return () => {
+    throw new JobError({
+      code: 'JOB_BUSY',
+      message: `A container named ${spec.name} is already on this host.`,
+      hint: 'It belongs to an earlier run of the same job; it goes away when that run is released.',
+    });
+  };
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The engine joins several label filters by "and". */
+function toFilter(labels: Labels): { label: string[] } {
+  return { label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) };
+}
+
+async function findContainers(client: EngineClient, labels: Labels): Promise<readonly FoundContainer[]> {
+  const found = await callEngine(client, 'list containers', (abortSignal) =>
+    client.docker.listContainers({ all: true, filters: toFilter(labels), abortSignal }),
+  );
+  return found.map((container) => ({
+    id: container.Id,
+    name: container.Names[0]?.replace(/^\//, '') ?? '',
+    labels: container.Labels,
+    running: ['running', 'paused', 'restarting'].includes(container.State),
+  }));
+}
+
+async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'> {
+  return await callEngine<'created' | 'overlaps'>(
+    client,
+    `create network ${spec.name}`,
+    async (abortSignal) => {
+      await client.docker.createNetwork({
+        Name: spec.name,
+        CheckDuplicate: true,
+        Driver: 'bridge',
+        Internal: true,
+        Attachable: false,
+        EnableIPv6: false,
+        IPAM: { Driver: 'default', Config: [{ Subnet: spec.cidr, Gateway: spec.gateway }] },
+        Options: {
+          'com.docker.network.bridge.name': spec.bridgeName,
+          'com.docker.network.bridge.enable_icc': 'true',
+          'com.docker.network.bridge.enable_ip_masquerade': 'false',
+        },
+        Labels: { ...spec.labels },
+        abortSignal,
+      });
+      return 'created';
+    },
+    { meaning: { 400: judgeConflict(spec), 403: judgeConflict(spec), 409: judgeConflict(spec) } },
+  );
+}
+
+/** The status of an overlap differs between versions of the engine; the word does not. */
+function judgeConflict(spec: BridgeNetworkSpec): (engineSays: string) => 'overlaps' {
+  return (engineSays) => {
+    if (/overlap/i.test(engineSays)) return 'overlaps';
+    const isTaken = /already exists|same bridge name/i.test(engineSays);
+    throw new JobError({
+      code: isTaken ? 'JOB_BUSY' : 'HOST_UNFIT',
+      message: `The Docker Engine refused to create network ${spec.name}: ${engineSays}.`,
+    });
+  };
+}
+
+async function findNetworks(client: EngineClient, labels: Labels): Promise<readonly FoundNetwork[]> {
+  const listed = await callEngine(client, 'list networks', (abortSignal) =>
+    client.docker.listNetworks({ filters: toFilter(labels), abortSignal }),
+  );
+  // The list leaves out who is connected.
+  const inspected = await Promise.all(listed.map(({ Id }) => inspectNetwork(client, Id)));
+  return inspected.flatMap((network) =>
+    network === undefined
+      ? []
+      : {
+          id: network.Id,
+          name: network.Name,
+          labels: network.Labels ?? {},
+          containerCount: Object.keys(network.Containers ?? {}).length,
+        },
+  );
+}
+
+function inspectNetwork(client: EngineClient, id: string): Promise<Docker.NetworkInspectInfo | undefined> {
+  return callEngine<Docker.NetworkInspectInfo | undefined>(
+    client,
+    `look up network ${id}`,
+    () => client.docker.getNetwork(id).inspect(),
+    { meaning: { 404: () => undefined } },
+  );
+}
+
+async function removeNetwork(client: EngineClient, id: string): Promise<void> {
+  await callEngine<unknown>(
+    client,
+    `remove network ${id}`,
+    () => client.docker.getNetwork(id).remove() as Promise<unknown>,
+    { meaning: { 404: () => undefined } },
+  );
+}
+
+async function readEngineFacts(client: EngineClient): Promise<EngineFacts> {
+  const answer = await callEngine<unknown>(client, 'ask for its facts', () => client.docker.info() as Promise<unknown>);
+  const info = infoAnswerSchema.parse(answer);
+  const seccomp = info.SecurityOptions.find((option) => option.startsWith('name=seccomp'));
+  return {
+    version: info.ServerVersion,
+    cgroupDriver: info.CgroupDriver,
+    cgroupVersion: info.CgroupVersion,
+    seccomp: seccomp !== undefined && !seccomp.includes('unconfined'),
+  };
+}

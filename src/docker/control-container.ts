@@ -1,0 +1,125 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import type { Container, ContainerOutput } from '../ports/container-engine.ts';
+import { JobError } from '../shared/errors.ts';
+import { callEngine } from './call-engine.ts';
+import type { EngineClient } from './call-engine.ts';
+import { awaitContainerEnd } from './await-container-end.ts';
+import { inspectContainer } from './inspect-container.ts';
+import { splitOutput } from './split-output.ts';
+import { verifyConfinement } from './verify-confinement.ts';
+import type { Confinement } from './verify-confinement.ts';
+
+/** Handle of a container that is there, or was: what may be done with one that another process made. */
+export function openContainer(client: EngineClient, id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'> {
+  const container = client.docker.getContainer(id);
+  return {
+    id,
+    stop: (graceSeconds) => stopContainer(client, container, graceSeconds),
+    pause: () => setPaused(client, container, true),
+    unpause: () => setPaused(client, container, false),
+  };
+}
+
+/** Handle of a container that we have just created. */
+export function controlContainer(client: EngineClient, id: string, expected: Confinement): Container {
+  const container = client.docker.getContainer(id);
+  return {
+    ...openContainer(client, id),
+    attachOutput: () => attachOutput(client, container),
+    start: () => startContainer(client, container, expected),
+    waitForEnd: (signal) => awaitContainerEnd(client, container, signal),
+    remove: () => removeContainer(client, id),
+  };
+}
+
+async function attachOutput(client: EngineClient, container: Docker.Container): Promise<ContainerOutput> {
+  const stream = await callEngine(client, 'attach to the container', async (abortSignal) => {
+    const options = { stream: true, stdout: true, stderr: true, hijack: true, abortSignal };
+    return await container.attach(options);
+  });
+  // A socket in truth: with `hijack` the library hands over the raw connection.
+  return splitOutput(stream as unknown as Readable);
+}
+
+async function startContainer(
+  client: EngineClient,
+  container: Docker.Container,
+  expected: Confinement,
+): Promise<{ pid: number; networkNamespacePath: string }> {
+  await callEngine<unknown>(client, 'start the container', (abortSignal) => container.start({ abortSignal }), {
+    meaning: { 304: () => undefined, 500: refuseLimits },
+  });
+  const found = await inspectContainer(client, container);
+  if (found?.State.Running !== true) {
+    throw new JobError({
+      code: 'IMAGE_UNUSABLE',
+      message: `The container ended as soon as it was started, with exit status ${found?.State.ExitCode ?? '(unknown)'}.`,
+    });
+  }
+  const pid = found.State.Pid;
+  try {
+    await verifyConfinement(pid, expected);
+  } catch (error) {
+    // Nothing of the user has run in it yet, and nothing shall.
+    await removeContainer(client, container.id).catch(() => undefined);
+    throw error;
+  }
+  return { pid, networkNamespacePath: found.NetworkSettings.SandboxKey };
+}
+
+function refuseLimits(engineSays: string): never {
+  const isLimit = engineSays.includes('rlimit');
+  throw new JobError({
+    code: 'HOST_UNFIT',
+    message: `The Docker Engine could not start the container: ${engineSays}.`,
+    hint: isLimit
+      ? 'Lower container.memlock, .nofile or .stackBytes in site.yaml, or raise the limits of dockerd.'
+      : undefined,
+  });
+}
+
+async function stopContainer(client: EngineClient, container: Docker.Container, graceSeconds: number): Promise<void> {
+  // A frozen process sees no signal.
+  if ((await inspectContainer(client, container))?.State.Paused === true) await setPaused(client, container, false);
+  await callEngine<unknown>(
+    client,
+    'stop the container',
+    (abortSignal) => container.stop({ t: graceSeconds, abortSignal }),
+    { meaning: { 304: () => undefined, 404: () => undefined }, extraMs: graceSeconds * 1000 },
+  );
+}
+
+async function setPaused(client: EngineClient, container: Docker.Container, paused: boolean): Promise<void> {
+  const verb = paused ? 'pause' : 'unpause';
+  try {
+    await callEngine<unknown>(client, `${verb} the container`, (abortSignal) => container[verb]({ abortSignal }));
+  } catch (error) {
+    // The status for "is so already" differs between versions of the engine: the state decides.
+    const found = await inspectContainer(client, container);
+    if (found?.State.Running !== true || found.State.Paused !== paused) throw error;
+  }
+}
+
+/** Kills and removes a container with its anonymous volumes, and returns when it is gone; repeat-safe. */
+export async function removeContainer(client: EngineClient, id: string): Promise<void> {
+  const container = client.docker.getContainer(id);
+  const outcome = await callEngine<unknown>(
+    client,
+    'remove the container',
+    (abortSignal) => container.remove({ force: true, v: true, abortSignal }),
+    { meaning: { 404: () => undefined, 409: () => 'in progress' } },
+  );
+  if (outcome !== 'in progress') return;
+  const deadline = Date.now() + client.callTimeoutMs;
+  while ((await inspectContainer(client, container)) !== undefined) {
+    if (Date.now() > deadline) {
+      throw new JobError({
+        code: 'HOST_UNFIT',
+        message: `Container ${id.slice(0, 12)} is being removed by somebody else and does not go away.`,
+      });
+    }
+    await sleep(100);
+  }
+}

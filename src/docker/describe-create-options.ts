@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import type { ContainerSpec } from '../ports/container-engine.ts';
+import { chooseMountPropagation } from './choose-mount-propagation.ts';
+
+/**
+ * The specification in the engine's words. What the specification leaves open is closed here: no capability, no new
+ * privileges, the engine's own seccomp profile, nothing written to logs, nothing started again, nothing of the
+ * image's entry point, working directory or health check.
+ */
+export async function describeCreateOptions(spec: ContainerSpec): Promise<ContainerCreateOptions> {
+  const [file, ...rest] = spec.argv;
+  if (file === undefined) throw new RangeError('A container needs a command');
+  return {
+    name: spec.name,
+    Image: spec.imageId,
+    Hostname: spec.hostname,
+    Labels: { ...spec.labels },
+    User: `${spec.uid}:${spec.gid}`,
+    Entrypoint: [file],
+    Cmd: rest,
+    Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
+    // An image's own working directory may be a link: runc has followed such links out of the container before.
+    WorkingDir: '/',
+    Healthcheck: { Test: ['NONE'] },
+    StopSignal: 'SIGTERM',
+    Tty: false,
+    OpenStdin: false,
+    AttachStdin: false,
+    AttachStdout: true,
+    AttachStderr: true,
+    ...describeNetwork(spec),
+    HostConfig: {
+      ...confinement,
+      ...(await describeFiles(spec)),
+      ...describeLimits(spec),
+      NetworkMode: spec.network.kind === 'none' ? 'none' : spec.network.name,
+      // The engine's name server would carry a container's questions to the site's, even out of an internal network.
+      Dns: ['127.0.0.1'],
+      Sysctls: withoutIpv6(),
+      // Numbers, but the engine looks them up as names in the image's group file first: `verifyConfinement` looks after.
+      GroupAdd: spec.supplementaryGids.map(String),
+    },
+  };
+}
+
+const confinement = {
+  Privileged: false,
+  CapDrop: ['ALL'],
+  CapAdd: [],
+  SecurityOpt: ['no-new-privileges'],
+  UsernsMode: 'host',
+  IpcMode: 'private',
+  CgroupnsMode: 'private',
+  Init: true,
+  AutoRemove: false,
+  RestartPolicy: { Name: 'no' },
+  PublishAllPorts: false,
+  LogConfig: { Type: 'none', Config: {} },
+} satisfies HostConfig & { CgroupnsMode: string };
+
+function describeNetwork(spec: ContainerSpec): Pick<ContainerCreateOptions, 'NetworkingConfig'> {
+  if (spec.network.kind === 'none') return {};
+  const { name, ip } = spec.network;
+  return { NetworkingConfig: { EndpointsConfig: { [name]: { IPAMConfig: { IPv4Address: ip } } } } };
+}
+
+async function describeFiles(spec: ContainerSpec): Promise<HostConfig> {
+  const mounts = spec.mounts.map(async ({ source, target, readOnly }) => ({
+    // Never `Binds`: they create a missing source, as root.
+    Type: 'bind' as const,
+    Source: source,
+    Target: target,
+    ReadOnly: readOnly,
+    BindOptions: { Propagation: await chooseMountPropagation(source) },
+  }));
+  const tmpfs = spec.tmpfs.map(({ target, bytes, mode, executable }) => {
+    const owner = `uid=${spec.uid},gid=${spec.gid}`;
+    return [target, `rw,nosuid,nodev,${executable ? 'exec' : 'noexec'},size=${bytes},mode=${mode},${owner}`] as const;
+  });
+  return {
+    Mounts: await Promise.all(mounts),
+    Tmpfs: Object.fromEntries(tmpfs),
+    ReadonlyRootfs: spec.readOnlyRoot,
+  };
+}
+
+function describeLimits(spec: ContainerSpec): HostConfig {
+  const { memlock, stack, nofile } = spec.ulimits;
+  const limits = { memlock, stack, nofile, core: 0 };
+  return {
+    ShmSize: spec.shmBytes,
+    PidsLimit: spec.pidsMax,
+    Ulimits: Object.entries(limits).map(([Name, limit]) => ({ Name, Soft: limit, Hard: limit })),
+    ...(spec.cgroupParent === undefined ? {} : { CgroupParent: spec.cgroupParent }),
+    // As much memory with swap as without: no swap.
+    ...(spec.memoryBytes === undefined ? {} : { Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes }),
+  };
+}
+
+/** Job networks are IPv4; link-local IPv6 would reach the host. A kernel without IPv6 has no such switch. */
+function withoutIpv6(): Record<string, string> {
+  if (!existsSync('/proc/sys/net/ipv6/conf/all')) return {};
+  return { 'net.ipv6.conf.all.disable_ipv6': '1', 'net.ipv6.conf.default.disable_ipv6': '1' };
+}

@@ -1,0 +1,65 @@
+import type { IKeyValue } from 'etcd3';
+import type { Store, StoreEntry } from '../ports/store.ts';
+import { checkTransaction } from '../shared/check-transaction.ts';
+import { JobError } from '../shared/errors.ts';
+import { callStore } from './call-store.ts';
+import { EndpointRing } from './endpoint-ring.ts';
+import type { TlsIdentity } from './endpoint-ring.ts';
+import { grantLease } from './keep-lease.ts';
+import { toTxnRequest } from './to-txn-request.ts';
+import { watchRange } from './watch-range.ts';
+
+export interface EtcdOptions extends TlsIdentity {
+  /** `https://host:port`, one per member; the certificate of each must name the host written here. */
+  readonly endpoints: readonly string[];
+  /** Deadline of one try. A call is given up after two to three times this, as `callStore` says. */
+  readonly callTimeoutMs: number;
+}
+
+/** The site's etcd by mutual TLS. Connects on the first call; `close` ends every watch and renewal, not the leases. */
+export function connectEtcd(options: EtcdOptions): Store {
+  const { callTimeoutMs } = options;
+  const ring = new EndpointRing(options.endpoints.map(checkEndpoint), options);
+  return {
+    read: async ({ start, end }) => {
+      const request = { key: Buffer.from(start), range_end: Buffer.from(end) };
+      const { kvs } = await callStore(ring, callTimeoutMs, (client, limits) => client.kv.range(request, limits));
+      return kvs.map(toEntry);
+    },
+    commit: async (transaction) => {
+      checkTransaction(transaction);
+      const request = toTxnRequest(transaction);
+      const { succeeded } = await callStore(ring, callTimeoutMs, (client, limits) => client.kv.txn(request, limits));
+      return succeeded;
+    },
+    grantLease: (ttlSeconds) => grantLease(ring, callTimeoutMs, ttlSeconds),
+    watch: (range, lookAgain) => watchRange(ring, callTimeoutMs, range, lookAgain),
+    close: () => {
+      ring.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function toEntry(pair: IKeyValue): StoreEntry {
+  return {
+    key: pair.key.toString(),
+    value: pair.value.toString(),
+    createRevision: pair.create_revision,
+    modRevision: pair.mod_revision,
+  };
+}
+
+/** `https://host:port` without path or credentials; the port may be left out. */
+function checkEndpoint(endpoint: string): string {
+  const url = URL.parse(endpoint);
+  const rest = url === null ? '' : url.username + url.password + url.search + url.hash + url.pathname.replace('/', '');
+  if (url?.protocol !== 'https:' || url.hostname === '' || rest !== '') {
+    throw new JobError({
+      code: 'CONFIG_INVALID',
+      message: `etcd.endpoints: expected an address like https://etcd1:2379, got "${endpoint}".`,
+      hint: 'Only TLS is spoken with etcd.',
+    });
+  }
+  return `https://${url.hostname}:${url.port === '' ? 2379 : url.port}`;
+}

@@ -1,0 +1,135 @@
+import { rosterSchema } from '../shared/agent-protocol.ts';
+import type { AgentMessage } from '../shared/agent-protocol.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobEnd } from '../shared/helper-events.ts';
+import { nodeHostname } from '../shared/job-key.ts';
+import type { OwnNode } from './own-node.ts';
+import { awaitControl, report } from './own-node.ts';
+import type { AgentLink } from './serve-agent.ts';
+
+/**
+ * Leads the agent of this node from its first word to the end of the job, and publishes what it reports.
+ * Returns the command's end when this node ran the command, undefined when the job ended otherwise.
+ * Fails with what the agent says went wrong.
+ */
+export async function converse(
+  own: OwnNode,
+  link: AgentLink,
+  imageEnvironment: Readonly<Record<string, string>>,
+): Promise<JobEnd | undefined> {
+  using _forwarding = forwardSignals(link);
+  const over = new AbortController();
+  try {
+    return await converseUntilOver(own, link, imageEnvironment, over.signal);
+  } finally {
+    over.abort();
+    link.send({ type: 'finish' });
+  }
+}
+
+async function converseUntilOver(
+  own: OwnNode,
+  link: AgentLink,
+  imageEnvironment: Readonly<Record<string, string>>,
+  stopWatching: AbortSignal,
+): Promise<JobEnd | undefined> {
+  const { plan, node } = own;
+  const hello = await expectMessage(link, 'hello');
+  link.send(welcome(own, imageEnvironment));
+  await report(own, {
+    IP: node.ip,
+    SSHPUBKEY: hello.sshPublicKey,
+    HOSTKEY: hello.hostPublicKey,
+    READY: 'False',
+    HOST: node.host,
+  });
+  const roster = await awaitControl(own, (state) => state.roster);
+  if (roster === undefined) return undefined;
+  link.send({ type: 'roster', peers: rosterSchema.parse(JSON.parse(roster)) });
+  const jobOver = awaitControl(own, () => undefined, stopWatching).catch((error: unknown) => {
+    if (stopWatching.aborted) return undefined;
+    throw error;
+  });
+  jobOver.catch(() => undefined);
+  const isReady = await Promise.race([expectMessage(link, 'ready').then(() => true), jobOver.then(() => false)]);
+  if (!isReady) return undefined;
+  await report(own, { READY: 'True', PHASE: 'ready' });
+  if ((await awaitControl(own, (state) => (state.hasStarted ? true : undefined))) === undefined) return undefined;
+  link.send({ type: 'start' });
+  const running = report(own, { PHASE: 'running' });
+  const end = await Promise.race([serveCommand(link, node.index === 0, plan.nodes.length), jobOver]);
+  await running.catch(() => undefined);
+  return end;
+}
+
+function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>>): Parameters<AgentLink['send']>[0] {
+  const { plan, node, site } = own;
+  return {
+    type: 'welcome',
+    job: plan.job,
+    index: node.index,
+    nodeCount: plan.nodes.length,
+    hostname: nodeHostname(plan.job, node.index),
+    ip: node.ip,
+    interfaceName: 'eth0',
+    sshPort: plan.sshPort,
+    command: plan.command,
+    workdir: plan.workdir,
+    home: plan.user.home,
+    environment: { ...imageEnvironment, ...plan.environment },
+    ...(plan.hostfile === undefined ? {} : { hostfile: plan.hostfile }),
+    discoverDeadlineMs: site.deadlines.discoverSeconds * 1000,
+    stopGraceMs: site.deadlines.stopSeconds * 1000,
+  };
+}
+
+/** The next message of this type; remarks on the way are shown, a failure is thrown. */
+async function expectMessage<T extends AgentMessage['type']>(
+  link: AgentLink,
+  type: T,
+): Promise<Extract<AgentMessage, { type: T }>> {
+  for (;;) {
+    const message = await nextMessage(link);
+    if (message.type === type) return message as Extract<AgentMessage, { type: T }>;
+    throw new JobError({ code: 'NODE_LOST', message: `The agent said "${message.type}" where "${type}" was due.` });
+  }
+}
+
+/** Waits for the end of the command; on a node that serves, for a failure. */
+async function serveCommand(link: AgentLink, isMaster: boolean, nodeCount: number): Promise<JobEnd> {
+  for (;;) {
+    const message = await nextMessage(link);
+    if (message.type === 'exited' && isMaster) return { by: 'command', exitStatus: message.exitStatus };
+    if (message.type === 'started' && isMaster) continue;
+    throw new JobError({
+      code: 'NODE_LOST',
+      message: `The agent said "${message.type}" out of turn (${nodeCount} nodes).`,
+    });
+  }
+}
+
+async function nextMessage(link: AgentLink): Promise<AgentMessage> {
+  for (;;) {
+    const message = await link.receive();
+    // The container is about to end: who waits for its end says why, and better.
+    if (message === undefined) return await new Promise<never>(() => undefined);
+    if (message.type === 'failed') throw new JobError({ code: message.code, message: plain(message.message) });
+    if (message.type !== 'note') return message;
+    process.stderr.write(`hpc-submit-dockerjob: note: ${plain(message.message)}\n`);
+  }
+}
+
+/** Text from a container: no control characters reach a terminal or a log. */
+function plain(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').slice(0, 1000);
+}
+
+/** Signals that the scheduler means for the job's program (a warning before the time limit, say). */
+function forwardSignals(link: AgentLink): Disposable {
+  const forwarded = ['SIGUSR1', 'SIGUSR2'] as const;
+  const forward = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGUSR1' || signal === 'SIGUSR2') link.send({ type: 'signal', signal });
+  };
+  for (const signal of forwarded) process.on(signal, forward);
+  return { [Symbol.dispose]: () => forwarded.forEach((signal) => process.removeListener(signal, forward)) };
+}

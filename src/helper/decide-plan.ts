@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { Decision } from '../policy/decide-request.ts';
+import type { ConfirmedJob } from '../ports/scheduler.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+import { jobPlanSchema } from '../shared/job-plan.ts';
+import type { JobRequest } from '../shared/job-request.ts';
+import { hostAddress, macOf } from '../shared/subnet.ts';
+import type { ClaimedSubnet } from './claim-subnet.ts';
+import type { HostUser } from './read-user.ts';
+
+export interface PlanFacts {
+  readonly site: SiteConfig;
+  readonly request: JobRequest;
+  readonly decision: Decision;
+  readonly confirmed: ConfirmedJob;
+  readonly user: HostUser;
+  readonly imageId: string;
+  readonly hostAddresses: readonly (string | undefined)[];
+  readonly subnet: ClaimedSubnet;
+  readonly token: string;
+}
+
+/** 128 random bits that tell this run of a job from every other. */
+export function makeToken(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** Everything that the hosts need to know of the job, decided once. */
+export function decidePlan(facts: PlanFacts): JobPlan {
+  const { site, request, decision, user } = facts;
+  const nodes = request.hosts.map((host, index): PlannedNode => {
+    const ip = hostAddress(facts.subnet.cidr, index);
+    const address = facts.hostAddresses[index];
+    return {
+      index,
+      host: host.name,
+      ...(address ? { hostAddress: address } : {}),
+      slots: host.slots,
+      ip,
+      mac: macOf(ip),
+    };
+  });
+  // Parsed: its keys then stand in one order, and its text can be compared with what is read back.
+  return jobPlanSchema.parse({
+    version: 1,
+    token: facts.token,
+    job: facts.confirmed.job,
+    scheduler: request.scheduler,
+    schedulerJobId: facts.confirmed.schedulerJobId,
+    openedAt: new Date().toISOString(),
+    user: { name: user.name, uid: user.uid, gid: user.gid, home: user.home, groups: [...user.groups] },
+    image: { reference: decision.imageReference, id: facts.imageId },
+    ...(request.application === undefined ? {} : { application: request.application }),
+    command: request.command,
+    workdir: request.workdir,
+    environment: { ...decision.environment, ...request.environment },
+    ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),
+    mounts: [...decision.mounts],
+    network: {
+      driver: decision.driver,
+      cidr: facts.subnet.cidr,
+      vni: site.network.vxlan.baseId + facts.subnet.index,
+      port: site.network.vxlan.port,
+      mtu: site.network.mtu,
+    },
+    nodes,
+    sshPort: site.ssh.port,
+    maxRunSeconds: decision.maxRunSeconds,
+  } satisfies JobPlan);
+}
+
+/** Addresses of the hosts for the tunnel between them, by the host's own name service; not needed for one host. */
+export async function resolveHosts(names: readonly string[]): Promise<readonly (string | undefined)[]> {
+  if (names.length === 1) return [undefined];
+  const found = await Promise.all(
+    names.map(async (name) => {
+      try {
+        return (await lookup(name, { family: 4 })).address;
+      } catch (cause) {
+        throw new JobError({
+          code: 'HOST_UNFIT',
+          message: `The name of host ${name} has no IPv4 address here.`,
+          hint: 'Every host of the cluster must resolve every other by the name that the scheduler uses.',
+          cause,
+        });
+      }
+    }),
+  );
+  const loopback = names.find((_, index) => found[index]?.startsWith('127.'));
+  if (loopback !== undefined) {
+    throw new JobError({
+      code: 'HOST_UNFIT',
+      message: `Host ${loopback} resolves to a loopback address here, which no other host can reach.`,
+      hint: `Remove the line 127.0.1.1 ${loopback} from /etc/hosts.`,
+    });
+  }
+  return found;
+}

@@ -1,0 +1,85 @@
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { ContainerSpec, Mount } from '../ports/container-engine.ts';
+import { containerPaths } from '../shared/agent-protocol.ts';
+import { containerName, nodeHostname } from '../shared/job-key.ts';
+import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+
+/** Labels by which every container and network of ours is found again; `job` alone identifies the job. */
+export const labels = {
+  job: 'hpcdj.job',
+  node: 'hpcdj.node',
+  uid: 'hpcdj.uid',
+  token: 'hpcdj.token',
+  schedulerJob: 'hpcdj.scheduler-job',
+  cgroup: 'hpcdj.cgroup-parent',
+} as const;
+
+export interface ContainerSurroundings {
+  readonly site: SiteConfig;
+  readonly runtimeDirectory: string;
+  readonly loaderName: string;
+  readonly runMounts: readonly Mount[];
+  readonly network: ContainerSpec['network'];
+  readonly cgroupParent: string | undefined;
+  readonly imageEnvironment: readonly string[];
+}
+
+/** The container of one node, from the plan and this host's own policy; nothing in it comes from a user unchecked. */
+export function describeContainer(plan: JobPlan, node: PlannedNode, around: ContainerSurroundings): ContainerSpec {
+  const { container } = around.site;
+  const { runtime } = containerPaths;
+  const kept = isolateAgent(around.imageEnvironment);
+  return {
+    name: containerName(plan.job, node.index),
+    imageId: plan.image.id,
+    hostname: nodeHostname(plan.job, node.index),
+    labels: {
+      [labels.job]: plan.job,
+      [labels.node]: String(node.index),
+      [labels.uid]: String(plan.user.uid),
+      [labels.token]: plan.token,
+      [labels.schedulerJob]: plan.schedulerJobId,
+      ...(around.cgroupParent === undefined ? {} : { [labels.cgroup]: around.cgroupParent }),
+    },
+    uid: plan.user.uid,
+    gid: plan.user.gid,
+    supplementaryGids: plan.user.groups.map(({ gid }) => gid).filter((gid) => gid !== plan.user.gid && gid !== 0),
+    argv: [
+      `${runtime}/lib/${around.loaderName}`,
+      '--library-path',
+      `${runtime}/lib`,
+      `${runtime}/bin/node`,
+      `${runtime}/agent.cjs`,
+    ],
+    environment: kept.containerEnvironment,
+    mounts: [{ source: around.runtimeDirectory, target: runtime, readOnly: true }, ...around.runMounts, ...plan.mounts],
+    tmpfs: [
+      { target: containerPaths.private, bytes: 64 * 1024 * 1024, mode: '0700', executable: true },
+      { target: '/tmp', bytes: container.tmpfsBytes, mode: '1777', executable: true },
+    ],
+    network: around.network,
+    cgroupParent: around.cgroupParent,
+    shmBytes: container.shmBytes,
+    pidsMax: container.pidsMax,
+    ulimits: { memlock: container.memlock, stack: container.stackBytes, nofile: container.nofile },
+    readOnlyRoot: container.readOnlyRoot,
+  };
+}
+
+/** Variables by which an image could change how our own agent is loaded. The command gets them back. */
+const loaderVariables =
+  /^(?:LD_[A-Z_]+|NODE_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF|SSL_CERT_FILE|SSL_CERT_DIR|UV_THREADPOOL_SIZE)$/;
+
+/** Splits off what must not reach the agent: emptied in the container, to be restored for the command. */
+export function isolateAgent(imageEnvironment: readonly string[]): {
+  readonly containerEnvironment: Readonly<Record<string, string>>;
+  readonly restored: Readonly<Record<string, string>>;
+} {
+  const restored: Record<string, string> = {};
+  for (const line of imageEnvironment) {
+    const separator = line.indexOf('=');
+    const name = line.slice(0, Math.max(separator, 0));
+    if (loaderVariables.test(name)) restored[name] = line.slice(separator + 1);
+  }
+  return { containerEnvironment: Object.fromEntries(Object.keys(restored).map((name) => [name, ''])), restored };
+}

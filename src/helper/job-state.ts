@@ -1,0 +1,102 @@
+import type { StoreEntry } from '../ports/store.ts';
+import { publicKeySchema } from '../shared/agent-protocol.ts';
+import { exitStatusOf, isErrorCode } from '../shared/errors.ts';
+import type { JobEnd, NodePhase } from '../shared/helper-events.ts';
+import { nodePhaseSchema } from '../shared/helper-events.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import type { JobPlan } from '../shared/job-plan.ts';
+import { jobPlanSchema } from '../shared/job-plan.ts';
+
+/** What one node has published so far. */
+export interface NodeState {
+  readonly index: number;
+  readonly ip: string | undefined;
+  readonly sshPublicKey: string | undefined;
+  readonly hostPublicKey: string | undefined;
+  readonly isReady: boolean;
+  readonly phase: NodePhase;
+  /** `CODE: text` of what went wrong there. */
+  readonly error: string | undefined;
+}
+
+/** A job as its keys say at one revision. */
+export interface JobState {
+  /** `absent`: the lease ended or nothing was ever opened; for a node both mean "end now". */
+  readonly finish: 'absent' | 'running' | 'finished';
+  /** Set when `finish` is `finished`. */
+  readonly end: JobEnd | undefined;
+  readonly plan: JobPlan | undefined;
+  readonly roster: string | undefined;
+  readonly hasStarted: boolean;
+  readonly nodes: ReadonlyMap<number, NodeState>;
+}
+
+/** The value of REASON when the command itself ended the job. */
+export const reasonCommand = 'command';
+
+/** REASON for an end that is not the command's. One line: operators read it. */
+export function reasonText(end: JobEnd): string {
+  if (end.by === 'command') return reasonCommand;
+  return [`${end.code}:`, end.message, end.hint].filter(Boolean).join(' ').replaceAll(/\s+/g, ' ').slice(0, 4000);
+}
+
+/** Parses a job's entries (any part of them); what cannot be parsed counts as not there. */
+export function parseJobState(prefix: string, job: JobKey, entries: readonly StoreEntry[]): JobState {
+  const fields = new Map<string, string>();
+  const nodes = new Map<number, Map<string, string>>();
+  const root = `${prefix}/${job}/`;
+  const nodePattern = new RegExp(`^${job}_node_([0-9]{1,6})/([A-Z]+)$`);
+  for (const { key, value } of entries) {
+    if (!key.startsWith(root)) continue;
+    const name = key.slice(root.length);
+    const match = nodePattern.exec(name);
+    if (match === null) fields.set(name, value);
+    else {
+      const index = Number(match[1]);
+      const node = nodes.get(index) ?? new Map<string, string>();
+      nodes.set(index, node.set(match[2] ?? '', value));
+    }
+  }
+  // The origin's start script wrote FINISHED where its listing said FINISH: both are read.
+  const finish = fields.get('FINISH') ?? fields.get('FINISHED');
+  const state = finish === undefined ? 'absent' : finish === 'TRUE' ? 'finished' : 'running';
+  return {
+    finish: state,
+    end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
+    plan: parsePlan(fields.get('PLAN')),
+    roster: fields.get('ROSTER'),
+    hasStarted: fields.has('START'),
+    nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
+  };
+}
+
+function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
+  const status = Number(exitCode);
+  const exitStatus = /^[0-9]{1,3}$/.test(exitCode ?? '') && status <= 255 ? status : exitStatusOf('BUG');
+  if (reason === reasonCommand) return { by: 'command', exitStatus };
+  const match = /^([A-Z_]+): ?(.*)$/s.exec(reason);
+  const code = match?.[1] ?? 'BUG';
+  return { by: 'middleware', exitStatus, code: isErrorCode(code) ? code : 'BUG', message: match?.[2] ?? reason };
+}
+
+function parsePlan(text: string | undefined): JobPlan | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return jobPlanSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseNode(index: number, values: ReadonlyMap<string, string>): NodeState {
+  const publicKey = (name: string): string | undefined => publicKeySchema.safeParse(values.get(name)).data;
+  return {
+    index,
+    ip: values.get('IP'),
+    sshPublicKey: publicKey('SSHPUBKEY'),
+    hostPublicKey: publicKey('HOSTKEY'),
+    isReady: values.get('READY') === 'True',
+    phase: nodePhaseSchema.safeParse(values.get('PHASE')).data ?? 'planned',
+    error: values.get('ERROR'),
+  };
+}

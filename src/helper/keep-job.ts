@@ -1,0 +1,173 @@
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { Store } from '../ports/store.ts';
+import type { Roster } from '../shared/agent-protocol.ts';
+import { awaitState } from '../shared/await-state.ts';
+import { asJobError, isErrorCode, JobError } from '../shared/errors.ts';
+import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+import { nodeHostname } from '../shared/job-key.ts';
+import type { JobPlan } from '../shared/job-plan.ts';
+import { jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
+import { endJob } from './end-job.ts';
+import type { JobState, NodeState } from './job-state.ts';
+import { parseJobState } from './job-state.ts';
+
+export interface KeptJob {
+  readonly store: Store;
+  readonly site: SiteConfig;
+  readonly plan: JobPlan;
+  /** Aborts with a `JobError` when the middleware, a signal, the launcher or the lease ends the job. */
+  readonly cancelled: AbortSignal;
+  readonly emit: (event: HelperEvent) => void;
+}
+
+/**
+ * Leads an opened job from its first node to its end: gathers what the nodes publish into one roster, says start
+ * when all are ready, and waits for FINISH. Whatever goes wrong becomes the job's end; never throws for that.
+ */
+export async function keepJob(job: KeptJob): Promise<JobEnd> {
+  const { deadlines } = job.site;
+  try {
+    const gathered = await settle(job, deadlines.startSeconds, 'publish its address', (state) =>
+      gatherRoster(job.plan, state),
+    );
+    if (gathered.kind === 'ended') return gathered.end;
+    await publish(job, 'ROSTER', JSON.stringify(gathered.value));
+    job.emit({ event: 'gathered' });
+    const ready = await settle(job, deadlines.discoverSeconds, 'get ready', (state) =>
+      countReady(job.plan, state) ? true : undefined,
+    );
+    if (ready.kind === 'ended') return ready.end;
+    await publish(job, 'START', 'TRUE');
+    job.emit({ event: 'ready' });
+    const { maxRunSeconds } = job.plan;
+    const ended = await settle(job, maxRunSeconds === 0 ? undefined : maxRunSeconds, 'finish', () => undefined);
+    if (ended.kind === 'ended') return ended.end;
+    throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
+  } catch (thrown) {
+    return await endWithError(job, asJobError(thrown));
+  }
+}
+
+type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly kind: 'ended'; readonly end: JobEnd };
+
+/** Waits until `judge` is content with the state or the job has ended; throws what ends the job otherwise. */
+async function settle<T>(
+  job: KeptJob,
+  seconds: number | undefined,
+  waitedFor: string,
+  judge: (state: JobState) => T | undefined,
+): Promise<Settled<T>> {
+  const { store, plan, site } = job;
+  const progress = new Map<number, string>();
+  let last: JobState | undefined;
+  const outcome = await awaitState<Settled<T>>(
+    store,
+    jobRange(site.site.keyPrefix, plan.job),
+    (entries) => {
+      const state = parseJobState(site.site.keyPrefix, plan.job, entries);
+      last = state;
+      reportProgress(job, state, progress);
+      if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
+      throwOnTrouble(plan, state);
+      const value = judge(state);
+      return value === undefined ? undefined : { kind: 'reached', value };
+    },
+    { signal: job.cancelled, ...(seconds === undefined ? {} : { deadlineMs: seconds * 1000 }), tolerateOutage: true },
+  );
+  if (outcome.kind === 'reached') return outcome.value;
+  if (outcome.outage !== undefined) throw outcome.outage;
+  throw seconds !== undefined && waitedFor === 'finish'
+    ? new JobError({
+        code: 'TIME_LIMIT',
+        message: `The job ran for ${seconds} s, the most that application ${plan.application ?? '?'} may at this site.`,
+        hint: 'See site.yaml applications.*.maxRunSeconds.',
+      })
+    : lateError(plan, last, seconds ?? 0, waitedFor);
+}
+
+function throwOnTrouble(plan: JobPlan, state: JobState): void {
+  if (state.finish === 'absent') {
+    throw new JobError({
+      code: 'LEASE_LOST',
+      message: `The lease of job ${plan.job} in etcd has ended, so its hosts end it too.`,
+      hint: 'The host of the batch script was stopped or cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
+    });
+  }
+  for (const node of state.nodes.values()) {
+    if (node.error !== undefined) throw nodeError(plan, node.index, node.error);
+  }
+}
+
+function nodeError(plan: JobPlan, index: number, error: string): JobError {
+  const match = /^([A-Z_]+): ?(.*)$/s.exec(error);
+  const code = match?.[1] ?? '';
+  return new JobError({
+    code: isErrorCode(code) ? code : 'BUG',
+    message: `${nodeHostname(plan.job, index)} on host ${plan.nodes[index]?.host ?? '?'}: ${match?.[2] ?? error}`,
+  });
+}
+
+/** All nodes' addresses and keys in order; undefined until the last one has published. */
+export function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
+  const roster: Roster = [];
+  for (const { index, ip, slots } of plan.nodes) {
+    const { sshPublicKey, hostPublicKey } = state.nodes.get(index) ?? {};
+    if (sshPublicKey === undefined || hostPublicKey === undefined) return undefined;
+    roster.push({ index, hostname: nodeHostname(plan.job, index), ip, slots, sshPublicKey, hostPublicKey });
+  }
+  return roster;
+}
+
+function countReady(plan: JobPlan, state: JobState): boolean {
+  return plan.nodes.every(({ index }) => state.nodes.get(index)?.isReady === true);
+}
+
+/** Names who is missing and where it hangs; the first few of many. */
+function lateError(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: string): JobError {
+  const late = plan.nodes.filter(({ index }) => {
+    const node = state?.nodes.get(index);
+    return waitedFor === 'get ready' ? node?.isReady !== true : node?.hostPublicKey === undefined;
+  });
+  const shown = late
+    .slice(0, 8)
+    .map(
+      ({ index, host }) =>
+        `${nodeHostname(plan.job, index)} on ${host} (${state?.nodes.get(index)?.phase ?? 'not started'})`,
+    );
+  return new JobError({
+    code: 'NODE_LATE',
+    message: `${late.length} of ${plan.nodes.length} nodes did not ${waitedFor} within ${seconds} s: ${shown.join(', ')}${late.length > shown.length ? ', …' : ''}.`,
+    hint: 'Safe to submit again; if it stays, ask the administrators to look at these hosts.',
+  });
+}
+
+function reportProgress(job: KeptJob, state: JobState, seen: Map<number, string>): void {
+  for (const { index, host } of job.plan.nodes) {
+    const node: NodeState | undefined = state.nodes.get(index);
+    if (node === undefined || seen.get(index) === node.phase) continue;
+    seen.set(index, node.phase);
+    job.emit({ event: 'node', index, host, phase: node.phase });
+  }
+}
+
+/** Writes a field of a running job once. */
+async function publish(job: KeptJob, field: 'ROSTER' | 'START', value: string): Promise<void> {
+  const { store, site, plan } = job;
+  const finish = jobFieldKey(site.site.keyPrefix, plan.job, 'FINISH');
+  await store.commit({
+    conditions: [{ kind: 'value', key: finish, equals: 'FALSE' }],
+    puts: [{ key: jobFieldKey(site.site.keyPrefix, plan.job, field), value }],
+  });
+  // A refused commit means that the job has ended meanwhile: the next look at the state says how.
+}
+
+async function endWithError(job: KeptJob, error: JobError): Promise<JobEnd> {
+  const end: JobEnd = {
+    by: 'middleware',
+    exitStatus: error.exitStatus,
+    code: error.code,
+    message: error.message,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  };
+  return await endJob(job.store, job.site.site.keyPrefix, job.plan.job, end);
+}

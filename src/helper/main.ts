@@ -1,0 +1,110 @@
+import { Command, CommanderError, Option } from 'commander';
+import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
+import type { HelperEvent } from '../shared/helper-events.ts';
+import { requireJobKey } from '../shared/job-key.ts';
+import { controlJob } from './control-job.ts';
+import { identifyCaller } from './identify-caller.ts';
+import type { HelperContext } from './open-context.ts';
+import { openContext } from './open-context.ts';
+import { openJob } from './open-job.ts';
+import { releaseJob } from './release-job.ts';
+import { findJobsHere, releaseNode } from './release-node.ts';
+import { runNode } from './run-node.ts';
+
+/** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('hpc-dockerjob-helper')
+    .description(
+      'Root side of hpc-submit-dockerjob: called by it through one sudo rule, and by root hooks of the scheduler.',
+    )
+    .version(process.env['HPCDJ_VERSION'] ?? 'development')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+  program
+    .command('open-job')
+    .description(
+      'check, claim and keep a job; the request comes on standard input, events go to standard output as JSON lines',
+    )
+    .action(async () => {
+      const emit = (event: HelperEvent): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+      process.stdout.on('error', () => undefined); // the middleware has died; its end of the input says so too
+      try {
+        await openJob(await context(), process.stdin, emit);
+      } catch (thrown) {
+        const { code, message, hint, exitStatus: status } = describe(thrown);
+        emit({ event: 'refused', code, message, ...(hint === undefined ? {} : { hint }), exitStatus: status });
+        process.exitCode = status;
+      }
+    });
+  program
+    .command('run-node')
+    .description("run this host's container of an open job until the job ends")
+    .argument('<job>', 'job id, as 772 or 772_3')
+    .action(async (job: string) => await runNode(await context(), requireJobKey(job)));
+  program
+    .command('release-node')
+    .description('remove what a job has on this host; for epilogs')
+    .argument('[job]', 'job id, as 772 or 772_3')
+    .addOption(new Option('--scheduler-job <id>', "the scheduler's own id, as an epilog knows it"))
+    .action(async (job: string | undefined, options: { schedulerJob?: string }) => {
+      const here = await context();
+      const jobs =
+        job === undefined ? await findJobsHere(here, requireSchedulerJob(options.schedulerJob)) : [requireJobKey(job)];
+      for (const each of jobs) complain(await releaseNode(here, each));
+    });
+  program
+    .command('release-job')
+    .description('end a job on all its hosts and remove all of it')
+    .argument('<job>', 'job id, as 772 or 772_3')
+    .addOption(new Option('--force', 'remove keys and subnet although hosts did not report (root only)'))
+    .action(async (job: string, options: { force?: boolean }) =>
+      complain(await releaseJob(await context(), requireJobKey(job), { isForced: options.force === true })),
+    );
+  program
+    .command('control-job')
+    .description("suspend, resume or stop this host's containers of a job")
+    .argument('<job>', 'job id, as 772 or 772_3')
+    .argument('<action>', 'suspend, resume or stop')
+    .action(async (job: string, action: string) => await controlJob(await context(), requireJobKey(job), action));
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitStatus.usage;
+    const error = describe(thrown);
+    process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
+    return error.exitStatus;
+  }
+}
+
+async function context(): Promise<HelperContext> {
+  return await openContext(identifyCaller(process.geteuid?.() ?? -1, process.env));
+}
+
+/** What `await using` wraps is unwrapped: the first failure counts, a failed clean-up stands beside it. */
+function describe(thrown: unknown): JobError {
+  if (!(thrown instanceof SuppressedError)) return asJobError(thrown);
+  const first = describe(thrown.suppressed);
+  const { message } = asJobError(thrown.error);
+  return new JobError({
+    code: first.code,
+    message: first.message,
+    hint: `${first.hint ?? ''} (Clean-up failed too: ${message})`.trim(),
+    cause: thrown,
+  });
+}
+
+function requireSchedulerJob(id: string | undefined): string {
+  if (id !== undefined && /^[1-9][0-9]{0,17}$/.test(id)) return id;
+  throw new JobError({
+    code: 'USAGE',
+    message: 'release-node needs a job, or --scheduler-job with a number.',
+    hint: 'hpc-dockerjob-helper release-node --help',
+  });
+}
+
+function complain(leftovers: readonly string[]): void {
+  if (leftovers.length === 0) return;
+  process.exitCode = exitStatus.temporary;
+  process.stderr.write(`hpc-dockerjob-helper: still there: ${leftovers.join('; ')}. Safe to try again.\n`);
+}

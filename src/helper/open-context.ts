@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { checkUntamperable } from '../config/check-untamperable.ts';
+import { defaultSitePath, loadSite } from '../config/load-site.ts';
+import type { SiteConfig } from '../config/site-schema.ts';
+import { connectEngine } from '../docker/connect-engine.ts';
+import { connectEtcd } from '../etcd/connect-etcd.ts';
+import { connectLocalStore } from '../local-store/connect-local-store.ts';
+import { networkDriver } from '../network/network-driver.ts';
+import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { NetworkDriver } from '../ports/network-driver.ts';
+import type { SchedulerAuthority } from '../ports/scheduler.ts';
+import type { Store } from '../ports/store.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import { slurmAuthority } from '../slurm/slurm-authority.ts';
+import { auditTo } from './audit.ts';
+import type { Audit } from './audit.ts';
+import type { Caller } from './identify-caller.ts';
+import { localStoreSocket } from './run-directory.ts';
+
+/** What every verb of the helper works with on this host. */
+export interface HelperContext {
+  readonly site: SiteConfig;
+  readonly caller: Caller;
+  readonly engine: ContainerEngine;
+  readonly authority: SchedulerAuthority;
+  readonly audit: Audit;
+  /** Directory with Node, libraries and agent that is mounted into every container. */
+  readonly runtimeDirectory: string;
+  network(name: 'vxlan' | 'bridge'): NetworkDriver;
+}
+
+/** Loads the policy and refuses to go on when it, or this program, could have been changed by anyone but root. */
+export async function openContext(caller: Caller): Promise<HelperContext> {
+  const site = await loadSite(defaultSitePath, { mustBeTrusted: true });
+  const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
+  await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
+  await checkUntamperable(process.execPath, { expected: 'program' });
+  const runtimeDirectory = `${packageDirectory}/runtime`;
+  const engine = connectEngine({ socketPath: site.docker.socket });
+  return {
+    site,
+    caller,
+    engine,
+    authority: slurmAuthority({ commandPath: site.scheduler.commandPath }),
+    audit: auditTo(site.audit.file),
+    runtimeDirectory,
+    network: (name) => networkDriver(name, { engine, commandPath: site.scheduler.commandPath }),
+  };
+}
+
+/** The site's etcd; fails with `CONFIG_INVALID` when the site has none. */
+export async function openSharedStore(site: SiteConfig): Promise<Store> {
+  const { endpoints, caFile, certFile, keyFile, callTimeoutMs } = site.etcd;
+  if (endpoints.length === 0) {
+    throw new JobError({
+      code: 'CONFIG_INVALID',
+      message: 'site.yaml: etcd.endpoints is empty, so jobs can only use one host.',
+      hint: 'Ask the administrators to set etcd.endpoints, or ask the scheduler for one host.',
+    });
+  }
+  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readTlsFile));
+  if (!ca || !cert || !key) throw new JobError({ code: 'BUG', message: 'TLS files were read but are empty.' });
+  return connectEtcd({ endpoints, ca, cert, key, callTimeoutMs });
+}
+
+async function readTlsFile(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new JobError({
+      code: 'CONFIG_INVALID',
+      message: `Cannot read ${path}, named in site.yaml under etcd: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      hint: 'Put this host\'s certificate there; see the admin guide, "Certificates".',
+      cause,
+    });
+  }
+}
+
+/** The store that holds this job: the one that `open-job` serves on this host for a job on one host, else etcd. */
+export async function openStoreOf(site: SiteConfig, job: JobKey): Promise<Store> {
+  const socket = localStoreSocket(job);
+  return existsSync(socket) ? connectLocalStore(socket) : await openSharedStore(site);
+}

@@ -1,0 +1,287 @@
+import { createMemoryStore } from '../local-store/memory-store.ts';
+import { serveStore } from '../local-store/serve-store.ts';
+import { decideRequest } from '../policy/decide-request.ts';
+import type { Decision } from '../policy/decide-request.ts';
+import type { ConfirmedJob } from '../ports/scheduler.ts';
+import type { Lease, Store } from '../ports/store.ts';
+import { asJobError, JobError } from '../shared/errors.ts';
+import type { HelperEvent } from '../shared/helper-events.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import type { JobPlan } from '../shared/job-plan.ts';
+import type { JobRequest } from '../shared/job-request.ts';
+import { jobRequestSchema } from '../shared/job-request.ts';
+import { controlRange, jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
+import { hostCapacity } from '../shared/subnet.ts';
+import type { ClaimedSubnet } from './claim-subnet.ts';
+import { claimSubnet, freeSubnet } from './claim-subnet.ts';
+import { decidePlan, makeToken, resolveHosts } from './decide-plan.ts';
+import { requireJobCgroup } from './find-job-cgroup.ts';
+import { requireUser } from './identify-caller.ts';
+import { parseJobState } from './job-state.ts';
+import { keepJob } from './keep-job.ts';
+import type { HelperContext } from './open-context.ts';
+import { openSharedStore } from './open-context.ts';
+import { readUser } from './read-user.ts';
+import { receiveOrders } from './receive-orders.ts';
+import type { Orders } from './receive-orders.ts';
+import { releaseKeys } from './release-keys.ts';
+import { createJobRunDirectory, localStoreSocket, removeRunDirectory } from './run-directory.ts';
+
+/**
+ * Opens the job that the middleware asks for on standard input, keeps it until its end, and releases it. Prints
+ * events as JSON lines. The end of the input means that the middleware is gone: the job is ended and released.
+ */
+export async function openJob(
+  context: HelperContext,
+  input: NodeJS.ReadableStream,
+  emit: (event: HelperEvent) => void,
+): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
+  undo.defer(() => orders.close());
+  const { plan, store, lease } = await openChecked(context, orders, undo);
+  emit({
+    event: 'opened',
+    job: plan.job,
+    image: plan.image.reference,
+    imageId: plan.image.id,
+    driver: plan.network.driver,
+    cidr: plan.network.cidr,
+    nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
+  });
+  const cancelled = AbortSignal.any([orders.cancelled, leaseSignal(lease, plan.job)]);
+  const end = await keepJob({ store, site: context.site, plan, cancelled, emit });
+  context.audit.record('job-ended', {
+    job: plan.job,
+    by: end.by,
+    exitStatus: end.exitStatus,
+    code: end.by === 'command' ? undefined : end.code,
+  });
+  emit({ event: 'finished', end });
+  const leftovers = await releaseKeys(context, store, plan, orders.launcherEnded);
+  await lease.revoke().catch(() => undefined);
+  context.audit.record('job-released', { job: plan.job, leftovers });
+  emit({ event: 'released', leftovers });
+}
+
+interface Opened {
+  readonly plan: JobPlan;
+  readonly store: Store;
+  readonly lease: Lease;
+}
+
+/** Checks everything again as root, claims the job and its subnet, writes the plan. */
+async function openChecked(context: HelperContext, orders: Orders, undo: AsyncDisposableStack): Promise<Opened> {
+  const { site, authority, engine } = context;
+  const uid = requireUser(context.caller);
+  const request = parseRequest(await orders.request);
+  const decision = decide(context, request, uid);
+  const [confirmed, user] = await Promise.all([
+    confirmRequest(context, request, uid),
+    readUser(uid),
+    engine.ping(),
+    requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
+  ]);
+  const image = await engine.findImage(decision.imageReference);
+  if (image === undefined) throw imageNotPresent(decision, request);
+  const hostAddresses = await resolveHosts(request.hosts.map(({ name }) => name));
+  const store = await openStore(context, confirmed.job, request.hosts.length, undo);
+  const token = makeToken();
+  // Undone unless the job becomes ours; afterwards the release undoes them, once no host uses them any more.
+  await using claims = new AsyncDisposableStack();
+  const subnet = await claim(context, store, request, token, claims);
+  const plan = decidePlan({
+    site,
+    request,
+    decision,
+    confirmed,
+    user,
+    imageId: image.id,
+    hostAddresses,
+    subnet,
+    token,
+  });
+  const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
+  claims.defer(async () => await lease.revoke());
+  await claimJob(store, site.site.keyPrefix, plan, lease, claims);
+  claims.move();
+  context.audit.record('job-opened', {
+    job: plan.job,
+    uid,
+    user: user.name,
+    image: decision.imageReference,
+    imageId: image.id,
+    hosts: plan.nodes.map(({ host }) => host),
+    rules: decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided} (${rule})`),
+  });
+  return { plan, store, lease };
+}
+
+function parseRequest(text: string): JobRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
+  }
+  const parsed = jobRequestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues
+    .slice(0, 10)
+    .map(({ path, message }) => `${path.join('.') || 'request'}: ${message}`);
+  const isEmptyCommand = parsed.error.issues.every(({ path }) => path[0] === 'command');
+  throw new JobError({
+    code: isEmptyCommand ? 'COMMAND_EMPTY' : 'REQUEST_INVALID',
+    message: `The request is refused: ${problems.join('; ')}.`,
+  });
+}
+
+/** The scheduler must confirm job, owner and hosts: the environment from which the request was made is forgeable. */
+async function confirmRequest(context: HelperContext, request: JobRequest, uid: number): Promise<ConfirmedJob> {
+  const confirmed = await context.authority.confirmJob(request.schedulerJobId);
+  const problem =
+    confirmed.uid !== uid
+      ? 'belongs to another user'
+      : confirmed.job !== request.job
+        ? `is called ${confirmed.job} by the scheduler, not ${request.job}`
+        : !isSameSet(
+              confirmed.hosts,
+              request.hosts.map(({ name }) => name),
+            )
+          ? `has the hosts ${confirmed.hosts.slice(0, 8).join(', ')}, not those that the job's environment names`
+          : undefined;
+  if (problem === undefined) return confirmed;
+  context.audit.record('request-forged', { job: request.job, uid, problem });
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Job ${request.job} ${problem}.`,
+    hint: 'Leave the variables of the scheduler as they are.',
+  });
+}
+
+function isSameSet(left: readonly string[], right: readonly string[]): boolean {
+  const set = new Set(left);
+  return set.size === right.length && new Set(right).size === right.length && right.every((name) => set.has(name));
+}
+
+function decide(context: HelperContext, request: JobRequest, uid: number): Decision {
+  try {
+    return decideRequest(context.site, { ...request, hostCount: request.hosts.length });
+  } catch (thrown) {
+    const { code, message } = asJobError(thrown);
+    context.audit.record('request-refused', { job: request.job, uid, code, message });
+    throw thrown;
+  }
+}
+
+function imageNotPresent(decision: Decision, request: JobRequest): JobError {
+  return new JobError({
+    code: 'IMAGE_NOT_PRESENT',
+    message: `Image ${decision.imageReference} is not present on host ${request.hosts[0]?.name ?? '?'}.`,
+    hint: 'Ask the administrators to bring it to every host (docker pull, or docker save and load).',
+  });
+}
+
+/** etcd for several hosts; for one host a store of our own, which that host's run-node reaches by a socket. */
+async function openStore(
+  context: HelperContext,
+  job: JobKey,
+  hostCount: number,
+  undo: AsyncDisposableStack,
+): Promise<Store> {
+  if (hostCount > 1) {
+    const store = await openSharedStore(context.site);
+    undo.defer(async () => await store.close());
+    return store;
+  }
+  const store = createMemoryStore();
+  undo.defer(async () => await store.close());
+  await createJobRunDirectory(job);
+  const server = await serveStore(store, localStoreSocket(job));
+  undo.defer(async () => {
+    await server.close();
+    await removeRunDirectory(job);
+  });
+  return store;
+}
+
+async function claim(
+  context: HelperContext,
+  store: Store,
+  request: JobRequest,
+  token: string,
+  claims: AsyncDisposableStack,
+): Promise<ClaimedSubnet> {
+  const { network, site } = context.site;
+  const capacity = hostCapacity(network.prefixLength);
+  if (request.hosts.length > capacity) {
+    throw new JobError({
+      code: 'ALLOCATION_INVALID',
+      message: `A job's network has room for ${capacity} hosts at this site; this job has ${request.hosts.length}.`,
+      hint: 'Ask the administrators to lower network.prefixLength in site.yaml.',
+    });
+  }
+  const { pool, prefixLength } = network;
+  const claimer = { prefix: site.keyPrefix, job: request.job, token };
+  const subnet = await claimSubnet(store, { ...claimer, pool, prefixLength });
+  claims.defer(async () => await freeSubnet(store, { ...claimer, cidr: subnet.cidr }));
+  return subnet;
+}
+
+/** Writes the plan and FINISH=FALSE unless the job is open already; afterwards the job is ours. */
+async function claimJob(
+  store: Store,
+  prefix: string,
+  plan: JobPlan,
+  lease: Lease,
+  claims: AsyncDisposableStack,
+): Promise<void> {
+  const planKey = jobFieldKey(prefix, plan.job, 'PLAN');
+  const finishKey = jobFieldKey(prefix, plan.job, 'FINISH');
+  const text = JSON.stringify(plan);
+  claims.defer(async () => {
+    // The claim may have been carried out although its answer was lost.
+    await store.commit({
+      conditions: [{ kind: 'value', key: planKey, equals: text }],
+      deletes: [jobRange(prefix, plan.job)],
+    });
+  });
+  const isOurs = await store.commit({
+    conditions: [
+      { kind: 'absent', key: planKey },
+      { kind: 'absent', key: finishKey },
+    ],
+    puts: [
+      { key: planKey, value: text },
+      { key: finishKey, value: 'FALSE', lease },
+    ],
+  });
+  if (isOurs) return;
+  const state = parseJobState(prefix, plan.job, await store.read(controlRange(prefix, plan.job)));
+  if (state.plan?.token === plan.token) return; // a retried claim met its own success
+  const isRunning = state.finish === 'running';
+  throw new JobError({
+    code: 'JOB_BUSY',
+    message: isRunning
+      ? `Job ${plan.job} is running in containers already, opened at ${state.plan?.openedAt ?? '?'}.`
+      : `Job ${plan.job} has left keys of an earlier run in the store.`,
+    hint: isRunning
+      ? 'One call of hpc-submit-dockerjob at a time: let the first one end.'
+      : `Wait until its clean-up has ended, or release it: sudo hpc-dockerjob-helper release-job ${plan.job}`,
+  });
+}
+
+function leaseSignal(lease: Lease, job: JobKey): AbortSignal {
+  const controller = new AbortController();
+  const lost = (): void =>
+    controller.abort(
+      new JobError({
+        code: 'LEASE_LOST',
+        message: `The lease of job ${job} in etcd has ended.`,
+        hint: 'This host or etcd stood still for longer than etcd.leaseTtlSeconds. Submit the job again.',
+      }),
+    );
+  if (lease.lost.aborted) lost();
+  else lease.lost.addEventListener('abort', lost, { once: true });
+  return controller.signal;
+}

@@ -1,0 +1,108 @@
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { JobError } from '../shared/errors.ts';
+
+/** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
+export const orderSchema = z.discriminatedUnion('order', [
+  z.strictObject({ order: z.literal('cancel'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) }),
+  /** The launcher has ended: no further node will come. */
+  z.strictObject({ order: z.literal('launcher-ended'), status: z.number().int(), detail: z.string().max(4000) }),
+]);
+export type Order = z.infer<typeof orderSchema>;
+
+export interface Orders {
+  /** The request, as text; at most 1 MiB. */
+  readonly request: Promise<string>;
+  /** Aborts with a `JobError`: an order to cancel, a signal, the end of the input. */
+  readonly cancelled: AbortSignal;
+  /** Aborts when no further node will come. */
+  readonly launcherEnded: AbortSignal;
+  close(): void;
+}
+
+const maxRequestBytes = 1024 * 1024;
+
+/** Reads the request and then orders; the end of the input means that the middleware is gone: the job is released. */
+export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: number): Orders {
+  const cancel = new AbortController();
+  const launcher = new AbortController();
+  const request = Promise.withResolvers<string>();
+  request.promise.catch(() => undefined);
+  const refuse = (message: string): void =>
+    request.reject(new JobError({ code: 'USAGE', message, hint: 'open-job is called by hpc-submit-dockerjob.' }));
+  const timer = setTimeout(
+    () => refuse(`No request arrived on standard input within ${requestDeadlineMs / 1000} s.`),
+    requestDeadlineMs,
+  );
+  let pending = 0;
+  input.on('data', (chunk: Buffer) => {
+    pending = chunk.includes(10) ? 0 : pending + chunk.length;
+    if (pending <= maxRequestBytes) return;
+    refuse('The request is longer than 1 MiB.');
+    lines.close();
+  });
+  const lines = createInterface({ input, crlfDelay: Infinity });
+  let hasRequest = false;
+  lines.on('line', (line) => {
+    if (!hasRequest) {
+      hasRequest = true;
+      clearTimeout(timer);
+      request.resolve(line);
+      return;
+    }
+    const order = parseOrder(line);
+    if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
+    if (order?.order === 'launcher-ended') {
+      launcher.abort();
+      cancel.abort(launcherError(order.status, order.detail));
+    }
+  });
+  lines.on('close', () => {
+    clearTimeout(timer);
+    refuse('The input ended before a request.');
+    launcher.abort();
+    cancel.abort(
+      new JobError({
+        code: 'TERMINATED',
+        message: 'hpc-submit-dockerjob on the first host has died.',
+        hint: 'The job was cleaned up.',
+      }),
+    );
+  });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const onSignal = (signal: NodeJS.Signals): void => cancel.abort(cancelledBy(signal));
+  for (const signal of signals) process.on(signal, onSignal);
+  return {
+    request: request.promise,
+    cancelled: cancel.signal,
+    launcherEnded: launcher.signal,
+    close: () => {
+      clearTimeout(timer);
+      lines.close();
+      for (const signal of signals) process.removeListener(signal, onSignal);
+    },
+  };
+}
+
+function parseOrder(line: string): Order | undefined {
+  try {
+    return orderSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined; // written by a user's process: what is no order is no order
+  }
+}
+
+function cancelledBy(signal: string): JobError {
+  return signal === 'SIGINT'
+    ? new JobError({ code: 'INTERRUPTED', message: 'The job was interrupted (SIGINT).' })
+    : new JobError({ code: 'TERMINATED', message: `The job was cancelled (${signal}).` });
+}
+
+function launcherError(status: number, detail: string): JobError {
+  const said = detail.trim().replaceAll(/\s+/g, ' ').slice(-1000);
+  return new JobError({
+    code: 'LAUNCHER_FAILED',
+    message: `The scheduler's launcher ended with status ${status} before the job did${said === '' ? '' : `: ${said}`}.`,
+    hint: 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.',
+  });
+}

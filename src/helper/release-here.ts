@@ -1,0 +1,46 @@
+import type { JobKey } from '../shared/job-key.ts';
+import { labels } from './describe-container.ts';
+import { removeEmptyCgroups } from './find-job-cgroup.ts';
+import type { HelperContext } from './open-context.ts';
+import { removeRunDirectory } from './run-directory.ts';
+
+/**
+ * Takes away all that a job has on this host, found by label and name alone: containers, then networks, then files.
+ * Repeat-safe. Returns what could not be taken away; one failure does not stop the rest.
+ */
+export async function releaseHere(
+  context: HelperContext,
+  job: JobKey,
+  { nodeIndex }: { readonly nodeIndex?: number } = {},
+): Promise<readonly string[]> {
+  const leftovers: string[] = [];
+  const cgroups = new Set<string>();
+  const attempt = async (what: string, action: () => Promise<void>): Promise<void> => {
+    try {
+      await action();
+    } catch (error) {
+      leftovers.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  await attempt('containers', async () => {
+    const found = await context.engine.findContainers({ [labels.job]: job });
+    for (const container of found) cgroups.add(container.labels[labels.cgroup] ?? '');
+    await Promise.all(
+      found.map(
+        async ({ id, name }) =>
+          await attempt(`container ${name}`, async () => await context.engine.removeContainer(id)),
+      ),
+    );
+  });
+  // A network outlives its containers' removal, never the other way round.
+  for (const name of ['vxlan', 'bridge'] as const) {
+    await attempt(`${name} network`, async () => {
+      const driver = context.network(name);
+      await driver.release(job);
+      leftovers.push(...(await driver.findLeftovers(job)));
+    });
+  }
+  await attempt('runtime files', async () => await removeRunDirectory(job, nodeIndex));
+  for (const path of cgroups) await removeEmptyCgroups(path);
+  return leftovers;
+}

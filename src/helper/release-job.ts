@@ -1,0 +1,82 @@
+import { awaitState } from '../shared/await-state.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import { jobRange, subnetsRange, keyOnly } from '../shared/kvs-keys.ts';
+import { parseSubnetClaim } from './claim-subnet.ts';
+import { endJob } from './end-job.ts';
+import { requireOwner } from './identify-caller.ts';
+import { parseJobState } from './job-state.ts';
+import type { HelperContext } from './open-context.ts';
+import { openStoreOf } from './open-context.ts';
+import { findUnreleased, removeKeys } from './release-keys.ts';
+import { readState, releasedFromOutside, releaseNode } from './release-node.ts';
+
+export interface ReleaseJobOptions {
+  /** Remove keys and subnet although some hosts did not report; for root, after looking at those hosts. */
+  readonly isForced: boolean;
+}
+
+/**
+ * Ends a job wherever it is and removes all of it: tells its hosts through FINISH, cleans this host, waits until
+ * the others have reported, then removes keys and subnet. Idempotent. Returns what is left and where.
+ */
+export async function releaseJob(
+  context: HelperContext,
+  job: JobKey,
+  { isForced }: ReleaseJobOptions,
+): Promise<readonly string[]> {
+  if (isForced && context.caller.kind !== 'root') {
+    throw new JobError({
+      code: 'NOT_PERMITTED',
+      message: 'Only root may release a job by force.',
+      hint: 'Leave --force out.',
+    });
+  }
+  const { keyPrefix } = context.site.site;
+  const store = await openStoreOf(context.site, job);
+  try {
+    const state = await readState(context, store, job);
+    if (state.plan !== undefined) {
+      requireOwner(context.caller, state.plan.user.uid, job);
+      await endJob(store, keyPrefix, job, releasedFromOutside(job));
+    }
+    const leftovers = [...(await releaseNode(context, job))];
+    if (state.plan === undefined) {
+      if (context.caller.kind === 'root') await freeOrphanedSubnets(context, store, job);
+      return leftovers;
+    }
+    const { plan } = state;
+    // Whoever keeps the job removes its keys; one that nobody keeps is finished here.
+    const outcome = await awaitState(
+      store,
+      jobRange(keyPrefix, job),
+      (entries) => {
+        const seen = parseJobState(keyPrefix, job, entries);
+        return seen.plan === undefined || findUnreleased(plan, seen, false).length === 0 ? true : undefined;
+      },
+      { deadlineMs: context.site.deadlines.releaseSeconds * 1000 },
+    );
+    const late =
+      outcome.kind === 'reached'
+        ? []
+        : findUnreleased(plan, parseJobState(keyPrefix, job, outcome.entries ?? []), false);
+    if (late.length === 0 || isForced) await removeKeys(store, keyPrefix, plan);
+    else leftovers.push(...late);
+    return leftovers;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Claims of a process that died between the claim and the plan: no network was ever made of them. */
+async function freeOrphanedSubnets(
+  context: HelperContext,
+  store: Awaited<ReturnType<typeof openStoreOf>>,
+  job: JobKey,
+): Promise<void> {
+  const entries = await store.read(subnetsRange(context.site.site.keyPrefix));
+  for (const { key, value } of entries) {
+    if (parseSubnetClaim(value)?.job !== job) continue;
+    await store.commit({ conditions: [{ kind: 'value', key, equals: value }], deletes: [keyOnly(key)] });
+  }
+}

@@ -1,0 +1,132 @@
+import { setMaxListeners } from 'node:events';
+import type { Condition, Lease, Store, StoreEntry, Watch } from '../ports/store.ts';
+import { checkTransaction } from '../shared/check-transaction.ts';
+import { JobError } from '../shared/errors.ts';
+import type { KeyRange } from '../shared/kvs-keys.ts';
+import { isInRange } from '../shared/kvs-keys.ts';
+
+/** The in-process store, which can also stage the loss of a lease. */
+export interface MemoryStore extends Store {
+  /** Ends a lease as if its time had run out: its keys go and its holder is told. */
+  expireLease(id: string): void;
+}
+
+interface Held extends StoreEntry {
+  readonly leaseId: string | undefined;
+}
+
+interface Watcher {
+  readonly range: KeyRange;
+  readonly lookAgain: () => void;
+  isHinted: boolean;
+}
+
+/**
+ * A store in this process with the meaning of etcd's: one revision per transaction, all or nothing, ranges by byte order.
+ * A lease lives until its holder revokes it: who holds it and the store end together. Keys must be ASCII.
+ */
+export function createMemoryStore(): MemoryStore {
+  const entries = new Map<string, Held>();
+  const leases = new Map<string, AbortController>();
+  const watchers = new Set<Watcher>();
+  let revision = 1n;
+  let leaseCount = 0;
+  let isClosed = false;
+
+  const requireOpen = (): void => {
+    if (isClosed) throw new JobError({ code: 'STORE_UNREACHABLE', message: 'The job-local store is closed.' });
+  };
+
+  const hintAbout = (keys: readonly string[]): void => {
+    for (const watcher of watchers) {
+      if (watcher.isHinted || !keys.some((key) => isInRange(watcher.range, key))) continue;
+      // Later, so that a hint never runs inside the transaction, and once for many changes.
+      watcher.isHinted = true;
+      setImmediate(() => {
+        watcher.isHinted = false;
+        if (watchers.has(watcher)) watcher.lookAgain();
+      });
+    }
+  };
+
+  const removeWhere = (isDoomed: (entry: Held) => boolean): string[] => {
+    const keys = [...entries.values()].filter(isDoomed).map(({ key }) => key);
+    for (const key of keys) entries.delete(key);
+    return keys;
+  };
+
+  const endLease = (id: string): AbortController | undefined => {
+    const lost = leases.get(id);
+    if (lost === undefined) return undefined;
+    leases.delete(id);
+    revision++;
+    hintAbout(removeWhere(({ leaseId }) => leaseId === id));
+    return lost;
+  };
+
+  const holds = (condition: Condition): boolean => {
+    const entry = entries.get(condition.key);
+    switch (condition.kind) {
+      case 'absent':
+        return entry === undefined;
+      case 'present':
+        return entry !== undefined;
+      case 'value':
+        return entry?.value === condition.equals;
+    }
+  };
+
+  return {
+    // eslint-disable-next-line @typescript-eslint/require-await -- what throws must reject
+    read: async (range) => {
+      requireOpen();
+      const found = [...entries.values()].filter(({ key }) => isInRange(range, key));
+      return found.sort((a, b) => (a.key < b.key ? -1 : 1)).map(toEntry);
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await -- as above
+    commit: async (transaction) => {
+      requireOpen();
+      checkTransaction(transaction);
+      const { conditions = [], puts = [], deletes = [] } = transaction;
+      if (!conditions.every(holds)) return false;
+      if (puts.some(({ lease }) => lease !== undefined && !leases.has(lease.id))) throw leaseEnded();
+      revision++;
+      const touched = removeWhere(({ key }) => deletes.some((range) => isInRange(range, key)));
+      for (const { key, value, lease } of puts) {
+        const createRevision = entries.get(key)?.createRevision ?? String(revision);
+        entries.set(key, { key, value, createRevision, modRevision: String(revision), leaseId: lease?.id });
+        touched.push(key);
+      }
+      hintAbout(touched);
+      return true;
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await -- as above
+    grantLease: async (): Promise<Lease> => {
+      requireOpen();
+      const id = String(++leaseCount);
+      const lost = new AbortController();
+      setMaxListeners(0, lost.signal);
+      leases.set(id, lost);
+      return { id, lost: lost.signal, revoke: () => Promise.resolve(void endLease(id)) };
+    },
+    watch: (range, lookAgain): Watch => {
+      const watcher: Watcher = { range, lookAgain, isHinted: false };
+      watchers.add(watcher);
+      return { close: () => Promise.resolve(void watchers.delete(watcher)) };
+    },
+    close: () => {
+      isClosed = true;
+      watchers.clear();
+      return Promise.resolve();
+    },
+    expireLease: (id) => endLease(id)?.abort(leaseEnded()),
+  };
+}
+
+function toEntry({ key, value, createRevision, modRevision }: Held): StoreEntry {
+  return { key, value, createRevision, modRevision };
+}
+
+function leaseEnded(): JobError {
+  return new JobError({ code: 'LEASE_LOST', message: 'The lease in the job-local store has ended.' });
+}

@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { chmod, rm, stat } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import path from 'node:path';
+import type { Lease, Put, Store, Watch } from '../ports/store.ts';
+import { JobError } from '../shared/errors.ts';
+import { splitLines } from './split-lines.ts';
+import type { Answer, Request } from './wire.ts';
+import { maxLineBytes, requestSchema, toFailure } from './wire.ts';
+
+/** A store that is being served. */
+export interface StoreServer {
+  /** Ends all connections with their leases and removes the socket; the store itself stays open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `store` on a Unix socket, mode 0600, in a directory that must belong to this user alone.
+ * A lease ends when the connection that asked for it closes. Takes over the socket of a dead server, never of a live one.
+ */
+export async function serveStore(store: Store, socketPath: string): Promise<StoreServer> {
+  await requirePrivateDirectory(path.dirname(socketPath));
+  await removeDeadSocket(socketPath);
+  const sockets = new Set<Socket>();
+  const sessions = new Set<Promise<void>>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const session = serveConnection(store, socket).finally(() => {
+      sockets.delete(socket);
+      sessions.delete(session);
+    });
+    sessions.add(session);
+  });
+  server.listen(socketPath);
+  await once(server, 'listening');
+  await chmod(socketPath, 0o600);
+  return {
+    close: async () => {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await Promise.all(sessions);
+    },
+  };
+}
+
+/** One client: answers in the order in which the store does; undoes its watches and leases at the end. */
+async function serveConnection(store: Store, socket: Socket): Promise<void> {
+  const watches = new Map<number, Watch>();
+  const leases = new Map<string, Lease>();
+  const send = (answer: Answer): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
+  };
+
+  const answer = async (request: Request): Promise<Answer> => {
+    const { id } = request;
+    switch (request.call) {
+      case 'read':
+        return { id, entries: [...(await store.read(request.range))] };
+      case 'commit': {
+        const puts = request.puts.map(({ leaseId, ...put }): Put =>
+          leaseId === undefined ? put : { ...put, lease: requireLease(leases, leaseId) },
+        );
+        const { conditions, deletes } = request;
+        return { id, committed: await store.commit({ conditions, puts, deletes }) };
+      }
+      case 'grantLease': {
+        const lease = await store.grantLease(request.ttlSeconds);
+        leases.set(lease.id, lease);
+        lease.lost.addEventListener('abort', () => send({ lostLease: lease.id }), { once: true });
+        // The client may have gone while the lease was granted.
+        if (socket.destroyed) await lease.revoke();
+        return { id, leaseId: lease.id };
+      }
+      case 'revokeLease': {
+        await leases.get(request.leaseId)?.revoke();
+        leases.delete(request.leaseId);
+        return { id, done: true };
+      }
+      case 'watch':
+        watches.set(
+          id,
+          store.watch(request.range, () => send({ hint: id })),
+        );
+        return { id, done: true };
+      case 'unwatch': {
+        await watches.get(request.watchId)?.close();
+        watches.delete(request.watchId);
+        return { id, done: true };
+      }
+    }
+  };
+
+  splitLines(socket, maxLineBytes, (line) => {
+    const request = parseRequest(line);
+    if (request === undefined) {
+      socket.destroy();
+      return;
+    }
+    answer(request).then(send, (error: unknown) => send({ id: request.id, error: toFailure(error) }));
+  });
+  await new Promise<void>((resolve) => {
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve());
+  });
+  await Promise.allSettled([...watches.values()].map((watch) => watch.close()));
+  await Promise.allSettled([...leases.values()].map((lease) => lease.revoke()));
+}
+
+function parseRequest(line: string): Request | undefined {
+  try {
+    return requestSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
+function requireLease(leases: ReadonlyMap<string, Lease>, id: string): Lease {
+  const lease = leases.get(id);
+  if (lease === undefined)
+    throw new JobError({ code: 'LEASE_LOST', message: 'The lease in the job-local store has ended.' });
+  return lease;
+}
+
+/** Who may enter the directory may talk to the store: the mode of a socket is set only after it exists. */
+async function requirePrivateDirectory(directory: string): Promise<void> {
+  const { uid, mode } = await stat(directory);
+  if (uid === process.getuid?.() && (mode & 0o077) === 0) return;
+  throw new JobError({
+    code: 'CONFIG_UNTRUSTED',
+    message: `The directory ${directory} of the job-local store is open to others.`,
+    hint: 'It must belong to the user of the helper and have mode 0700.',
+  });
+}
+
+async function removeDeadSocket(socketPath: string): Promise<void> {
+  const probe = connect(socketPath);
+  try {
+    await once(probe, 'connect');
+  } catch {
+    await rm(socketPath, { force: true });
+    return;
+  } finally {
+    probe.destroy();
+  }
+  throw new JobError({
+    code: 'JOB_BUSY',
+    message: `Another keeper of this job serves ${socketPath}.`,
+    hint: 'Wait until it has ended, or release the job.',
+  });
+}

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { execa } from 'execa';
+import { JobError } from '../shared/errors.ts';
+import type { HelperEvent } from '../shared/helper-events.ts';
+import { helperEventSchema } from '../shared/helper-events.ts';
+import type { JobRequest } from '../shared/job-request.ts';
+
+/** The running `open-job`: its events, and the orders that it takes. Closing its input releases the job. */
+export interface HelperSession {
+  /** Ends after the last event; fails with `HELPER_UNAVAILABLE` when the helper ends without a last word. */
+  readonly events: AsyncIterable<HelperEvent>;
+  order(order: Readonly<Record<string, unknown>>): void;
+}
+
+/** Command line by which the helper is called; through sudo unless we are root (then the helper itself refuses). */
+export function helperArgv(verb: string, ...rest: readonly string[]): readonly [string, ...string[]] {
+  return ['/usr/bin/sudo', '-n', '--', helperPath(), verb, ...rest];
+}
+
+/** As the sudo rule names it: `<prefix>/bin/…` of an installation by npm, else beside this program. */
+function helperPath(): string {
+  const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
+  const installed = resolve(packageDirectory, '../../../bin/hpc-dockerjob-helper');
+  return existsSync(installed) ? installed : resolve(packageDirectory, 'bin/hpc-dockerjob-helper');
+}
+
+/** Starts `open-job` with the request as its first line. */
+export function openJob(request: JobRequest): HelperSession {
+  const [file, ...argv] = helperArgv('open-job');
+  // No deadline here: the helper stays as long as the job. It has deadlines of its own for every phase.
+  const child = execa(file, argv, {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: { stdout: false, stderr: true },
+    maxBuffer: 64 * 1024,
+    reject: false,
+    cleanup: false,
+    detached: false,
+  });
+  child.stdin.on('error', () => undefined); // it has ended: its events say why
+  child.stdin.write(`${JSON.stringify(request)}\n`);
+  return {
+    events: readEvents(child),
+    order: (order) => {
+      if (child.stdin.writable) child.stdin.write(`${JSON.stringify(order)}\n`);
+    },
+  };
+}
+
+interface HelperProcess extends PromiseLike<{ readonly stderr: unknown; readonly exitCode?: number | undefined }> {
+  readonly stdout: NodeJS.ReadableStream;
+}
+
+async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
+  let isComplete = false;
+  for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
+    const event = helperEventSchema.safeParse(parseJson(line));
+    if (!event.success) throw unavailable(`it said "${line.slice(0, 200)}"`);
+    yield event.data;
+    isComplete = event.data.event === 'released' || event.data.event === 'refused';
+    if (isComplete) return;
+  }
+  const { stderr, exitCode } = await child;
+  throw unavailable(String(stderr).trim().split('\n').slice(-3).join(' ') || `it ended with status ${exitCode ?? '?'}`);
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function unavailable(detail: string): JobError {
+  return new JobError({
+    code: 'HELPER_UNAVAILABLE',
+    message: `The helper could not be used on this host: ${detail}.`,
+    hint: 'Ask the administrators to run hpc-dockerjob-setup here (it installs the sudo rule).',
+  });
+}

@@ -1,0 +1,96 @@
+import { Command, Option } from 'commander';
+import type { RequestOptions } from './read-request.ts';
+
+/** Options of a run as commander hands them over. */
+export interface RunOptions extends RequestOptions {
+  readonly json?: string | boolean;
+  readonly quiet?: boolean;
+}
+
+/** Options of `explain`. */
+export interface ExplainOptions extends RequestOptions {
+  readonly config?: string;
+  readonly hosts?: number;
+}
+
+/** What the verbs do; each resolves to the exit status. */
+export interface CliActions {
+  run(options: RunOptions, command: readonly string[]): Promise<number>;
+  explain(options: ExplainOptions, command: readonly string[]): Promise<number>;
+  checkConfig(file: string): Promise<number>;
+}
+
+const examples = `
+Examples:
+  The last lines of a batch script (sbatch, bsub):
+    export APPLICATION=openfoam:2.3.0
+    export COMMAND="mpirun -hostfile system/machines simpleFoam -parallel"
+    export JOBDIR=/scratch/case
+    hpc-submit-dockerjob
+
+  The same without exports:
+    hpc-submit-dockerjob --image hpc/openfoam:2.3.0 --workdir /scratch/case -- mpirun simpleFoam -parallel
+
+  What would the site say?
+    hpc-submit-dockerjob explain --image hpc/openfoam:2.3.0 --hosts 4 -- mpirun simpleFoam -parallel
+
+Exit status: the command's own; otherwise 64 usage, 65 image or command refused, 69 a service is away, 70 a bug,
+75 temporary (safe to submit again), 77 refused by policy, 78 site.yaml invalid, 130/143 interrupted after clean-up.`;
+
+/** The command line. \`command\` is what stood after \`--\`; \`finish\` gets the exit status of the verb that ran. */
+export function createProgram(
+  command: readonly string[],
+  actions: CliActions,
+  finish: (status: number) => void,
+): Command {
+  const program = new Command('hpc-submit-dockerjob')
+    .usage('[options] [-- command [argument…]]')
+    .description(
+      'Runs the command of a batch job in containers, one per host of the job, and ends with its exit status.',
+    )
+    .version(process.env['HPCDJ_VERSION'] ?? 'development')
+    .exitOverride()
+    .showHelpAfterError('(hpc-submit-dockerjob --help shows all options and examples)')
+    .addHelpText('after', examples)
+    .enablePositionalOptions();
+  addRequestOptions(program)
+    .addOption(
+      new Option(
+        '--json [file]',
+        'write the outcome as one JSON object: as the last line of standard output, or with --json=FILE to a file',
+      ),
+    )
+    .option('--quiet', 'no progress lines on standard error')
+    .allowExcessArguments(false)
+    .action(async (options: RunOptions) => finish(await actions.run(options, command)));
+  addRequestOptions(
+    program
+      .command('explain')
+      .description('say what the site would make of this request, and by which rule; starts nothing'),
+  )
+    .option('--config <file>', 'policy to judge by (default: the one of this site)')
+    .option('--hosts <n>', 'number of hosts (default: of the job we are in, else 1)', Number)
+    .usage('[options] [-- command [argument…]]')
+    .action(async (options: ExplainOptions) => finish(await actions.explain(options, command)));
+  program
+    .command('config')
+    .description('work with site.yaml')
+    .command('check')
+    .description('say all that is wrong with a site.yaml')
+    .argument('<file>')
+    .action(async (file: string) => finish(await actions.checkConfig(file)));
+  return program;
+}
+
+function addRequestOptions(command: Command): Command {
+  const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
+  return command
+    .option('--application <name:tag>', "application of the site's catalogue (default: $APPLICATION)")
+    .option('--image <reference>', 'image, where the site allows it')
+    .option(
+      '--workdir <directory>',
+      'directory on the cluster file system in which the command runs (default: $JOBDIR, else the current one)',
+    )
+    .option('--env <name[=value]>', 'set a variable for the command; may be repeated', collect)
+    .option('--mount <directory>', 'ask for one of the mounts that the site allows; may be repeated', collect);
+}

@@ -1,0 +1,34 @@
+import type { JobError } from '../shared/errors.ts';
+import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+
+/** How an opened job ended. */
+export interface Outcome {
+  readonly job: string;
+  readonly scheduler: string;
+  readonly opened: Extract<HelperEvent, { event: 'opened' }>;
+  readonly end: JobEnd;
+  readonly leftovers: readonly string[];
+  readonly phaseTimesMs: Readonly<Record<string, number>>;
+}
+
+/** The object of `--json` for a job that was opened: who ended it, how, where it ran, and when each phase was reached. */
+export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimesMs }: Outcome): string {
+  return JSON.stringify({
+    job,
+    scheduler,
+    endedBy: end.by,
+    exitStatus: end.exitStatus,
+    ...(end.by === 'middleware' ? { error: { code: end.code, message: end.message, hint: end.hint } } : {}),
+    image: opened.image,
+    imageId: opened.imageId,
+    network: { driver: opened.driver, cidr: opened.cidr },
+    nodes: opened.nodes,
+    leftovers,
+    phaseTimesMs,
+  });
+}
+
+/** The object of `--json` for a request that was refused: nothing was started. */
+export function refusalJson({ code, message, hint, exitStatus }: JobError): string {
+  return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, message, hint }, leftovers: [] });
+}

@@ -1,0 +1,20 @@
+/** What becomes of the signals that the scheduler sends to the batch script. */
+export interface SignalTargets {
+  /** The job is to end. */
+  readonly cancel: (signal: NodeJS.Signals) => void;
+  /** Meant for the job's program: a warning before the time limit, say. */
+  readonly forward: (signal: NodeJS.Signals) => void;
+}
+
+/** Passes signals on until disposed. The process itself goes on: it has to report how the job ended. */
+export function passSignals(targets: SignalTargets): Disposable {
+  const routes: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [
+    ['SIGINT', targets.cancel],
+    ['SIGTERM', targets.cancel],
+    ['SIGHUP', targets.cancel],
+    ['SIGUSR1', targets.forward],
+    ['SIGUSR2', targets.forward],
+  ];
+  for (const [signal, route] of routes) process.on(signal, route);
+  return { [Symbol.dispose]: () => routes.forEach(([signal, route]) => process.removeListener(signal, route)) };
+}

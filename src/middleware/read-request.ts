@@ -1,0 +1,90 @@
+import { posix } from 'node:path';
+import { JobError } from '../shared/errors.ts';
+import type { JobCommand } from '../shared/job-request.ts';
+
+/** Options of the command line that describe a job. */
+export interface RequestOptions {
+  readonly application?: string;
+  readonly image?: string;
+  readonly workdir?: string;
+  /** `NAME=VALUE`, or `NAME` to take the value from the caller's environment. */
+  readonly env?: readonly string[];
+  readonly mount?: readonly string[];
+}
+
+/** What the user wants to run, before anybody has judged it. */
+export interface UserRequest {
+  readonly application?: string;
+  readonly image?: string;
+  readonly command: JobCommand;
+  readonly workdir: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly string[];
+}
+
+/**
+ * The request out of the command line, or out of APPLICATION, COMMAND and JOBDIR where it is silent.
+ * `argv` is what stands after `--`.
+ */
+export function readRequest(
+  options: RequestOptions,
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  cwd: string,
+): UserRequest {
+  const fromEnvironment = options.image === undefined ? environment['APPLICATION'] : undefined;
+  const application = options.application ?? (fromEnvironment === '' ? undefined : fromEnvironment);
+  const jobdir = environment['JOBDIR'] === '' ? undefined : environment['JOBDIR'];
+  const workdir = options.workdir ?? jobdir ?? cwd;
+  return {
+    ...(application === undefined ? {} : { application }),
+    ...(options.image === undefined ? {} : { image: options.image }),
+    command: readCommand(argv, environment['COMMAND']),
+    workdir: posix.resolve(cwd, workdir),
+    environment: readEnvironment(options.env ?? [], environment),
+    mounts: (options.mount ?? []).map((source) => posix.resolve(cwd, source)),
+  };
+}
+
+function readCommand(argv: readonly string[], text: string | undefined): JobCommand {
+  if (argv.length > 0) {
+    if (argv[0] !== '') return { kind: 'argv', argv: [...argv] };
+    throw commandEmpty('The command after -- is empty.');
+  }
+  if (text === undefined) throw commandEmpty('There is no command: COMMAND is not set and nothing stands after --.');
+  if (text.trim() === '') throw commandEmpty('COMMAND is empty.');
+  return { kind: 'shell', text };
+}
+
+function commandEmpty(message: string): JobError {
+  return new JobError({
+    code: 'COMMAND_EMPTY',
+    message,
+    hint: 'Example: export COMMAND="mpirun my-solver", or hpc-submit-dockerjob --image app:1 -- mpirun my-solver.',
+  });
+}
+
+function readEnvironment(entries: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const entry of entries) {
+    const separator = entry.indexOf('=');
+    const name = separator < 0 ? entry : entry.slice(0, separator);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new JobError({
+        code: 'USAGE',
+        message: `--env ${entry.slice(0, 60)}: "${name.slice(0, 60)}" is not a name of a variable.`,
+        hint: 'Write --env NAME=VALUE, or --env NAME.',
+      });
+    }
+    const value = separator < 0 ? environment[name] : entry.slice(separator + 1);
+    if (value === undefined) {
+      throw new JobError({
+        code: 'USAGE',
+        message: `--env ${name}: the variable is not set here.`,
+        hint: `Write --env ${name}=VALUE, or export it first.`,
+      });
+    }
+    result[name] = value;
+  }
+  return result;
+}

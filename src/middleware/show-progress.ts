@@ -1,0 +1,93 @@
+import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+
+/** Where lines for people go. */
+export interface ProgressTarget {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+}
+
+/** One line per phase with its time since the start; on a terminal also a line that changes while nodes start. */
+export interface Progress {
+  say(text: string): void;
+  show(event: HelperEvent): void;
+  /** Milliseconds since the start at which each phase was reached. */
+  readonly phaseTimesMs: Readonly<Record<string, number>>;
+}
+
+const name = 'hpc-submit-dockerjob';
+
+/** Progress on standard error; `isQuiet` leaves only the times, for the outcome. */
+export function showProgress(
+  target: ProgressTarget,
+  { isQuiet, startedAtMs }: { readonly isQuiet: boolean; readonly startedAtMs: number },
+): Progress {
+  const phaseTimesMs: Record<string, number> = {};
+  const phases = new Map<number, string>();
+  let nodeCount = 0;
+  const elapsed = (): number => performance.now() - startedAtMs;
+  const say = (text: string): void => {
+    if (isQuiet) return;
+    target.write(
+      `${target.isTerminal ? '\r\u001b[K' : ''}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  ${text}\n`,
+    );
+  };
+  const live = (): void => {
+    if (isQuiet || !target.isTerminal) return;
+    const counts = Map.groupBy(phases.values(), (phase) => phase);
+    const text = [...counts].map(([phase, all]) => `${all.length} ${phase}`).join(', ');
+    target.write(`\r\u001b[K${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  … of ${nodeCount} nodes: ${text}`);
+  };
+  const reached = (phase: string, text: string): void => {
+    phaseTimesMs[phase] = Math.round(elapsed());
+    say(text);
+  };
+  return {
+    say,
+    phaseTimesMs,
+    show: (event) => {
+      switch (event.event) {
+        case 'opened': {
+          nodeCount = event.nodes.length;
+          const short = event.imageId.slice(0, 'sha256:'.length + 12);
+          reached(
+            'opened',
+            `opened    image ${event.image} (${short}), network ${event.cidr} (${event.driver}), ${nodeCount} node${nodeCount === 1 ? '' : 's'}`,
+          );
+          break;
+        }
+        case 'node':
+          phases.set(event.index, event.phase);
+          live();
+          break;
+        case 'gathered':
+          reached('gathered', `gathered  every container runs; addresses and keys are exchanged`);
+          break;
+        case 'ready':
+          reached('ready', `ready     ${nodeCount} of ${nodeCount} nodes can reach each other; the command starts`);
+          break;
+        case 'note':
+          say(`note      ${event.message}`);
+          break;
+        case 'finished':
+          reached('finished', `finished  ${describeEnd(event.end)}`);
+          break;
+        case 'released':
+          reached(
+            'released',
+            event.leftovers.length === 0
+              ? 'released  nothing is left behind'
+              : `released  but still there: ${event.leftovers.join('; ')}`,
+          );
+          break;
+        case 'refused':
+          break; // printed once, as the error that it is
+      }
+    },
+  };
+}
+
+function describeEnd(end: JobEnd): string {
+  return end.by === 'command'
+    ? `the command ended with status ${end.exitStatus}`
+    : `ended by hpc-submit-dockerjob with status ${end.exitStatus} [${end.code}]`;
+}

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { NetworkDriver } from '../ports/network-driver.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../shared/subnet.ts';
+import type { HostCommands } from './host-commands.ts';
+import { findJobTable, installJobTable, jobLabel, removeJobTable } from './job-table.ts';
+
+const labels = { job: jobLabel, subnet: 'hpcdj.subnet' } as const;
+
+/** Names of the job's Docker network and of its bridge device, which has room for 15 characters. */
+export function bridgeNames(job: JobKey): { readonly network: string; readonly device: string } {
+  const hash = createHash('sha256').update(job).digest('hex').slice(0, 12);
+  return { network: `hpcdj-${job}`, device: `hj${hash}` };
+}
+
+/** One Docker bridge per job, for jobs on one host. It reaches nothing but itself: not even the host. */
+export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): NetworkDriver {
+  return {
+    name: 'bridge',
+    prepare: async (plan, node) => {
+      const { cidr } = plan.network;
+      if (!(await provideBridge(engine, commands, plan.job, cidr))) throw subnetInUse(cidr);
+      return { kind: 'bridge', name: bridgeNames(plan.job).network, ip: node.ip };
+    },
+    attach: () => Promise.resolve(), // the engine has done it
+    release: async (job) => {
+      for (const { id } of await engine.findNetworks({ [labels.job]: job })) await engine.removeNetwork(id);
+      await removeJobTable(engine, commands, job);
+    },
+    findLeftovers: async (job) => [
+      ...(await engine.findNetworks({ [labels.job]: job })).map(({ name }) => `Docker network ${name}`),
+      ...(await findJobTable(commands, job)),
+    ],
+  };
+}
+
+/**
+ * Makes the job's bridge with the first of the subnets that nobody on this host uses, and returns that subnet: the
+ * claim of a job on one host, to be made before its plan is written. Fails with `POOL_EXHAUSTED` when none is free.
+ */
+export async function reserveBridgeSubnet(
+  engine: ContainerEngine,
+  commands: HostCommands,
+  job: JobKey,
+  candidates: readonly string[],
+): Promise<string> {
+  for (const cidr of candidates) {
+    if (await provideBridge(engine, commands, job, cidr)) return cidr;
+  }
+  await removeJobTable(engine, commands, job);
+  throw subnetInUse(candidates.join(', '));
+}
+
+function subnetInUse(cidr: string): JobError {
+  return new JobError({
+    code: 'POOL_EXHAUSTED',
+    message: `No free subnet for the job on this host: ${cidr.slice(0, 200)} is in use.`,
+    hint: 'Submit again; if it stays so, ask the administrators to look at network.pool in site.yaml.',
+  });
+}
+
+/** True when the job's bridge stands with that subnet, closed off; false when the subnet is in use. Repeat-safe. */
+async function provideBridge(
+  engine: ContainerEngine,
+  commands: HostCommands,
+  job: JobKey,
+  cidr: string,
+): Promise<boolean> {
+  const { network, device } = bridgeNames(job);
+  const found = await engine.findNetworks({ [labels.job]: job });
+  const standing = found.find((known) => known.labels[labels.subnet] === cidr);
+  for (const { id } of found.filter((known) => known !== standing)) await engine.removeNetwork(id);
+
+  // By name, so the filter stands before the device.
+  await installJobTable(commands, job, describeBridgeFilter(device));
+  if (standing === undefined) {
+    if (await isRouted(commands, cidr)) return false;
+    const outcome = await engine.createBridgeNetwork({
+      name: network,
+      bridgeName: device,
+      cidr,
+      gateway: gatewayAddress(cidr),
+      labels: { [labels.job]: job, [labels.subnet]: cidr },
+    });
+    if (outcome === 'overlaps') return false;
+  }
+  await takeHostOffBridge(commands, device);
+  return true;
+}
+
+/** Nothing between the bridge and the host itself or anything beyond it, in either direction. */
+export function describeBridgeFilter(device: string): string {
+  return `  chain input {
+    type filter hook input priority raw; policy accept;
+    iifname "${device}" counter drop
+  }
+  chain forward {
+    type filter hook forward priority raw; policy accept;
+    iifname "${device}" oifname != "${device}" counter drop
+    oifname "${device}" iifname != "${device}" counter drop
+  }
+  chain output {
+    type filter hook output priority raw; policy accept;
+    oifname "${device}" counter drop
+  }`;
+}
+
+/** The engine gives the host an address on every bridge. Without one the container has nothing to talk to. */
+async function takeHostOffBridge(commands: HostCommands, device: string): Promise<void> {
+  await commands.run('ip', ['-batch', '-'], `link set dev ${device} addrgenmode none\naddress flush dev ${device}\n`);
+  // -e: a kernel without IPv6 lacks the first. An arp_ignore of 8 answers nobody.
+  const switches = [`net.ipv6.conf.${device}.disable_ipv6=1`, `net.ipv4.conf.${device}.arp_ignore=8`];
+  await commands.run('sysctl', ['-e', '-q', '-w', ...switches]);
+}
+
+const routesSchema = z.array(z.object({ dst: z.string() }));
+
+/** True when the host has a route into the subnet: the engine looks at its own networks only. */
+async function isRouted(commands: HostCommands, cidr: string): Promise<boolean> {
+  const routes = routesSchema.parse(JSON.parse((await commands.run('ip', ['-json', '-4', 'route', 'show'])) || '[]'));
+  return routes.some(({ dst }) => {
+    const network = parseAddress(dst) === undefined ? dst : `${dst}/32`;
+    const prefixLength = parseCidr(network)?.prefixLength ?? 0;
+    // A default route leads everywhere and says nothing.
+    return prefixLength > 0 && overlapsCidr(network, cidr);
+  });
+}

@@ -1,0 +1,46 @@
+import type { ContainerEngine } from '../ports/container-engine.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import type { HostCommands } from './host-commands.ts';
+
+/** Name of the job's nftables table on each of its hosts; everything in it goes away with it. */
+export function jobTableName(job: JobKey): string {
+  return `hpcdj_${job}`;
+}
+
+/** Puts the table in place of any older one of the job, in one step: at no moment is there none. */
+export async function installJobTable(commands: HostCommands, job: JobKey, chains: string): Promise<void> {
+  const name = jobTableName(job);
+  const replacement = `table inet ${name}\ndelete table inet ${name}\ntable inet ${name} {\n${chains}\n}\n`;
+  await commands.run('nft', ['-f', '-'], replacement);
+}
+
+/** Label of everything that belongs to a job. */
+export const jobLabel = 'hpcdj.job';
+
+/**
+ * Removes the job's table; succeeds when there is none. Fails with `HOST_UNFIT` while a container of the job is on this
+ * host: the filter must outlive it.
+ */
+export async function removeJobTable(
+  engine: Pick<ContainerEngine, 'findContainers'>,
+  commands: HostCommands,
+  job: JobKey,
+): Promise<void> {
+  const [standing] = await engine.findContainers({ [jobLabel]: job });
+  if (standing !== undefined) {
+    throw new JobError({
+      code: 'HOST_UNFIT',
+      message: `Container ${standing.name} is still on this host, so the packet filter of job ${job} stays too.`,
+    });
+  }
+  const name = jobTableName(job);
+  await commands.run('nft', ['-f', '-'], `table inet ${name}\ndelete table inet ${name}\n`);
+}
+
+/** The job's table by name; empty when there is none. */
+export async function findJobTable(commands: HostCommands, job: JobKey): Promise<readonly string[]> {
+  const tables = await commands.run('nft', ['list', 'tables', 'inet']);
+  const wanted = `table inet ${jobTableName(job)}`;
+  return tables.split('\n').some((line) => line.trim() === wanted) ? [`nftables ${wanted}`] : [];
+}

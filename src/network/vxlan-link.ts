@@ -1,0 +1,57 @@
+import { sourcePorts } from './vxlan-filter.ts';
+import type { Tunnel } from './tunnel.ts';
+
+/** Name of the job's interface in every container. */
+export const containerInterface = 'eth0';
+
+/** Outer IPv4 and UDP headers, the VXLAN header and the inner Ethernet header. */
+export const vxlanOverheadBytes = 20 + 8 + 8 + 14;
+
+/**
+ * Arguments of `ip` that make the link inside the container's namespace with its tunnel end in ours. So the host has
+ * no bridge, no veth and no address on the job's network, and the kernel removes the link with the container.
+ */
+export function describeLink(tunnel: Tunnel, networkNamespacePath: string, mtu: number): readonly string[] {
+  const { own, vni, port } = tunnel;
+  return [
+    ...[
+      'link',
+      'add',
+      'name',
+      containerInterface,
+      'mtu',
+      String(mtu),
+      'address',
+      own.mac,
+      'netns',
+      networkNamespacePath,
+    ],
+    ...['type', 'vxlan', 'id', String(vni), 'dstport', String(port), 'local', own.hostAddress, 'nolearning'],
+    // The kernel takes the upper end as excluded.
+    ...['srcport', String(sourcePorts.first), String(sourcePorts.last + 1)],
+  ];
+}
+
+/**
+ * Lines for `ip -batch` in the container's namespace. Every peer is a permanent neighbour and ARP is off: nobody asks
+ * and nobody can answer for another; no IPv6 address comes up by itself.
+ */
+export function describeAddresses({ own, peers, prefixLength }: Tunnel): string {
+  const link = `dev ${containerInterface}`;
+  const lines = [
+    `link set ${link} addrgenmode none`,
+    `link set ${link} arp off`,
+    `link set ${link} multicast off`,
+    `address add ${own.ip}/${prefixLength} ${link}`,
+    `link set ${link} up`,
+    ...peers.map(({ ip, mac }) => `neighbour replace ${ip} lladdr ${mac} nud permanent ${link}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Lines for `bridge -batch`: behind which host each peer lies. No entry for all others: nothing is ever flooded. */
+export function describeForwarding({ peers }: Tunnel): string {
+  return peers
+    .map(({ mac, hostAddress }) => `fdb replace ${mac} dev ${containerInterface} dst ${hostAddress} self permanent\n`)
+    .join('');
+}

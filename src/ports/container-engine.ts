@@ -1,0 +1,118 @@
+/** The Docker Engine of this host, in the project's words. All calls fail with `ENGINE_UNREACHABLE` when it is away. */
+export interface ContainerEngine {
+  /** Facts of a local image by reference or id; undefined when it is not present. */
+  findImage(reference: string): Promise<ImageFacts | undefined>;
+  /** Creates, does not start. A container of that name that is already there is an error (`JOB_BUSY`): the name is the lock. */
+  createContainer(spec: ContainerSpec): Promise<Container>;
+  /** Every container that carries all of these labels, running or not. */
+  findContainers(labels: Readonly<Record<string, string>>): Promise<readonly FoundContainer[]>;
+  /** Handle of a container that another process created; whether it is there shows when it is used. */
+  openContainer(id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'>;
+  /** Kills and removes a container with its anonymous volumes; succeeds when it is gone already. */
+  removeContainer(id: string): Promise<void>;
+  /** Docker bridge network that reaches nothing but itself; retried by the caller on `NetworkOverlap`. */
+  createBridgeNetwork(spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'>;
+  findNetworks(labels: Readonly<Record<string, string>>): Promise<readonly FoundNetwork[]>;
+  /** Succeeds when it is gone already. */
+  removeNetwork(id: string): Promise<void>;
+  /** Fails with `ENGINE_UNREACHABLE` unless the engine answers within the deadline. */
+  ping(): Promise<EngineFacts>;
+}
+
+export interface EngineFacts {
+  readonly version: string;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd' | 'none';
+  readonly cgroupVersion: '1' | '2';
+  readonly seccomp: boolean;
+}
+
+export interface ImageFacts {
+  /** `sha256:…` of the image's configuration: the same on every host that has the same image. */
+  readonly id: string;
+  readonly repoDigests: readonly string[];
+  readonly environment: readonly string[];
+  readonly architecture: string;
+}
+
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly imageId: string;
+  readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementaryGids: readonly number[];
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  /** tmpfs mounts, owned by the container's user. */
+  readonly tmpfs: readonly {
+    readonly target: string;
+    readonly bytes: number;
+    readonly mode: string;
+    readonly executable: boolean;
+  }[];
+  readonly network: { readonly kind: 'none' } | { readonly kind: 'bridge'; readonly name: string; readonly ip: string };
+  readonly cgroupParent?: string | undefined;
+  readonly shmBytes: number;
+  readonly pidsMax: number;
+  /** -1 = unlimited. */
+  readonly ulimits: { readonly memlock: number; readonly stack: number; readonly nofile: number };
+  readonly memoryBytes?: number | undefined;
+  readonly readOnlyRoot: boolean;
+}
+
+/** Streams of a container's standard output and error, already separated; both end when the container does. */
+export interface ContainerOutput {
+  readonly stdout: NodeJS.ReadableStream;
+  readonly stderr: NodeJS.ReadableStream;
+}
+
+export interface Container {
+  readonly id: string;
+  /** To be called before `start`, or output is lost. */
+  attachOutput(): Promise<ContainerOutput>;
+  /** Starts it and returns the pid of its first process on the host and its network namespace's path. */
+  start(): Promise<{ readonly pid: number; readonly networkNamespacePath: string }>;
+  /** Resolves when it has ended, however it was started; survives a dropped connection by asking again. */
+  waitForEnd(signal: AbortSignal): Promise<ContainerEnd>;
+  /** TERM, then KILL after `graceSeconds`; succeeds when it is not running. */
+  stop(graceSeconds: number): Promise<void>;
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export interface ContainerEnd {
+  readonly exitStatus: number;
+  readonly outOfMemory: boolean;
+}
+
+export interface FoundContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly running: boolean;
+}
+
+export interface BridgeNetworkSpec {
+  readonly name: string;
+  /** Name of the bridge device on the host, at most 15 characters. */
+  readonly bridgeName: string;
+  readonly cidr: string;
+  readonly gateway: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface FoundNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly containerCount: number;
+}

@@ -1,0 +1,66 @@
+import type { JobKey } from '../shared/job-key.ts';
+
+/** What the scheduler gave to the job, as its environment in the batch script says. Forgeable: never decides safety. */
+export interface Allocation {
+  readonly scheduler: string;
+  /** The id by which the scheduler itself knows the job (Slurm: `SLURM_JOB_ID`, also for an array element). */
+  readonly schedulerJobId: string;
+  readonly job: JobKey;
+  /** Hosts in the scheduler's order, each once; the first is the one on which the script runs: it becomes node_0. */
+  readonly hosts: readonly AllocatedHost[];
+}
+
+export interface AllocatedHost {
+  readonly name: string;
+  /** MPI ranks that may run there. */
+  readonly slots: number;
+  readonly cores?: number;
+  readonly memoryBytes?: number;
+}
+
+/** What the scheduler itself says of a running job, asked by the helper as root. */
+export interface ConfirmedJob {
+  readonly job: JobKey;
+  readonly schedulerJobId: string;
+  readonly uid: number;
+  readonly hosts: readonly string[];
+  /** Seconds until the scheduler ends the job; undefined without limit. */
+  readonly secondsLeft?: number;
+}
+
+/** The cgroup of a job, as found for a process by the kernel's word. */
+export interface JobCgroup {
+  readonly schedulerJobId: string;
+  /** Owner, where the path tells it (cgroup v1 of Slurm); otherwise the scheduler's confirmation of job and owner must do. */
+  readonly uid?: number;
+  /** Cgroup path of the job below each controller's root, e.g. `/slurm_node1/uid_2001/job_12`: parent for containers. */
+  readonly path: string;
+}
+
+/** A command that starts one task on each host of the allocation. */
+export interface LaunchCommand {
+  readonly file: string;
+  readonly argv: readonly string[];
+  /** Changes to the environment of the launcher; undefined removes. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The side of a scheduler that the middleware needs; runs as the user. */
+export interface Scheduler {
+  readonly name: string;
+  /** True when the environment says that a job of this scheduler is running. */
+  isInJob(environment: NodeJS.ProcessEnv): boolean;
+  /** The allocation; fails with `ALLOCATION_INVALID` and names the variable that is wrong. */
+  readAllocation(environment: NodeJS.ProcessEnv): Allocation;
+  /** The command that runs `argv` once per host under the scheduler's control, with output passed through unlabelled. */
+  launchOnEveryHost(allocation: Allocation, argv: readonly string[]): LaunchCommand;
+}
+
+/** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */
+export interface SchedulerAuthority {
+  readonly name: string;
+  /** The running job, or `JOB_NOT_YOURS`-free facts for the caller to compare; fails when the job is unknown or not running. */
+  confirmJob(schedulerJobId: string): Promise<ConfirmedJob>;
+  /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
+  findJobCgroup(procCgroupText: string): JobCgroup | undefined;
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { commandSchema, environmentSchema, jobKeySchema } from './job-request.ts';
+
+/**
+ * JSON lines between the agent in a container and its own host's helper, over one Unix socket.
+ * The helper takes one connection, the first, before any code of the user has run; still it treats
+ * every byte as hostile: user code in the container has the agent's uid. A line has at most `maxLineBytes`.
+ */
+export const maxLineBytes = 64 * 1024;
+
+/** `ssh-ed25519 AAAA…`: one line, no options, no comment. */
+export const publicKeySchema = z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/]{68}$/, 'is not an ed25519 public key');
+
+export const peerSchema = z.strictObject({
+  index: z.number().int().min(0),
+  hostname: z.string(),
+  ip: z.ipv4(),
+  slots: z.number().int().min(1),
+  sshPublicKey: publicKeySchema,
+  hostPublicKey: publicKeySchema,
+});
+export type Peer = z.infer<typeof peerSchema>;
+
+/** All nodes of the job in order: what the keeper publishes as ROSTER. */
+export const rosterSchema = z.array(peerSchema).min(1);
+export type Roster = z.infer<typeof rosterSchema>;
+
+/** From the agent. */
+export const agentMessageSchema = z.discriminatedUnion('type', [
+  /** First line: the keys it made; their private halves never leave the container. */
+  z.strictObject({ type: z.literal('hello'), sshPublicKey: publicKeySchema, hostPublicKey: publicKeySchema }),
+  /** Files written, own SSH server listening, the links that the launcher will use tested. */
+  z.strictObject({ type: z.literal('ready') }),
+  /** The master's command has been started. */
+  z.strictObject({ type: z.literal('started') }),
+  /** The master's command has ended; 128 + n for a signal, as a shell says it. */
+  z.strictObject({ type: z.literal('exited'), exitStatus: z.number().int().min(0).max(255) }),
+  /** It cannot go on; `message` is for people and is cut and cleaned before it is shown. */
+  z.strictObject({
+    type: z.literal('failed'),
+    code: z.enum(['WORKDIR_UNUSABLE', 'IMAGE_UNUSABLE', 'NODE_LATE', 'BUG']),
+    message: z.string().max(2000),
+  }),
+  /** A remark for the user that does not end the job. */
+  z.strictObject({ type: z.literal('note'), message: z.string().max(2000) }),
+]);
+export type AgentMessage = z.infer<typeof agentMessageSchema>;
+
+/** From the helper. */
+export const helperMessageSchema = z.discriminatedUnion('type', [
+  /** Answers `hello` once the network is attached: everything that this node needs to know. */
+  z.strictObject({
+    type: z.literal('welcome'),
+    job: jobKeySchema,
+    index: z.number().int(),
+    nodeCount: z.number().int(),
+    hostname: z.string(),
+    ip: z.ipv4(),
+    interfaceName: z.string(),
+    sshPort: z.number().int(),
+    command: commandSchema,
+    workdir: z.string(),
+    home: z.string(),
+    environment: environmentSchema,
+    hostfile: z.string().optional(),
+    discoverDeadlineMs: z.number(),
+    stopGraceMs: z.number(),
+  }),
+  z.strictObject({ type: z.literal('roster'), peers: rosterSchema }),
+  /** All nodes are ready: the master runs the command, the others serve. */
+  z.strictObject({ type: z.literal('start') }),
+  /** For the master's command. */
+  z.strictObject({ type: z.literal('signal'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2']) }),
+  /** The job is over: end yourself. */
+  z.strictObject({ type: z.literal('finish') }),
+]);
+export type HelperMessage = z.infer<typeof helperMessageSchema>;
+
+/** Paths inside a container. One directory holds all that we bring; an image that has it is refused by nobody: it is hidden. */
+export const containerPaths = {
+  /** Read-only: bin/node, lib/, agent programs. */
+  runtime: '/.hpcdj/runtime',
+  /** Read-only directory that holds the helper's socket. */
+  socket: '/.hpcdj/helper/agent.sock',
+  socketDirectory: '/.hpcdj/helper',
+  /** tmpfs of the user: keys, ssh files, shims, host files. Private keys never touch a disk. */
+  private: '/.hpcdj/private',
+} as const;

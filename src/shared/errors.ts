@@ -1,0 +1,118 @@
+/**
+ * The one error type that adapters and phases throw on purpose, and the exit statuses it stands for.
+ * Anything else that reaches the top of a program is a bug of ours and ends with 70.
+ */
+
+/** Exit statuses of the programs; a command's own status is passed on unchanged and may collide with these. */
+export const exitStatus = {
+  usage: 64,
+  refusedRequest: 65,
+  unavailable: 69,
+  bug: 70,
+  temporary: 75,
+  refusedByPolicy: 77,
+  badConfig: 78,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** Every error code with the exit status it leads to. The code is the stable name; texts may change. */
+const statusByCode = {
+  USAGE: exitStatus.usage,
+  NOT_IN_A_JOB: exitStatus.usage,
+  JOB_KEY_INVALID: exitStatus.usage,
+  COMMAND_EMPTY: exitStatus.refusedRequest,
+  IMAGE_MISSING_IN_REQUEST: exitStatus.refusedRequest,
+  IMAGE_REFERENCE_INVALID: exitStatus.refusedRequest,
+  IMAGE_NOT_PRESENT: exitStatus.refusedRequest,
+  IMAGE_UNUSABLE: exitStatus.refusedRequest,
+  APPLICATION_UNKNOWN: exitStatus.refusedRequest,
+  WORKDIR_UNUSABLE: exitStatus.refusedRequest,
+  REQUEST_INVALID: exitStatus.refusedRequest,
+  ALLOCATION_INVALID: exitStatus.refusedRequest,
+  STORE_UNREACHABLE: exitStatus.unavailable,
+  ENGINE_UNREACHABLE: exitStatus.unavailable,
+  SCHEDULER_UNREACHABLE: exitStatus.unavailable,
+  LAUNCHER_FAILED: exitStatus.unavailable,
+  HELPER_UNAVAILABLE: exitStatus.unavailable,
+  HOST_UNFIT: exitStatus.unavailable,
+  BUG: exitStatus.bug,
+  POOL_EXHAUSTED: exitStatus.temporary,
+  JOB_BUSY: exitStatus.temporary,
+  NODE_LATE: exitStatus.temporary,
+  NODE_LOST: exitStatus.temporary,
+  LEASE_LOST: exitStatus.temporary,
+  IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,
+  MOUNT_NOT_ALLOWED: exitStatus.refusedByPolicy,
+  JOB_NOT_YOURS: exitStatus.refusedByPolicy,
+  NOT_PERMITTED: exitStatus.refusedByPolicy,
+  TIME_LIMIT: exitStatus.refusedByPolicy,
+  CONFIG_INVALID: exitStatus.badConfig,
+  CONFIG_UNTRUSTED: exitStatus.badConfig,
+  INTERRUPTED: exitStatus.interrupted,
+  TERMINATED: exitStatus.terminated,
+} as const satisfies Record<string, number>;
+
+/** Stable name of an error; see `exitStatusOf` for what it does to the program's exit status. */
+export type ErrorCode = keyof typeof statusByCode;
+
+/** True when `text` is one of our codes: errors cross process borders as JSON. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(statusByCode, text);
+}
+
+/** The exit status that an error code leads to. */
+export function exitStatusOf(code: ErrorCode): number {
+  return statusByCode[code];
+}
+
+/** What a `JobError` says: what happened and why (`message`), what to do (`hint`). */
+export interface JobErrorFacts {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** A failure with a stable code, a message for people and a hint what to do. Never holds a secret. */
+export class JobError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(facts: JobErrorFacts) {
+    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.name = 'JobError';
+    this.code = facts.code;
+    this.hint = facts.hint;
+  }
+
+  /** An error that another of our programs reported; an unknown code counts as a bug. */
+  static fromWire(facts: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string | undefined;
+  }): JobError {
+    return new JobError({ ...facts, code: isErrorCode(facts.code) ? facts.code : 'BUG' });
+  }
+
+  get exitStatus(): number {
+    return exitStatusOf(this.code);
+  }
+
+  /** One line for people: what, why, what to do, and the stable name. */
+  toLine(): string {
+    return [this.message, this.hint, `[${this.code}]`].filter(Boolean).join(' ');
+  }
+}
+
+/** Any thrown value as a `JobError`; what is not one already is a bug and keeps its cause. */
+export function asJobError(thrown: unknown): JobError {
+  if (thrown instanceof JobError) return thrown;
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new JobError({
+    code: 'BUG',
+    message: `Unexpected failure: ${text}.`,
+    hint: 'This is a fault of hpc-submit-dockerjob; please report it with the version and the job id.',
+    cause: thrown,
+  });
+}

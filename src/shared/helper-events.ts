@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { jobKeySchema } from './job-request.ts';
+
+/** Where a node stands; the value of its PHASE key. */
+export const nodePhaseSchema = z.enum([
+  'planned',
+  'creating',
+  'starting',
+  'discovering',
+  'ready',
+  'running',
+  'stopping',
+  'released',
+  'failed',
+]);
+export type NodePhase = z.infer<typeof nodePhaseSchema>;
+
+/** Who ended the job: its command, or one of our programs with an error code. */
+export const jobEndSchema = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('command'), exitStatus: z.number().int().min(0).max(255) }),
+  z.strictObject({
+    by: z.literal('middleware'),
+    exitStatus: z.number().int().min(0).max(255),
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+  }),
+]);
+export type JobEnd = z.infer<typeof jobEndSchema>;
+
+/** JSON lines that `open-job` prints for the middleware, in this order; `node` and `note` may come at any time. */
+export const helperEventSchema = z.discriminatedUnion('event', [
+  z.strictObject({
+    event: z.literal('opened'),
+    job: jobKeySchema,
+    image: z.string(),
+    imageId: z.string(),
+    driver: z.string(),
+    cidr: z.string(),
+    nodes: z.array(z.strictObject({ index: z.number(), host: z.string(), ip: z.string(), slots: z.number() })),
+  }),
+  z.strictObject({ event: z.literal('node'), index: z.number(), host: z.string(), phase: nodePhaseSchema }),
+  z.strictObject({ event: z.literal('note'), message: z.string() }),
+  /** Every container runs and has published its address and keys. */
+  z.strictObject({ event: z.literal('gathered') }),
+  /** Every node is READY; the command may start. */
+  z.strictObject({ event: z.literal('ready') }),
+  z.strictObject({ event: z.literal('finished'), end: jobEndSchema }),
+  /** Last line. `leftovers` names what could not be taken away; empty when nothing is left. */
+  z.strictObject({ event: z.literal('released'), leftovers: z.array(z.string()).readonly() }),
+  /** The job was not opened; nothing is left behind. Last line. */
+  z.strictObject({
+    event: z.literal('refused'),
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    exitStatus: z.number(),
+  }),
+]);
+export type HelperEvent = z.infer<typeof helperEventSchema>;

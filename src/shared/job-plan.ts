@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { absolutePathSchema, commandSchema, environmentSchema, hostNameSchema, jobKeySchema } from './job-request.ts';
+
+const ipv4 = z.ipv4();
+const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
+
+export const mountSchema = z.strictObject({
+  source: absolutePathSchema,
+  target: absolutePathSchema,
+  readOnly: z.boolean(),
+});
+
+export const plannedNodeSchema = z.strictObject({
+  index: z.number().int().min(0),
+  host: hostNameSchema,
+  /** Address of the host itself, the end of the job network's tunnel; absent for a job on one host. */
+  hostAddress: ipv4.optional(),
+  slots: z.number().int().min(1),
+  /** Address and MAC address of the container. */
+  ip: ipv4,
+  mac: macAddress,
+});
+export type PlannedNode = z.infer<typeof plannedNodeSchema>;
+
+/** What `open-job` decided after checking it: written once, under /<job>/PLAN; `run-node` follows it and nothing else. */
+export const jobPlanSchema = z.strictObject({
+  version: z.literal(1),
+  /** Random; tells this run of the job from any other of the same id. */
+  token: z.string().regex(/^[0-9a-f]{32}$/),
+  job: jobKeySchema,
+  scheduler: z.enum(['slurm']),
+  schedulerJobId: z.string(),
+  openedAt: z.iso.datetime(),
+  user: z.strictObject({
+    name: z.string(),
+    uid: z.number().int().min(1),
+    gid: z.number().int().min(0),
+    home: z.string(),
+    groups: z.array(z.strictObject({ gid: z.number().int().min(0), name: z.string() })),
+  }),
+  image: z.strictObject({ reference: z.string(), id: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
+  application: z.string().optional(),
+  command: commandSchema,
+  workdir: absolutePathSchema,
+  /** Set for the command and the ranks, over the image's own. */
+  environment: environmentSchema,
+  /** Below the workdir; where the application wants the host file. */
+  hostfile: z.string().optional(),
+  mounts: z.array(mountSchema),
+  network: z.strictObject({
+    driver: z.enum(['vxlan', 'bridge']),
+    cidr: z.cidrv4(),
+    /** VXLAN network identifier. */
+    vni: z.number().int().min(1).max(0xff_ff_ff),
+    port: z.number().int().min(1).max(65_535),
+    /** Bytes; 0 = the host's link less the driver's overhead. */
+    mtu: z.number().int().min(0),
+  }),
+  nodes: z.array(plannedNodeSchema).min(1),
+  sshPort: z.number().int(),
+  /** 0 = only the scheduler's limit. */
+  maxRunSeconds: z.number().int().min(0),
+});
+export type JobPlan = z.infer<typeof jobPlanSchema>;

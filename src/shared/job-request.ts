@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { parseJobKey } from './job-key.ts';
+import type { JobKey } from './job-key.ts';
+
+/** Version of the exchange between middleware and helper; both come from one package, so it must be equal. */
+export const requestProtocol = 1;
+
+export const jobKeySchema = z.string().transform((text, context): JobKey => {
+  const key = parseJobKey(text);
+  if (key !== undefined) return key;
+  context.addIssue({ code: 'custom', message: 'expected a job id like 772 or 772_3' });
+  return z.NEVER;
+});
+
+/** No control characters: such a text would forge lines in files, logs and etcd. */
+const plainText = (maxLength: number): z.ZodString =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[^\u0000-\u001f\u007f]*$/u, 'must not hold control characters');
+
+const noNul = (maxLength: number): z.ZodString =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[^\u0000]*$/u, 'must not hold a NUL character');
+
+/** `shell`: a text for the container's /bin/sh, as in COMMAND; `argv`: a program with its arguments, as after `--`. */
+export const commandSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('shell'),
+    text: noNul(128 * 1024).refine((text) => text.trim() !== '', 'must not be empty'),
+  }),
+  z.strictObject({
+    kind: z.literal('argv'),
+    argv: z
+      .array(noNul(128 * 1024))
+      .min(1)
+      .max(4096),
+  }),
+]);
+export type JobCommand = z.infer<typeof commandSchema>;
+
+export const environmentSchema = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'is not a name of an environment variable'),
+  noNul(128 * 1024),
+);
+
+export const absolutePathSchema = plainText(4096).regex(
+  /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$))/u,
+  'must be an absolute path without . and ..',
+);
+
+export const hostNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/, 'is not a host name');
+
+/** What the middleware asks of `open-job`: the first line on its standard input. Written by a user: every byte is hostile. */
+export const jobRequestSchema = z.strictObject({
+  protocol: z.literal(requestProtocol),
+  scheduler: z.enum(['slurm']),
+  schedulerJobId: z.string().regex(/^[1-9][0-9]{0,17}$/, 'is not a job id'),
+  job: jobKeySchema,
+  hosts: z
+    .array(z.strictObject({ name: hostNameSchema, slots: z.number().int().min(1).max(65_536) }))
+    .min(1)
+    .max(65_536),
+  /** Name in the site's catalogue; exactly one of application and image. */
+  application: plainText(256).optional(),
+  image: plainText(512).optional(),
+  command: commandSchema,
+  workdir: absolutePathSchema,
+  environment: environmentSchema,
+  /** Sources out of `mounts.allowed`. */
+  mounts: z.array(absolutePathSchema).max(64),
+});
+export type JobRequest = z.infer<typeof jobRequestSchema>;

@@ -1,0 +1,52 @@
+import type { Allocation, LaunchCommand } from '../ports/scheduler.ts';
+
+/** Variables that are no request to srun: where the controller is, and which job this is. */
+const keptVariables = ['SLURM_CONF', 'SLURM_CLUSTER_NAME', 'SLURM_JOB_ID', 'SLURM_JOBID', 'SLURM_JOB_NODELIST'];
+
+/**
+ * The srun that runs `argv` once on every host of the job, whatever the job was submitted with.
+ * Standard input is empty, output is passed on byte by byte; a task that fails does not end the others.
+ */
+export function launchWithSrun(
+  srun: string,
+  allocation: Allocation,
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): LaunchCommand {
+  const count = allocation.hosts.length;
+  const options = [
+    // No list of hosts: a step on as many hosts as the job has is on all of them, and a long list may exceed an argument.
+    `--jobid=${allocation.schedulerJobId}`,
+    `--nodes=${count}`,
+    `--ntasks=${count}`,
+    '--ntasks-per-node=1',
+    // Beside the batch script and any other step, with all that the job has there: Slurm would make it wait else.
+    '--overlap',
+    '--mem=0',
+    '--cpu-bind=none',
+    '--gres=none',
+    '--mpi=none',
+    // One failed host is told through the store; its siblings must live to clean up.
+    '--kill-on-bad-exit=0',
+    '--wait=0',
+    '--input=none',
+    // The submission directory need not exist on the other hosts.
+    '--chdir=/',
+    '--export=ALL',
+    '--quiet',
+    '--job-name=hpc-dockerjob',
+  ];
+  return { file: srun, argv: [...options, '--', ...argv], environment: dropRequests(environment) };
+}
+
+/**
+ * srun takes nearly every option from the environment, too, and sbatch exports many of the job's own
+ * (SLURM_CPUS_PER_TASK, SLURM_MEM_PER_CPU, SLURM_DISTRIBUTION …): these are not meant for this step, and the list
+ * grows with every release. So everything goes that is not known to be harmless.
+ */
+function dropRequests(environment: NodeJS.ProcessEnv): Record<string, undefined> {
+  const dropped = Object.keys(environment).filter(
+    (name) => /^(?:SLURM|SRUN|SLURMD|PMI)_/.test(name) && !keptVariables.includes(name),
+  );
+  return Object.fromEntries(dropped.map((name) => [name, undefined]));
+}

@@ -1,0 +1,23 @@
+import type { Scheduler } from '../ports/scheduler.ts';
+import { findCommand } from './find-command.ts';
+import { launchWithSrun } from './launch-with-srun.ts';
+import { readAllocation } from './read-allocation.ts';
+
+export interface SlurmSchedulerOptions {
+  /** Directories of Slurm's commands: site.yaml `scheduler.commandPath`. */
+  readonly commandPath: string;
+  /** The environment that the launcher would inherit; default: the program's own. */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** Slurm as the middleware needs it, in a batch script of the user. */
+export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
+  const { commandPath, environment: inherited = process.env } = options;
+  return {
+    name: 'slurm',
+    isInJob: (environment) => Boolean(environment['SLURM_JOB_ID'] ?? environment['SLURM_JOBID']),
+    readAllocation,
+    launchOnEveryHost: (allocation, argv) =>
+      launchWithSrun(findCommand('srun', commandPath), allocation, argv, inherited),
+  };
+}

@@ -1,0 +1,383 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectEngine } from '../../src/docker/connect-engine.ts';
+import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
+import { shellContainer } from '../support/container-spec.ts';
+import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
+import type { TestEngine } from '../support/docker-engine.ts';
+
+let lab: TestEngine;
+let engine: ContainerEngine;
+let imageId: string;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-test-'));
+  await chmod(directory, 0o777);
+  lab = await startDockerEngine();
+  engine = connectEngine({ socketPath: lab.socketPath });
+  imageId = (await engine.findImage(busyboxImage))?.id ?? '';
+});
+
+afterAll(async () => {
+  await lab.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const never = new AbortController().signal;
+
+/** A process that waits a moment first, as ours do: `start` looks at the running process. */
+async function run(spec: ContainerSpec): Promise<{ stdout: string; stderr: string; end: ContainerEnd }> {
+  const container = await engine.createContainer(spec);
+  try {
+    const output = await container.attachOutput();
+    await container.start();
+    const [stdout, stderr, end] = await Promise.all([
+      text(output.stdout),
+      text(output.stderr),
+      container.waitForEnd(never),
+    ]);
+    return { stdout, stderr, end };
+  } finally {
+    await container.remove();
+  }
+}
+
+const afterStart = (script: string): string => `sleep 1; ${script}`;
+
+async function inspect(container: Container): Promise<Record<string, Record<string, unknown>>> {
+  const parsed: unknown = JSON.parse(await lab.docker('inspect', container.id));
+  return (parsed as Record<string, Record<string, unknown>>[])[0]!;
+}
+
+describe('images', () => {
+  test('finds a local image by name and by id, with its environment', async () => {
+    const byName = await engine.findImage(busyboxImage);
+    expect(byName).toMatchObject({ id: expect.stringMatching(/^sha256:/) as string, environment: ['PATH=/bin'] });
+    expect(await engine.findImage(byName!.id)).toEqual(byName);
+  });
+
+  test('knows nothing of an image that is not present', async () => {
+    expect(await engine.findImage('hpc/absent:1.0')).toBeUndefined();
+    expect(await engine.findImage('localhost:5000/hpc/absent:1.0')).toBeUndefined();
+  });
+
+  test('refuses to create a container of an absent image', async () => {
+    const spec = shellContainer(`sha256:${'0'.repeat(64)}`, 'true');
+    await expect(engine.createContainer(spec)).rejects.toMatchObject({ code: 'IMAGE_NOT_PRESENT' });
+  });
+});
+
+describe('a container', () => {
+  test('gives output and exit status of its command, as the user it was created for', async () => {
+    const ran = await run(
+      shellContainer(imageId, afterStart('id -u; id -g; id -G; hostname; pwd; echo oops >&2; exit 7'), {
+        supplementaryGids: [3001, 3002],
+      }),
+    );
+    expect(ran.stdout.split('\n')).toEqual(['2001', '2002', '2002 3001 3002', '772-node-0', '/', '']);
+    expect(ran).toMatchObject({ stderr: 'oops\n', end: { exitStatus: 7, outOfMemory: false } });
+  });
+
+  test('has no capability, no way to new ones, a seccomp filter and an own IPC and PID namespace', async () => {
+    const { stdout } = await run(
+      shellContainer(imageId, afterStart('grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status; ps | wc -l')),
+    );
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+      expect(stdout).toContain(`${set}:\t0000000000000000\n`);
+    expect(stdout).toMatch(/NoNewPrivs:\t1\nSeccomp:\t2\n/);
+    expect(Number(stdout.trim().split('\n').at(-1))).toBeLessThan(8);
+  });
+
+  test('has the limits of its specification and writes no core', async () => {
+    const { stdout } = await run(
+      shellContainer(
+        imageId,
+        afterStart(
+          'ulimit -l; ulimit -s; ulimit -n; ulimit -c; df -k /dev/shm | tail -1; df -k /tmp | tail -1; touch /tmp/x /x',
+        ),
+        {
+          ulimits: { memlock: 131_072, stack: -1, nofile: 4096 },
+          shmBytes: 32 * 1024 * 1024,
+          tmpfs: [{ target: '/tmp', bytes: 16 * 1024 * 1024, mode: '1777', executable: true }],
+          readOnlyRoot: true,
+        },
+      ),
+    );
+    const lines = stdout.split('\n');
+    expect(lines.slice(0, 4)).toEqual(['128', 'unlimited', '4096', '0']);
+    expect(lines[4]).toMatch(/^shm +32768 /);
+    expect(lines[5]).toMatch(/^tmpfs +16384 /);
+  });
+
+  test('has a tmpfs of its own user that nobody else may enter', async () => {
+    const tmpfs = [{ target: '/private', bytes: 1_048_576, mode: '0700', executable: false }];
+    const { stdout } = await run(
+      shellContainer(imageId, afterStart('stat -c "%u %g %a" /private; mount | grep /private'), { tmpfs }),
+    );
+    expect(stdout).toMatch(/^2001 2002 700\n/);
+    expect(stdout).toContain('nosuid,nodev,noexec');
+  });
+
+  test('sees mounts where the specification says, read-only where it says so', async () => {
+    const mounts = [
+      { source: directory, target: '/data', readOnly: true },
+      { source: '/usr/share', target: '/share', readOnly: false },
+    ];
+    const { stdout, stderr } = await run(
+      shellContainer(imageId, afterStart('mount | grep -E " /(data|share) "; touch /data/x'), { mounts }),
+    );
+    expect(stdout).toMatch(/ \/data .*\bro\b/);
+    expect(stderr).toContain('Read-only file system');
+  });
+
+  test('refuses a mount whose source is absent instead of making it as root', async () => {
+    const mounts = [{ source: path.join(directory, 'absent'), target: '/data', readOnly: false }];
+    await expect(engine.createContainer(shellContainer(imageId, 'true', { mounts }))).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: expect.stringContaining('does not exist') as string,
+    });
+  });
+
+  test('leaves nothing in the log of the engine', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60'));
+    const { HostConfig } = await inspect(container);
+    expect(HostConfig).toMatchObject({
+      LogConfig: { Type: 'none' },
+      RestartPolicy: { Name: 'no' },
+      AutoRemove: false,
+      Privileged: false,
+    });
+    await container.remove();
+  });
+
+  test('is refused when its name is taken: the name is the lock', async () => {
+    const spec = shellContainer(imageId, 'sleep 60');
+    const container = await engine.createContainer(spec);
+    await expect(engine.createContainer(spec)).rejects.toMatchObject({ code: 'JOB_BUSY' });
+    await container.remove();
+  });
+
+  test('is found by its labels, running or not, and only by all of them', async () => {
+    const labels = { 'hpcdj.job': '9001', 'hpcdj.node': '0' };
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60', { labels }));
+    expect(await engine.findContainers({ 'hpcdj.job': '9001' })).toMatchObject([
+      { id: container.id, labels, running: false },
+    ]);
+    await container.start();
+    expect(await engine.findContainers(labels)).toMatchObject([{ id: container.id, running: true }]);
+    expect(await engine.findContainers({ ...labels, 'hpcdj.node': '1' })).toEqual([]);
+    await container.remove();
+    expect(await engine.findContainers(labels)).toEqual([]);
+  });
+
+  test('is removed with the volumes that its image made, as often as one likes', async () => {
+    const image = await lab.importBusybox('hpcdj/volume:1', 'VOLUME /data');
+    const container = await engine.createContainer(shellContainer(image, 'sleep 60'));
+    await container.start();
+    expect(await lab.docker('volume', 'ls', '-q')).not.toBe('');
+    await Promise.all([container.remove(), container.remove()]);
+    await container.remove();
+    expect(await lab.docker('volume', 'ls', '-q')).toBe('');
+  });
+
+  test('is named as out of memory when the kernel killed it for that', async () => {
+    const ran = await run(
+      shellContainer(imageId, afterStart('exec tail -c 100m /dev/zero'), { memoryBytes: 16 * 1024 * 1024 }),
+    );
+    expect(ran.end).toEqual({ exitStatus: 137, outOfMemory: true });
+  });
+
+  test('lies below the cgroup of its specification', async () => {
+    const cgroupParent = `/${path.basename(path.dirname(lab.socketPath))}/containers/job_12`;
+    const { stdout } = await run(shellContainer(imageId, 'sleep 60', { cgroupParent, argv: ['/bin/sleep', '1'] }));
+    expect(stdout).toBe('');
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60', { cgroupParent }));
+    const { pid } = await container.start();
+    expect(await lab.exec('cat', `/proc/${pid}/cgroup`)).toContain(`${cgroupParent}/${container.id}`);
+    await container.remove();
+  });
+});
+
+describe('start', () => {
+  test('names the pid of the first process and its network namespace', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60'));
+    const { pid, networkNamespacePath } = await container.start();
+    expect(await lab.exec('nsenter', `--net=${networkNamespacePath}`, 'readlink', '/proc/self/ns/net')).toBe(
+      await lab.exec('readlink', `/proc/${pid}/ns/net`),
+    );
+    await container.remove();
+  });
+
+  test('refuses a container that ends at once', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'exit 3', { argv: ['/bin/nothing'] }));
+    await expect(container.start()).rejects.toMatchObject({
+      code: expect.stringMatching(/^(HOST_UNFIT|IMAGE_UNUSABLE)$/) as string,
+    });
+    await container.remove();
+  });
+});
+
+describe('waitForEnd', () => {
+  test('tells the end of a container that ended before anybody waited', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, afterStart('exit 5')));
+    await container.start();
+    await sleep(1500);
+    expect(await container.waitForEnd(never)).toEqual({ exitStatus: 5, outOfMemory: false });
+    await container.remove();
+  });
+
+  test('may begin before the container is started', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, afterStart('exit 6')));
+    const end = container.waitForEnd(never);
+    await sleep(200);
+    await container.start();
+    expect(await end).toMatchObject({ exitStatus: 6 });
+    await container.remove();
+  });
+
+  test('ends when its signal is aborted', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60'));
+    await container.start();
+    await expect(container.waitForEnd(AbortSignal.timeout(200))).rejects.toThrow();
+    await container.remove();
+  });
+
+  test('says that the container is lost when somebody removes it', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60'));
+    await container.start();
+    const end = container.waitForEnd(never);
+    await sleep(200);
+    await Promise.all([expect(end).rejects.toMatchObject({ code: 'NODE_LOST' }), lab.docker('rm', '-f', container.id)]);
+  });
+});
+
+describe('stop, pause and unpause', () => {
+  test('asks with TERM first and kills after the grace', async () => {
+    const polite = await run_until_stopped('trap "exit 9" TERM; sleep 60 & wait', 10);
+    expect(polite.end.exitStatus).toBe(9);
+    expect(polite.seconds).toBeLessThan(5);
+    const deaf = await run_until_stopped('trap "" TERM; sleep 60 & wait; sleep 60', 1);
+    expect(deaf.end.exitStatus).toBe(137);
+    expect(deaf.seconds).toBeLessThan(5);
+  });
+
+  test('stops a paused container', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'trap "exit 9" TERM; sleep 60 & wait'));
+    await container.start();
+    await sleep(200);
+    await container.pause();
+    await container.pause();
+    await container.stop(5);
+    expect(await container.waitForEnd(never)).toMatchObject({ exitStatus: 9 });
+    await container.stop(5);
+    await container.remove();
+    await container.stop(5);
+  });
+
+  test('lets a paused container go on', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60'));
+    await container.start();
+    await container.pause();
+    await container.unpause();
+    await container.unpause();
+    expect(await inspect(container)).toMatchObject({ State: { Status: 'running' } });
+    await container.remove();
+  });
+
+  async function run_until_stopped(
+    script: string,
+    graceSeconds: number,
+  ): Promise<{ end: ContainerEnd; seconds: number }> {
+    const container = await engine.createContainer(shellContainer(imageId, script));
+    await container.start();
+    await sleep(300);
+    const began = Date.now();
+    await container.stop(graceSeconds);
+    const end = await container.waitForEnd(never);
+    await container.remove();
+    return { end, seconds: (Date.now() - began) / 1000 };
+  }
+});
+
+describe('a hostile image', () => {
+  test.each([
+    ['ENTRYPOINT', ['ENTRYPOINT ["/bin/false"]', 'CMD ["x"]']],
+    ['WORKDIR', ['WORKDIR /proc/self/fd/8']],
+    ['HEALTHCHECK', ['HEALTHCHECK --interval=1s CMD /bin/false']],
+    ['USER', ['USER root']],
+    ['VOLUME over a tmpfs', ['VOLUME /tmp']],
+    ['EXPOSE', ['EXPOSE 80']],
+  ])('gains nothing by %s', async (name, changes) => {
+    const image = await lab.importBusybox(`hpcdj/hostile:${name.toLowerCase().replaceAll(' ', '-')}`, ...changes);
+    const tmpfs = [{ target: '/tmp', bytes: 1_048_576, mode: '1777', executable: true }];
+    const ran = await run(shellContainer(image, afterStart('id -u; pwd; echo ok >/tmp/x && cat /tmp/x'), { tmpfs }));
+    expect(ran).toMatchObject({ stdout: '2001\n/\nok\n', stderr: '', end: { exitStatus: 0 } });
+  });
+
+  test.each([
+    ['group', '3001:x:42:\n'],
+    ['main group', '2002:x:42:me\n'],
+  ])('is refused when it turns the %s of the user into another one', async (name, group) => {
+    const files = { 'etc/passwd': 'me:x:2001:2002::/:/bin/sh\n', 'etc/group': group };
+    const image = await lab.importBusyboxWith(`hpcdj/groups:${name.length}`, files);
+    const container = await engine.createContainer(shellContainer(image, 'sleep 60', { supplementaryGids: [3001] }));
+    await expect(container.start()).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: expect.stringContaining('groups 42') as string,
+    });
+    await container.remove();
+  });
+
+  test('gives its user no further groups by naming it in its group file', async () => {
+    const files = { 'etc/passwd': 'me:x:2001:2002::/:/bin/sh\n', 'etc/group': 'docker:x:42:me\n' };
+    const image = await lab.importBusyboxWith('hpcdj/groups:2', files);
+    const { stdout } = await run(shellContainer(image, afterStart('id -G')));
+    expect(stdout).toBe('2002\n');
+  });
+});
+
+describe('an engine that does not answer', () => {
+  test.each([
+    ['absent', (socket: string) => Promise.resolve(socket)],
+    ['not listening', (socket: string) => listenOnce(socket)],
+  ])('is named by its socket when it is %s', async (_, prepare) => {
+    const socketPath = await prepare(path.join(directory, 'none.sock'));
+    await expect(connectEngine({ socketPath }).ping()).rejects.toMatchObject({
+      code: 'ENGINE_UNREACHABLE',
+      message: expect.stringContaining(socketPath) as string,
+    });
+  });
+
+  test('is given up after the deadline when it is silent', async () => {
+    const socketPath = path.join(directory, 'silent.sock');
+    const server = createServer((socket) => socket.on('error', () => undefined)).listen(socketPath);
+    const silent = connectEngine({ socketPath, callTimeoutMs: 300 });
+    const began = Date.now();
+    await expect(silent.ping()).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+    await expect(silent.findContainers({ 'hpcdj.job': '1' })).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+    expect(Date.now() - began).toBeLessThan(3000);
+    server.close();
+  });
+
+  test('is not replaced by another one that the environment names', async () => {
+    process.env['DOCKER_HOST'] = 'tcp://127.0.0.1:1';
+    try {
+      expect(await connectEngine({ socketPath: lab.socketPath }).ping()).toMatchObject({ seccomp: true });
+    } finally {
+      delete process.env['DOCKER_HOST'];
+    }
+  });
+
+  async function listenOnce(socket: string): Promise<string> {
+    const server = createServer().listen(socket);
+    await new Promise((resolve) => server.once('listening', resolve));
+    await new Promise((resolve) => server.close(resolve));
+    return socket;
+  }
+});

@@ -1,0 +1,88 @@
+import { createHash, randomFillSync } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEngine } from '../../src/docker/connect-engine.ts';
+import type { ContainerEngine } from '../../src/ports/container-engine.ts';
+import { shellContainer } from '../support/container-spec.ts';
+import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
+import type { TestEngine } from '../support/docker-engine.ts';
+
+const megabyte = 1024 * 1024;
+
+let lab: TestEngine;
+let engine: ContainerEngine;
+let imageId: string;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-test-'));
+  await chmod(directory, 0o755);
+  lab = await startDockerEngine();
+  engine = connectEngine({ socketPath: lab.socketPath });
+  imageId = (await engine.findImage(busyboxImage))?.id ?? '';
+});
+
+afterAll(async () => {
+  await lab.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function digestOf(stream: NodeJS.ReadableStream): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    hash.update(piece);
+    bytes += piece.length;
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+test('passes 200 MB of binary output on unchanged, both streams at once, in little memory', async () => {
+  const blob = randomFillSync(Buffer.alloc(50 * megabyte));
+  await writeFile(path.join(directory, 'blob'), blob);
+  const expected = (copies: number): { bytes: number; sha256: string } => {
+    const hash = createHash('sha256');
+    for (let i = 0; i < copies; i += 1) hash.update(blob);
+    return { bytes: copies * blob.length, sha256: hash.digest('hex') };
+  };
+  const script = 'sleep 1; cat /data/blob >&2 & cat /data/blob /data/blob /data/blob /data/blob; wait';
+  const mounts = [{ source: directory, target: '/data', readOnly: true }];
+  const container = await engine.createContainer(shellContainer(imageId, script, { mounts }));
+  const output = await container.attachOutput();
+  await container.start();
+  // Nobody reads for a while: the container must stand still, not our memory fill up.
+  await sleep(2500);
+  const before = process.memoryUsage();
+  expect(before.arrayBuffers).toBeLessThan(80 * megabyte);
+  let highest = 0;
+  const sampling = setInterval(() => (highest = Math.max(highest, process.memoryUsage().arrayBuffers)), 20);
+  const [stdout, stderr] = await Promise.all([digestOf(output.stdout), digestOf(output.stderr)]);
+  clearInterval(sampling);
+  expect({ stdout, stderr }).toEqual({ stdout: expected(4), stderr: expected(1) });
+  expect(highest).toBeLessThan(200 * megabyte); // of 300: the blob is 50, the rest is not yet collected
+  await container.remove();
+});
+
+test('goes on with one stream when nobody wants the other any more', async () => {
+  const script = 'sleep 1; dd if=/dev/zero bs=1M count=20 2>/dev/null; echo done >&2';
+  const container = await engine.createContainer(shellContainer(imageId, script));
+  const output = await container.attachOutput();
+  (output.stdout as NodeJS.ReadableStream & { destroy(): void }).destroy();
+  await container.start();
+  expect(await text(output.stderr)).toBe('done\n');
+  await container.remove();
+});
+
+test('ends both streams when the container is removed while it writes', async () => {
+  const container = await engine.createContainer(shellContainer(imageId, 'while true; do echo x; done'));
+  const output = await container.attachOutput();
+  await container.start();
+  const [stdout, stderr] = [digestOf(output.stdout), digestOf(output.stderr)];
+  await container.remove();
+  expect((await stdout).bytes).toBeGreaterThan(0);
+  expect((await stderr).bytes).toBe(0);
+});

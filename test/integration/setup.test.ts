@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+// Real sudo, visudo and files in a mount namespace of the test's own.
+const root = path.join(import.meta.dirname, '../..');
+const prefix = '/opt/hpc-submit-dockerjob';
+const packageDirectory = `${prefix}/lib/node_modules/hpc-submit-dockerjob`;
+const setup = `${prefix}/bin/hpc-dockerjob-setup`;
+const helper = `${prefix}/bin/hpc-dockerjob-helper`;
+let holder: ChildProcessByStdio<Writable, Readable, null> | undefined;
+
+beforeAll(async () => {
+  if (process.getuid?.() !== 0) throw new Error('These tests install into a mount namespace and must run as root.');
+  const script = path.join(root, 'test/support/hold-installation.sh');
+  holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', script, root, process.execPath], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const [said] = (await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')])) as [unknown];
+  if (!(said instanceof Buffer)) throw new Error('The mount namespace of the test could not be made: see above.');
+});
+
+afterAll(() => holder?.stdin.end());
+
+interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number | undefined;
+}
+
+async function run(...argv: readonly [string, ...string[]]): Promise<Ended> {
+  const entered = ['--target', String(holder?.pid), '--mount', '--', ...argv];
+  const { stdout, stderr, exitCode } = await execa('nsenter', entered, { reject: false, timeout: 60_000 });
+  return { stdout, stderr, exitCode };
+}
+
+async function install(): Promise<void> {
+  const { exitCode, stderr } = await run(setup, '--unattended');
+  if (exitCode !== 0) throw new Error(stderr);
+}
+
+const asUser = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'sudo', '-n', '--'] as const;
+
+describe('hpc-dockerjob-setup', () => {
+  test('installs runtime, policy, sudo rule and commands, and does so again without a change', async () => {
+    const first = await run(setup, '--unattended');
+    expect(first.stderr).toBe('');
+    expect(first.exitCode).toBe(0);
+    expect(first.stdout).toContain('/etc/hpc-submit-dockerjob/site.yaml (new)');
+    const loader = `${packageDirectory}/runtime/lib/ld-linux-x86-64.so.2`;
+    const agent = await run(
+      loader,
+      '--library-path',
+      `${packageDirectory}/runtime/lib`,
+      `${packageDirectory}/runtime/bin/node`,
+      `${packageDirectory}/runtime/agent.cjs`,
+    );
+    expect(agent.stdout).toBe('test');
+    expect((await run('readlink', '-f', '/usr/local/bin/hpc_submit_dockerjob')).stdout).toBe(
+      `${packageDirectory}/bin/hpc-submit-dockerjob`,
+    );
+    expect((await run('stat', '-c', '%u %a', '/etc/sudoers.d/hpc-submit-dockerjob')).stdout).toBe('0 440');
+
+    const before = await run('stat', '-c', '%i', `${packageDirectory}/runtime`);
+    const again = await run(setup, '--unattended');
+    expect(again.exitCode).toBe(0);
+    expect(again.stdout).toContain('site.yaml (kept)');
+    expect((await run('stat', '-c', '%i', `${packageDirectory}/runtime`)).stdout).toBe(before.stdout);
+    expect((await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc*')).stdout).toBe('/etc/sudoers.d/hpc-submit-dockerjob');
+  });
+
+  test.for([
+    [['open-job']],
+    [['run-node', '772']],
+    [['run-node', '772_3']],
+    [['release-job', '772']],
+    [['release-node', '772']],
+    [['control-job', '772', 'suspend']],
+  ])('lets any user call %j as root', async ([argv]) => {
+    await install();
+    const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
+    expect({ stdout, stderr, exitCode }).toEqual({ stdout: `0 65534 ${argv!.join(' ')}`, stderr: '', exitCode: 0 });
+  });
+
+  test.for([
+    [[]],
+    [['open-job', 'x']],
+    [['run-node']],
+    [['run-node', '772 --force']],
+    [['run-node', '772', '773']],
+    [['run-node', '0772']],
+    [['release-job', '772', '--force']],
+    [['release-job', '--force', '772']],
+    [['release-node', '--scheduler-job', '772']],
+    [['control-job', '772', 'destroy']],
+    [['control-job', '772', 'stop', 'now']],
+    [['run-node', '772\n']],
+    [['--help']],
+  ])('lets no user call %j', async ([argv]) => {
+    await install();
+    const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+    expect(stderr).toMatch(/password is required|not allowed/);
+  });
+
+  test('gives the helper nothing of the caller’s environment', async () => {
+    await install();
+    const { stdout, exitCode } = await run(
+      ...(asUser.slice(0, 4) as [string, ...string[]]),
+      'env',
+      'NODE_OPTIONS=--help',
+      'LD_PRELOAD=/nonexistent',
+      'sudo',
+      '-n',
+      '--',
+      helper,
+      'open-job',
+    );
+    expect({ stdout, exitCode }).toEqual({ stdout: '0 65534 open-job', exitCode: 0 });
+    const forced = await run(
+      ...(asUser.slice(0, 4) as [string, ...string[]]),
+      'sudo',
+      '-n',
+      'NODE_OPTIONS=--help',
+      helper,
+      'open-job',
+    );
+    expect(forced.exitCode).toBe(1);
+  });
+
+  test.for([
+    ['a directory above it that others can write', `chmod g+w ${prefix}`, `chmod g-w ${prefix}`],
+    [
+      'a program of another owner',
+      `chown 65534 ${packageDirectory}/dist/helper.cjs`,
+      `chown 0 ${packageDirectory}/dist/helper.cjs`,
+    ],
+    [
+      'a file that all can write',
+      `chmod o+w ${packageDirectory}/share/assemble-runtime`,
+      `chmod o-w ${packageDirectory}/share/assemble-runtime`,
+    ],
+    [
+      'a foreign command in the way',
+      'ln -sfn /bin/true /usr/local/bin/hpc-submit-dockerjob',
+      'rm /usr/local/bin/hpc-submit-dockerjob',
+    ],
+  ] as const)('refuses %s', async ([, spoil, repair]) => {
+    await run('sh', '-c', spoil);
+    const { exitCode, stderr } = await run(setup, '--unattended');
+    await run('sh', '-c', repair);
+    expect(exitCode).toBe(77);
+    expect(stderr).toMatch(/^hpc-dockerjob-setup: .+/);
+  });
+
+  test.for([
+    ['an unknown option', [setup, '--quick'], 64],
+    [
+      'another user than root',
+      ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', setup, '--unattended'],
+      77,
+    ],
+  ] as const)('refuses %s', async ([, argv, status]) => {
+    expect((await run(...(argv as readonly [string, ...string[]]))).exitCode).toBe(status);
+  });
+
+  test('takes everything away again but the policy', async () => {
+    await install();
+    expect((await run(setup, '--uninstall', '--unattended')).exitCode).toBe(0);
+    const left = await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc* /usr/local/bin/* /etc/hpc-submit-dockerjob/*');
+    expect(left.stdout).toBe('/etc/hpc-submit-dockerjob/site.yaml');
+    expect((await run('test', '-e', `${packageDirectory}/runtime`)).exitCode).toBe(1);
+    expect((await run(setup, '--uninstall', '--unattended')).exitCode).toBe(0);
+  });
+
+  test.for(['hpc-submit-dockerjob', 'hpc-submit-dockerjob-before-1.9.10'])(
+    'ships a rule that visudo accepts: %s',
+    async (name) => {
+      expect((await run('visudo', '-c', '-f', path.join(root, 'share/sudoers', name))).exitCode).toBe(0);
+    },
+  );
+});

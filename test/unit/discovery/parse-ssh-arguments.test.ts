@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { parseSshArguments } from '../../../src/discovery/parse-ssh-arguments.ts';
+
+const run = (host: string, command?: string, user?: string, withoutInput = false) => ({
+  kind: 'run',
+  withoutInput,
+  request: { host, user, command },
+});
+
+describe('parseSshArguments', () => {
+  test.each([
+    // Open MPI, Hydra and rsync call it like this.
+    [['-x', '772-node-1', ' orted -mca ess "env"'], run('772-node-1', ' orted -mca ess "env"')],
+    [
+      ['-x', 'h', '"/usr/bin/hydra_pmi_proxy" --control-port a:1', '--rmk user'],
+      run('h', '"/usr/bin/hydra_pmi_proxy" --control-port a:1 --rmk user'),
+    ],
+    [['-l', 'ann', 'h', 'rsync', '--server', '.'], run('h', 'rsync --server .', 'ann')],
+    [['h'], run('h')],
+    [['ann@h', 'id'], run('h', 'id', 'ann')],
+    [['-lbob', 'ann@h', 'id'], run('h', 'id', 'bob')],
+    [['-qxTn', 'h', 'id'], run('h', 'id', undefined, true)],
+    [
+      [
+        '-o',
+        'BatchMode=yes',
+        '-oStrictHostKeyChecking=no',
+        '-p',
+        '22',
+        '-i',
+        'key',
+        '-F',
+        'none',
+        '-tt',
+        '-vvv',
+        'h',
+        'id',
+      ],
+      run('h', 'id'),
+    ],
+    [['h', '-n', 'id', '-x'], run('h', 'id -x', undefined, true)],
+    [['h', '--', '-id'], run('h', '-id')],
+    [['--', 'h', '-id'], run('h', '-id')],
+    [['ssh://ann@h:22', 'id'], run('h', 'id', 'ann')],
+    [['h', 'id', '--', 'x'], run('h', 'id -- x')],
+    [['-V'], { kind: 'version' }],
+  ])('reads %j as OpenSSH does', (args, expected) => {
+    expect(parseSshArguments(args)).toEqual(expected);
+  });
+
+  test.each([
+    [[], 'no host is named'],
+    [['-x'], 'no host is named'],
+    [['--'], 'no host is named'],
+    [['-l'], 'option -l needs a value'],
+    [['-L', '1:a:2', 'h'], 'option -L is not offered inside a job'],
+    [['-R', '1:a:2', 'h'], 'option -R'],
+    [['-D', '1', 'h'], 'option -D'],
+    [['-W', 'a:1', 'h'], 'option -W'],
+    [['-J', 'jump', 'h'], 'option -J'],
+    [['-N', 'h'], 'option -N'],
+    [['-f', 'h', 'id'], 'option -f'],
+    [['-A', 'h', 'id'], 'option -A'],
+    [['-qX', 'h', 'id'], 'option -X'],
+    [['--help'], 'option -- is not'],
+    [[''], 'no host is named'],
+  ])('refuses %j', (args, reason) => {
+    expect(parseSshArguments(args)).toEqual({ kind: 'refused', reason: expect.stringContaining(reason) as string });
+  });
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { describeCreateOptions } from '../../../src/docker/describe-create-options.ts';
+import { shellContainer } from '../../support/container-spec.ts';
+
+const spec = shellContainer('sha256:0', 'true', { network: { kind: 'bridge', name: 'hpcdj-7', ip: '10.128.4.1' } });
+
+test('closes everything that the specification leaves open', async () => {
+  expect(await describeCreateOptions(spec)).toMatchObject({
+    User: '2001:2002',
+    Entrypoint: ['/bin/sh'],
+    Cmd: ['-c', 'true'],
+    WorkingDir: '/',
+    HostConfig: {
+      Privileged: false,
+      CapDrop: ['ALL'],
+      CapAdd: [],
+      SecurityOpt: ['no-new-privileges'],
+      IpcMode: 'private',
+      RestartPolicy: { Name: 'no' },
+      AutoRemove: false,
+      PublishAllPorts: false,
+      LogConfig: { Type: 'none' },
+    },
+  });
+});
+
+test('never asks for what widens a container', async () => {
+  const { HostConfig } = await describeCreateOptions(spec);
+  const widening = [
+    'Binds',
+    'Devices',
+    'DeviceRequests',
+    'DeviceCgroupRules',
+    'VolumesFrom',
+    'PortBindings',
+    'ExtraHosts',
+    'PidMode',
+    'UTSMode',
+  ];
+  expect(Object.keys(HostConfig ?? {}).filter((key) => widening.includes(key))).toEqual([]);
+});
+
+test('gives no swap on top of the memory', async () => {
+  const { HostConfig } = await describeCreateOptions({ ...spec, memoryBytes: 1024 });
+  expect(HostConfig).toMatchObject({ Memory: 1024, MemorySwap: 1024 });
+});
+
+test('joins exactly one network', async () => {
+  expect(await describeCreateOptions(spec)).toMatchObject({
+    HostConfig: { NetworkMode: 'hpcdj-7' },
+    NetworkingConfig: { EndpointsConfig: { 'hpcdj-7': { IPAMConfig: { IPv4Address: '10.128.4.1' } } } },
+  });
+  const alone = await describeCreateOptions({ ...spec, network: { kind: 'none' } });
+  expect(alone.HostConfig?.NetworkMode).toBe('none');
+  expect(alone.NetworkingConfig).toBeUndefined();
+});

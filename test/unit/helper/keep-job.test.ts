@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseSite } from '../../../src/config/parse-site.ts';
+import type { SiteConfig } from '../../../src/config/site-schema.ts';
+import { keepJob } from '../../../src/helper/keep-job.ts';
+import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
+import type { Store } from '../../../src/ports/store.ts';
+import { JobError } from '../../../src/shared/errors.ts';
+import type { HelperEvent } from '../../../src/shared/helper-events.ts';
+import { jobFieldKey, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { makePlan } from '../../support/make-plan.ts';
+
+const plan = makePlan({ hosts: ['c1', 'c2'] });
+const key = `ssh-ed25519 ${'A'.repeat(68)}`;
+
+let store: Store;
+let events: HelperEvent[];
+let cancel: AbortController;
+let site: SiteConfig;
+
+beforeEach(async () => {
+  store = createMemoryStore();
+  events = [];
+  cancel = new AbortController();
+  site = parseSite('version: 1\ndeadlines: {startSeconds: 1, discoverSeconds: 1}');
+  await store.commit({
+    puts: [
+      { key: jobFieldKey('', plan.job, 'PLAN'), value: JSON.stringify(plan) },
+      { key: jobFieldKey('', plan.job, 'FINISH'), value: 'FALSE' },
+    ],
+  });
+});
+afterEach(async () => await store.close());
+
+const keep = () => keepJob({ store, site, plan, cancelled: cancel.signal, emit: (event) => events.push(event) });
+const put = async (values: Record<string, string>) =>
+  await store.commit({ puts: Object.entries(values).map(([name, value]) => ({ key: name, value })) });
+const publish = async (index: number) =>
+  await put({
+    [nodeFieldKey('', plan.job, index, 'SSHPUBKEY')]: key,
+    [nodeFieldKey('', plan.job, index, 'HOSTKEY')]: key,
+  });
+const ready = async (index: number) => await put({ [nodeFieldKey('', plan.job, index, 'READY')]: 'True' });
+const read = async (field: 'ROSTER' | 'START' | 'FINISH' | 'REASON') =>
+  (await store.read({ start: jobFieldKey('', plan.job, field), end: `${jobFieldKey('', plan.job, field)}\0` }))[0]
+    ?.value;
+const until = async (field: 'ROSTER' | 'START'): Promise<void> => {
+  const deadline = performance.now() + 2000;
+  while ((await read(field)) === undefined) {
+    if (performance.now() > deadline) throw new Error(`${field} was never written`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+describe('keepJob', () => {
+  it('publishes the roster when all have published, START when all are ready, and returns the end', async () => {
+    const kept = keep();
+    await publish(0);
+    expect(await read('ROSTER')).toBeUndefined();
+    await publish(1);
+    await until('ROSTER');
+    const roster: unknown = JSON.parse((await read('ROSTER')) ?? '');
+    expect(roster).toMatchObject([
+      { index: 0, hostname: '12-node-0', ip: '10.128.4.1' },
+      { index: 1, hostname: '12-node-1' },
+    ]);
+    await ready(1);
+    await ready(0);
+    await until('START');
+    await put({ '/12/EXITCODE': '3', '/12/REASON': 'command', '/12/FINISH': 'TRUE' });
+    expect(await kept).toEqual({ by: 'command', exitStatus: 3 });
+    expect(events.map(({ event }) => event).filter((event) => event !== 'node')).toEqual(['gathered', 'ready']);
+  });
+
+  it('names who is missing, on which host and in which phase, when the deadline passes', async () => {
+    await publish(0);
+    await put({ [nodeFieldKey('', plan.job, 1, 'PHASE')]: 'creating' });
+    const end = await keep();
+    expect(end).toMatchObject({ by: 'middleware', code: 'NODE_LATE', exitStatus: 75 });
+    expect(end).toHaveProperty(
+      'message',
+      expect.stringContaining('1 of 2 nodes did not publish its address within 1 s: 12-node-1 on c2 (creating)'),
+    );
+    expect(await read('FINISH')).toBe('TRUE');
+  });
+
+  it('ends the job with the trouble that a node reports', async () => {
+    const kept = keep();
+    await put({ [nodeFieldKey('', plan.job, 1, 'ERROR')]: 'IMAGE_NOT_PRESENT: image x is not present on host c2.' });
+    expect(await kept).toMatchObject({
+      code: 'IMAGE_NOT_PRESENT',
+      exitStatus: 65,
+      message: '12-node-1 on host c2: image x is not present on host c2.',
+    });
+    expect(await read('REASON')).toMatch(/^IMAGE_NOT_PRESENT: 12-node-1/);
+  });
+
+  it('ends the job when it is cancelled, and keeps an end that was there before', async () => {
+    cancel.abort(new JobError({ code: 'TERMINATED', message: 'cancelled' }));
+    expect(await keep()).toMatchObject({ code: 'TERMINATED', exitStatus: 143 });
+    await put({ '/12/EXITCODE': '0', '/12/REASON': 'command' });
+    expect(await keep()).toMatchObject({ by: 'command', exitStatus: 0 });
+  });
+
+  it('takes a vanished FINISH for a lost lease', async () => {
+    await store.commit({ deletes: [{ start: '/12/FINISH', end: '/12/FINISH\0' }] });
+    expect(await keep()).toMatchObject({ code: 'LEASE_LOST', exitStatus: 75 });
+  });
+
+  it('ends a job that runs longer than its application may', async () => {
+    await publish(0);
+    await publish(1);
+    await ready(0);
+    await ready(1);
+    const limited = { ...plan, maxRunSeconds: 1, application: 'app:1' };
+    const end = await keepJob({ store, site, plan: limited, cancelled: cancel.signal, emit: () => undefined });
+    expect(end).toMatchObject({ code: 'TIME_LIMIT', exitStatus: 77 });
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { readRequest } from '../../../src/middleware/read-request.ts';
+
+const slides = {
+  APPLICATION: 'openfoam:2.3.0',
+  COMMAND: 'mpirun -v -hostfile system/machines -x PATH=$PATH simpleFoam -parallel',
+  JOBDIR: '/scratch/lustre/case',
+};
+
+describe('readRequest', () => {
+  it("takes the slides' exports as they are", () => {
+    expect(readRequest({}, [], slides, '/home/alice')).toEqual({
+      application: 'openfoam:2.3.0',
+      command: { kind: 'shell', text: slides.COMMAND },
+      workdir: '/scratch/lustre/case',
+      environment: {},
+      mounts: [],
+    });
+  });
+
+  it('prefers the command line, and an image named there hides APPLICATION', () => {
+    const request = readRequest(
+      { image: 'app:1', workdir: 'run', env: ['A=1=2', 'HOME'] },
+      ['a', 'b c'],
+      { ...slides, HOME: '/h' },
+      '/scratch',
+    );
+    expect(request).toEqual({
+      image: 'app:1',
+      command: { kind: 'argv', argv: ['a', 'b c'] },
+      workdir: '/scratch/run',
+      environment: { A: '1=2', HOME: '/h' },
+      mounts: [],
+    });
+  });
+
+  it('works in the current directory when no other is named', () => {
+    expect(readRequest({}, ['true'], {}, '/scratch/x').workdir).toBe('/scratch/x');
+  });
+
+  it.each([
+    ['no command', {}, [], {}, /COMMAND is not set/],
+    ['an empty COMMAND', {}, [], { COMMAND: ' ' }, /COMMAND is empty/],
+    ['an empty word after --', {}, [''], {}, /empty/],
+    ['--env with a bad name', { env: ['1A=2'] }, ['true'], {}, /"1A" is not a name/],
+    ['--env with a name that is not set', { env: ['NOPE'] }, ['true'], {}, /not set here/],
+  ])('refuses %s', (_, options, argv, environment, text) => {
+    expect(() => readRequest(options, argv, environment, '/')).toThrow(text);
+  });
+});

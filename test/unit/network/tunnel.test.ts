@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { bridgeNames } from '../../../src/network/bridge-driver.ts';
+import { jobTableName } from '../../../src/network/job-table.ts';
+import { planTunnel } from '../../../src/network/tunnel.ts';
+import { describeVxlanFilter } from '../../../src/network/vxlan-filter.ts';
+import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan-link.ts';
+import { requireJobKey } from '../../../src/shared/job-key.ts';
+import type { JobPlan, PlannedNode } from '../../../src/shared/job-plan.ts';
+import { networkPlan } from '../../support/job-plan.ts';
+
+const plan = networkPlan('vxlan', ['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+const first = plan.nodes[0]!;
+
+test('knows its own end and those of all others', () => {
+  const { own, peers } = planTunnel(plan, first);
+  expect(own.hostAddress).toBe('192.0.2.1');
+  expect(peers.map(({ hostAddress }) => hostAddress)).toEqual(['192.0.2.2', '192.0.2.3']);
+});
+
+function withNode(index: number, changes: Partial<PlannedNode>): JobPlan {
+  return { ...plan, nodes: plan.nodes.map((node) => (node.index === index ? { ...node, ...changes } : node)) };
+}
+
+test.each([
+  ['a node without a host address', withNode(1, { hostAddress: undefined })],
+  ['a host address that is a rule', withNode(1, { hostAddress: '192.0.2.2 } accept; #' })],
+  ['a MAC address that is an option', withNode(1, { mac: '02:68:0a:80:04:02 dst 1.2.3.4' })],
+  ['an address outside of the subnet', withNode(1, { ip: '10.129.0.2' })],
+  ['one address twice', withNode(1, { ip: first.ip })],
+  ['one MAC address twice', withNode(1, { mac: first.mac })],
+  ['one host twice', withNode(1, { hostAddress: '192.0.2.1' })],
+  ['a network identifier of 0', { ...plan, network: { ...plan.network, vni: 0 } }],
+  ['a subnet that is none', { ...plan, network: { ...plan.network, cidr: '10.128.4.0/99' } }],
+])('refuses %s', (_, bad) => {
+  expect(() => planTunnel(bad, bad.nodes[0]!)).toThrow(expect.objectContaining({ code: 'HOST_UNFIT' }) as Error);
+});
+
+test('writes one neighbour and one forwarding entry per peer, and none for everybody', () => {
+  const tunnel = planTunnel(plan, first);
+  expect(describeAddresses(tunnel).match(/^neighbour .* nud permanent /gm)).toHaveLength(2);
+  expect(describeForwarding(tunnel).split('\n').filter(Boolean)).toEqual([
+    'fdb replace 02:68:0a:80:04:02 dev eth0 dst 192.0.2.2 self permanent',
+    'fdb replace 02:68:0a:80:04:03 dev eth0 dst 192.0.2.3 self permanent',
+  ]);
+  expect(describeForwarding(tunnel)).not.toContain('00:00:00:00:00:00');
+  expect(describeLink(tunnel, '/run/ns', 1450)).toContain('nolearning');
+});
+
+test('lets nobody in when there is no peer', () => {
+  const alone = networkPlan('vxlan', ['192.0.2.1']);
+  expect(describeVxlanFilter(planTunnel(alone, alone.nodes[0]!))).not.toMatch(/\baccept$/m);
+});
+
+test('names a table and a bridge after the job, within their limits', () => {
+  const longest = requireJobKey(`9${'9'.repeat(17)}_999999999`);
+  expect(jobTableName(requireJobKey('772_3'))).toBe('hpcdj_772_3');
+  expect(bridgeNames(longest).device).toMatch(/^hj[0-9a-f]{12}$/);
+  expect(bridgeNames(longest).device).not.toBe(bridgeNames(requireJobKey('772')).device);
+});

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { parseSite } from '../../../src/config/parse-site.ts';
+import { decideRequest } from '../../../src/policy/decide-request.ts';
+import type { RequestToDecide } from '../../../src/policy/decide-request.ts';
+import { JobError } from '../../../src/shared/errors.ts';
+
+const site = parseSite(`
+version: 1
+images: { allowed: ["lab/*", "registry.example:5000/hpc/**"] }
+applications:
+  "openfoam:2.3.0": { image: "hpc/openfoam:2.3.0", mounts: [/sw], environment: { A: "1" }, hostfile: system/machines, maxRunSeconds: 60 }
+mounts:
+  allowed:
+    - { source: /scratch, always: true }
+    - { source: /sw, target: /opt/sw, readOnly: true, always: false }
+    - { source: /home, always: false }
+`);
+const base: RequestToDecide = { image: 'lab/mpi:1', workdir: '/scratch/alice', mounts: [], hostCount: 3 };
+const refusal = (change: Partial<RequestToDecide>): JobError => {
+  try {
+    decideRequest(site, { ...base, ...change });
+  } catch (error) {
+    if (error instanceof JobError) return error;
+    throw error;
+  }
+  throw new Error('was allowed');
+};
+
+describe('decideRequest', () => {
+  it('names the rule behind each decision', () => {
+    expect(decideRequest(site, base).rules).toEqual([
+      { subject: 'image lab/mpi:1', decision: 'allowed', rule: 'images.allowed "lab/*"' },
+      { subject: 'network of 3 hosts', decision: 'vxlan', rule: 'network.driver' },
+      { subject: 'mount /scratch', decision: 'mounted at /scratch', rule: 'mounts.allowed (always)' },
+      { subject: 'workdir /scratch/alice', decision: 'visible in the container', rule: 'mounts.allowed "/scratch"' },
+    ]);
+  });
+
+  it('gives an application its image, mounts, environment, host file and limit, whatever images.allowed says', () => {
+    const request = { workdir: base.workdir, mounts: [], hostCount: 3 };
+    expect(decideRequest(site, { ...request, application: 'openfoam:2.3.0' })).toMatchObject({
+      imageReference: 'hpc/openfoam:2.3.0',
+      mounts: [{ source: '/scratch' }, { source: '/sw', target: '/opt/sw', readOnly: true }],
+      environment: { A: '1' },
+      hostfile: 'system/machines',
+      maxRunSeconds: 60,
+    });
+  });
+
+  it('writes an image out in full, so that the engine cannot take its name for an id', () => {
+    const open = parseSite('version: 1\nimages: { allowed: ["*"] }\nmounts: { allowed: [{source: /scratch}] }');
+    expect(decideRequest(open, { ...base, image: 'beef' }).imageReference).toBe('beef:latest');
+  });
+
+  it('takes the driver for one host from its own key', () => {
+    expect(decideRequest(site, { ...base, hostCount: 1 }).driver).toBe('bridge');
+  });
+
+  it.each<[string, Partial<RequestToDecide>, string, RegExp]>([
+    ['no image', { image: undefined }, 'IMAGE_MISSING_IN_REQUEST', /neither APPLICATION/],
+    ['an image that is not allowed', { image: 'evil/x:1' }, 'IMAGE_NOT_ALLOWED', /lab\/\*/],
+    [
+      'an image of another registry with an allowed path',
+      { image: 'evil.example/lab/mpi:1' },
+      'IMAGE_NOT_ALLOWED',
+      /not allowed/,
+    ],
+    [
+      'an unknown application',
+      { image: undefined, application: 'openfoam:2.4.0' },
+      'APPLICATION_UNKNOWN',
+      /Did you mean "openfoam:2.3.0"/,
+    ],
+    [
+      'a property of every object as application',
+      { image: undefined, application: 'constructor' },
+      'APPLICATION_UNKNOWN',
+      /constructor/,
+    ],
+    ['both application and image', { application: 'openfoam:2.3.0' }, 'REQUEST_INVALID', /Both/],
+    ['a workdir outside of all mounts', { workdir: '/home/alice' }, 'WORKDIR_UNUSABLE', /below \/scratch/],
+    ['a workdir beside a mount of similar name', { workdir: '/scratch2/alice' }, 'WORKDIR_UNUSABLE', /scratch2/],
+    ['a mount that is not allowed', { mounts: ['/etc'] }, 'MOUNT_NOT_ALLOWED', /\/etc may not be mounted/],
+    ['a mount below an allowed one', { mounts: ['/scratch/bob'] }, 'MOUNT_NOT_ALLOWED', /scratch\/bob/],
+  ])('refuses %s', (_, change, code, text) => {
+    const error = refusal(change);
+    expect(error.code).toBe(code);
+    expect(error.toLine()).toMatch(text);
+  });
+});

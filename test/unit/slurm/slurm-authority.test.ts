@@ -1,0 +1,165 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findJobCgroup } from '../../../src/slurm/find-job-cgroup.ts';
+import { parseTimeLeft } from '../../../src/slurm/parse-time-left.ts';
+import { slurmAuthority } from '../../../src/slurm/slurm-authority.ts';
+
+/** Stands for squeue: prints what a real one printed (Slurm 22.05). */
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'slurm-authority-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+async function confirmWith(script: string, id = '12') {
+  await writeFile(join(directory, 'squeue'), `#!/bin/sh\n${script}\n`);
+  await chmod(join(directory, 'squeue'), 0o755);
+  return slurmAuthority({ commandPath: directory }).confirmJob(id);
+}
+
+const printing = (...lines: string[]): string => `cat <<'END'\n${lines.join('\n')}\nEND`;
+
+describe('confirmJob', () => {
+  it.each([
+    [
+      '2001|12|12|N/A|RUNNING|n[1-3]|UNLIMITED',
+      { job: '12', schedulerJobId: '12', uid: 2001, hosts: ['n1', 'n2', 'n3'] },
+    ],
+    [
+      '2001|12|12|N/A|RUNNING|n1|1-00:00:10',
+      { job: '12', schedulerJobId: '12', uid: 2001, hosts: ['n1'], secondsLeft: 86_410 },
+    ],
+    ['2001|12|10|3|RUNNING|n1|4:59', { job: '10_3', schedulerJobId: '12', uid: 2001, hosts: ['n1'], secondsLeft: 299 }],
+    ['2001|12|12|N/A|SUSPENDED|n1|NOT_SET', { job: '12', schedulerJobId: '12', uid: 2001, hosts: ['n1'] }],
+  ])('reads %s', async (line, job) => {
+    expect(await confirmWith(printing(line))).toEqual(job);
+  });
+
+  it('picks the job itself out of the elements of its array', async () => {
+    const lines = [
+      '0|16|16|7-8%2|PENDING||UNLIMITED',
+      '5|12|16|5|RUNNING|n1|UNLIMITED',
+      '6|19|16|6|RUNNING|n2|UNLIMITED',
+    ];
+    expect(await confirmWith(printing(...lines))).toMatchObject({ job: '16_5', uid: 5 });
+  });
+
+  it.each(['PENDING', 'CONFIGURING', 'COMPLETING', 'COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', ''])(
+    'refuses a job that is %s',
+    async (state) => {
+      await expect(confirmWith(printing(`2001|12|12|N/A|${state}|n1|1:00`))).rejects.toMatchObject({
+        code: 'JOB_NOT_YOURS',
+      });
+    },
+  );
+
+  it.each([
+    ['nothing', ''],
+    ['another job', printing('2001|13|13|N/A|RUNNING|n1|1:00')],
+    ['a line too long', printing('2001|12|12|N/A|RUNNING|n1|1:00|x')],
+    ['an unknown id', 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1'],
+  ])('knows no job when squeue answers %s', async (_, script) => {
+    await expect(confirmWith(script)).rejects.toMatchObject({
+      code: 'JOB_NOT_YOURS',
+      message: expect.stringContaining('knows no such job') as string,
+    });
+  });
+
+  it.each(['', '12_3', '12,13', '-a', '0', '12\n13', '1'.repeat(30)])('does not ask for the id %j', async (id) => {
+    await expect(confirmWith('exit 9', id)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+  });
+
+  it.each([
+    [
+      'slurmctld is away',
+      'echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2; exit 1',
+      'Unable to contact',
+    ],
+    ['squeue is killed', 'kill -9 $$', 'SIGKILL'],
+    ['the line cannot be read', printing('root|12|12|N/A|RUNNING|n1|1:00'), 'cannot be read'],
+  ])('says that Slurm cannot be asked when %s', async (_, script, message) => {
+    await expect(confirmWith(script)).rejects.toMatchObject({
+      code: 'SCHEDULER_UNREACHABLE',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('asks with nothing of the caller’s environment, by an argument vector', async () => {
+    process.env['SLURM_CONF'] = '/tmp/forged.conf';
+    const script = '{ env; printf "%s\\n" "$@"; } > "$0.seen"; echo "5|12|12|N/A|RUNNING|n1|1:00"';
+    await confirmWith(script);
+    delete process.env['SLURM_CONF'];
+    const seen = await readFile(join(directory, 'squeue.seen'), 'utf8');
+    expect(seen).not.toContain('forged');
+    expect(seen).toContain('--jobs=12\n--format=%U|%A|%F|%K|%T|%N|%L\n');
+  });
+});
+
+describe('parseTimeLeft', () => {
+  it.each([
+    ['0:00', 0],
+    ['4:59', 299],
+    ['1:00:00', 3600],
+    ['365-00:00:00', 31_536_000],
+    ['INVALID', 0],
+    ['UNLIMITED', undefined],
+    ['NOT_SET', undefined],
+    ['-1:00', undefined],
+    ['', undefined],
+  ])('reads %j', (text, seconds) => {
+    expect(parseTimeLeft(text)).toBe(seconds);
+  });
+});
+
+describe('findJobCgroup', () => {
+  const v1 = (path: string): string =>
+    [
+      '12:pids:/',
+      `11:freezer:${path}/step_0`,
+      `9:cpuset:${path}/step_0/task_0`,
+      '8:cpu,cpuacct:/',
+      `3:memory:${path}`,
+      '1:name=systemd:/init.scope',
+      '0::/',
+      '',
+    ].join('\n');
+
+  it.each(['/slurm/uid_2001/job_12', '/slurm_node-1.example/uid_2001/job_12'])('finds %s', (path) => {
+    expect(findJobCgroup(v1(path))).toEqual({ schedulerJobId: '12', uid: 2001, path });
+  });
+
+  it.each(['/system.slice/slurmstepd.scope/job_12', '/system.slice/n1_slurmstepd.scope/job_12'])(
+    'finds %s of cgroup v2',
+    (path) => {
+      expect(findJobCgroup(`0::${path}/step_batch/user/task_0\n`)).toEqual({ schedulerJobId: '12', path });
+    },
+  );
+
+  it.each([
+    '',
+    '0::/',
+    '0::/user.slice/user-2001.slice/session-3.scope',
+    '0::/user.slice/user-2001.slice/system.slice/slurmstepd.scope/job_12/step_0',
+    '3:memory:/docker/abc/slurm/uid_0/job_12',
+    '3:memory:/../slurm/uid_0/job_12',
+    '3:memory:/slurm/uid_2001',
+    '3:memory:/slurm/uid_2001/job_',
+    '3:memory:/slurm/uid_2001/job_12x',
+    '3:memory:/slurm/uid_-1/job_12',
+    '3:memory:/slurm/uid_2001/job_012',
+    '3:memory:/slurm/x/uid_2001/job_12',
+    '3:memory:/slurmx/uid_2001/job_12',
+    '1:name=systemd:/slurm/uid_2001/job_12',
+    'memory:/slurm/uid_2001/job_12',
+  ])('finds none in %j', (text) => {
+    expect(findJobCgroup(text)).toBeUndefined();
+  });
+
+  it('finds none when controllers speak of different jobs', () => {
+    expect(findJobCgroup('3:memory:/slurm/uid_2001/job_12\n4:cpuset:/slurm/uid_2001/job_13\n')).toBeUndefined();
+    expect(findJobCgroup('3:memory:/slurm/uid_2001/job_12\n4:cpuset:/slurm/uid_2002/job_12\n')).toBeUndefined();
+  });
+});

@@ -1,0 +1,90 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Allocation } from '../../../src/ports/scheduler.ts';
+import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { slurmScheduler } from '../../../src/slurm/slurm-scheduler.ts';
+
+const allocation: Allocation = {
+  scheduler: 'slurm',
+  schedulerJobId: '12',
+  job: requireJobKey('12'),
+  hosts: [
+    { name: 'n1', slots: 4 },
+    { name: 'n2', slots: 1 },
+  ],
+};
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'slurm-scheduler-'));
+  await writeFile(join(directory, 'srun'), '#!/bin/sh\n');
+  await chmod(join(directory, 'srun'), 0o755);
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const launch = (environment: NodeJS.ProcessEnv = {}) =>
+  slurmScheduler({ commandPath: `/nowhere:${directory}`, environment }).launchOnEveryHost(allocation, [
+    '/bin/x',
+    '--a',
+    'b c',
+    '$d',
+  ]);
+
+describe('slurmScheduler', () => {
+  it.each<[NodeJS.ProcessEnv, boolean]>([
+    [{ SLURM_JOB_ID: '1' }, true],
+    [{ SLURM_JOBID: '1' }, true],
+    [{ SLURM_JOB_ID: '' }, false],
+    [{ LSB_JOBID: '1' }, false],
+  ])('knows whether %j is a job of Slurm: %s', (environment, isInJob) => {
+    expect(slurmScheduler({ commandPath: directory, environment: {} }).isInJob(environment)).toBe(isInJob);
+  });
+
+  it('starts one task on each host and hands the arguments on unchanged', () => {
+    const { file, argv } = launch();
+    expect(file).toBe(join(directory, 'srun'));
+    expect(argv.slice(argv.indexOf('--'))).toEqual(['--', '/bin/x', '--a', 'b c', '$d']);
+    expect(argv).toEqual(
+      expect.arrayContaining(['--jobid=12', '--nodes=2', '--ntasks=2', '--ntasks-per-node=1', '--overlap', '--mem=0']),
+    );
+  });
+
+  it('drops every request of the job from the environment and nothing else', () => {
+    const { environment } = launch({
+      PATH: '/bin',
+      SLURM_CONF: '/etc/slurm.conf',
+      SLURM_JOB_ID: '12',
+      SLURM_JOB_NODELIST: 'n[1-2]',
+      SLURM_CPUS_PER_TASK: '2',
+      SLURM_MEM_PER_CPU: '100',
+      SLURM_DISTRIBUTION: 'cyclic',
+      SLURM_LABELIO: '1',
+      SLURM_UNBUFFEREDIO: '1',
+      SLURM_SOMETHING_OF_NEXT_YEAR: '1',
+      SRUN_CONTAINER: '/bundle',
+    });
+    expect(Object.keys(environment).toSorted()).toEqual([
+      'SLURM_CPUS_PER_TASK',
+      'SLURM_DISTRIBUTION',
+      'SLURM_LABELIO',
+      'SLURM_MEM_PER_CPU',
+      'SLURM_SOMETHING_OF_NEXT_YEAR',
+      'SLURM_UNBUFFEREDIO',
+      'SRUN_CONTAINER',
+    ]);
+    expect(Object.values(environment).every((value) => value === undefined)).toBe(true);
+  });
+
+  it('says where it looked when srun is missing', () => {
+    expect(() =>
+      slurmScheduler({ commandPath: '/nowhere', environment: {} }).launchOnEveryHost(allocation, ['x']),
+    ).toThrow(
+      expect.objectContaining({
+        code: 'SCHEDULER_UNREACHABLE',
+        message: expect.stringContaining('/nowhere') as string,
+      }) as Error,
+    );
+  });
+});
