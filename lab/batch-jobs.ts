@@ -27,7 +27,7 @@ const submitHost = 'node1';
 export async function submitJob(lab: Lab, { user, directory, script, sbatch = [] }: Submission): Promise<string> {
   await mustRun(lab, submitHost, ['install', '-d', '-o', user, '-g', user, directory]);
   const path = `${directory}/job.sh`;
-  await mustRun(lab, submitHost, ['install', '-m', '0755', '-o', user, '-g', user, '/dev/stdin', path], script);
+  await writeLabFile(lab, path, script, user);
   const argv = ['sbatch', '--parsable', '--chdir', directory, '-o', 'job.out', '-e', 'job.err', ...sbatch, path];
   const { exitCode, stdout, stderr } = await execOnHost(lab, submitHost, { user, argv });
   if (exitCode !== 0) throw new LabError(`sbatch refused ${path}: ${stderr.trim()}`);
@@ -63,6 +63,12 @@ export async function awaitJob(
 export async function readLabFile(lab: Lab, path: string): Promise<string> {
   const { exitCode, stdout } = await execOnHost(lab, submitHost, { argv: ['cat', '--', path] });
   return exitCode === 0 ? stdout : '';
+}
+
+/** Writes a file on the lab's shared file system and gives it to the user. */
+export async function writeLabFile(lab: Lab, path: string, text: string, user: string): Promise<void> {
+  const script = 'cat >"$1" && chown "$2:" "$1" && chmod 0755 "$1"';
+  await mustRun(lab, submitHost, ['sh', '-c', script, 'write', path, user], text);
 }
 
 /** Runs a program on a host as root; its output. Fails when it fails. */

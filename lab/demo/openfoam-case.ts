@@ -1,5 +1,5 @@
 /** The case of the slides: pitzDailyExptInlet with simpleFoam, three ranks on three hosts. */
-import { awaitJob, mustRun, readLabFile, submitJob } from '../batch-jobs.ts';
+import { awaitJob, mustRun, readLabFile, submitJob, writeLabFile } from '../batch-jobs.ts';
 import { LabError } from '../lab-error.ts';
 import type { Lab } from '../running-lab.ts';
 
@@ -47,7 +47,7 @@ export async function prepareCase(lab: Lab): Promise<void> {
     '-c',
     copy,
   ]);
-  await writeAs(lab, `${directory}/system/decomposeParDict`, decomposeParDict);
+  await writeLabFile(lab, `${directory}/system/decomposeParDict`, decomposeParDict, 'alice');
   await mustRun(lab, 'node1', [
     'sed',
     '-i',
@@ -63,10 +63,6 @@ hpc-submit-dockerjob --application openfoam:2.3.0 --workdir ${directory} -- sh -
   const errors = await readLabFile(lab, `${directory}/prepare/job.err`);
   const output = await readLabFile(lab, `${directory}/prepare/job.out`);
   throw new LabError(`Preparing the case ended with ${job.state} ${job.exitCode}:\n${errors}\n${output.slice(-2000)}`);
-}
-
-async function writeAs(lab: Lab, path: string, text: string): Promise<void> {
-  await mustRun(lab, 'node1', ['install', '-o', 'alice', '-g', 'alice', '-m', '0644', '/dev/stdin', path], text);
 }
 
 const decomposeParDict = `FoamFile
