@@ -21,6 +21,9 @@ const requiredPackages: readonly (readonly [name: string, file: string])[] = [
   ['sudo', '/usr/bin/sudo'],
   ['mmdebstrap', '/usr/bin/mmdebstrap'],
   ['procps', '/usr/bin/ps'],
+  // Only the tests need these.
+  ['busybox-static', '/bin/busybox'],
+  ['openssl', '/usr/bin/openssl'],
 ];
 const installTimeoutMs = 600_000;
 const policyFile = '/usr/sbin/policy-rc.d';

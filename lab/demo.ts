@@ -91,7 +91,7 @@ function tryNext(): string {
 The cluster stays up. Try:
    npm run lab -- status --name ${name}
    npm run lab -- exec --name ${name} node1 --user alice -- bash -l
-      cd /scratch/demo && sbatch job.sh && squeue
+      cd ${openfoamCase.directory} && sbatch job.sh && squeue
       srun -N3 hostname
       hpc-submit-dockerjob explain --image lab/mpi:1 --hosts 3 -- mpirun hostname
    npm run lab -- exec --name ${name} node2 -- docker ps -a

@@ -2,11 +2,13 @@
  * Builds the programs into dist/: per program a bundle, V8 cached data made by the very Node that will run it
  * (the version is pinned), and a boot file that puts the two together. Cached data that does not fit is ignored by V8.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { execa } from 'execa';
 import { inlineEtcdProto } from './esbuild-inline-etcd-proto.ts';
-import { dropDockerSession } from './esbuild-drop-docker-session.ts';
+import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
+import { dropZodLocales } from './esbuild-drop-zod-locales.ts';
+import { openRehearsalStage } from './rehearsal-stage.ts';
 
 const programs = {
   middleware: 'src/cli.ts',
@@ -34,6 +36,7 @@ script.runInThisContext()(exports, require, module, file, __dirname);
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 await rm('dist', { recursive: true, force: true });
 await mkdir('dist');
+const stage = await openRehearsalStage();
 for (const [name, entry] of Object.entries(programs)) {
   await build({
     entryPoints: [entry],
@@ -43,17 +46,24 @@ for (const [name, entry] of Object.entries(programs)) {
     target: 'node24',
     format: 'cjs',
     legalComments: 'none',
+    // Names stay readable in stack traces; the rest is read and hashed at every start.
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'warning',
     define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
     // Optional native add-ons: never built, never needed.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-    plugins: [inlineEtcdProto(), dropDockerSession()],
+    plugins: [inlineEtcdProto(), dropDockerExtras(), dropZodLocales()],
   });
   await writeFile(`dist/${name}.cjs`, bootText(name));
-  // `--version` runs the start-up path, so that the cached data holds the functions that every start needs.
-  const run = spawnSync(process.execPath, [`dist/${name}.cjs`, '--version'], {
-    env: { HPCDJ_BUILD_CACHE: '1' },
-    encoding: 'utf8',
+  // `--version` runs the start-up path, and agent and helper rehearse a job's start, so that the cached data holds the
+  // functions that every start needs. The servers of the rehearsal live in this process: it must not block.
+  const run = await execa(process.execPath, [`dist/${name}.cjs`, '--version'], {
+    env: { HPCDJ_BUILD_CACHE: '1', ...(name === 'helper' ? { HPCDJ_REHEARSAL: JSON.stringify(stage.places) } : {}) },
+    extendEnv: false,
+    reject: false,
+    timeout: 30_000,
   });
-  if (run.status !== 0) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
+  if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
 }
+await stage.close();

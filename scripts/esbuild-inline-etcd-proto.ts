@@ -52,5 +52,16 @@ function parseProto(poolFile: string): object {
   const directory = path.join(path.dirname(poolFile), '../proto');
   const root = new Root();
   root.resolvePath = (_origin, target) => path.resolve(directory, target);
-  return root.loadSync('rpc.proto', { keepCase: true }).toJSON();
+  return keepUsedServices(root.loadSync('rpc.proto', { keepCase: true }).toJSON());
+}
+
+/** What src/etcd calls is KV, Watch and Lease; the messages of the other services cost time at every start. */
+const unusedNames = /^(?:Auth|Cluster|Maintenance|Member|Alarm|Status|Defragment|Hash|Snapshot|MoveLeader)/;
+
+function keepUsedServices(protocol: object): object {
+  const { nested } = protocol as { readonly nested: Record<string, { nested: Record<string, unknown> }> };
+  const { etcdserverpb, authpb: _authpb, ...others } = nested;
+  if (etcdserverpb === undefined) throw new Error('etcd3 brings another protocol than expected.');
+  const used = Object.entries(etcdserverpb.nested).filter(([name]) => !unusedNames.test(name));
+  return { ...protocol, nested: { ...others, etcdserverpb: { ...etcdserverpb, nested: Object.fromEntries(used) } } };
 }

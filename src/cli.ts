@@ -1,12 +1,12 @@
+import './shared/configure-zod.ts';
 import { writeFileSync } from 'node:fs';
 import { createProgram } from './middleware/create-program.ts';
 import type { CliActions } from './middleware/create-program.ts';
-import { explainRequest } from './middleware/explain-request.ts';
 import { outcomeJson, refusalJson } from './middleware/outcome.ts';
+import { outliveCommandSignals } from './middleware/pass-signals.ts';
 import { readRequest } from './middleware/read-request.ts';
 import { runJob } from './middleware/run-job.ts';
 import { showProgress } from './middleware/show-progress.ts';
-import { checkConfigFile } from './config/check-config.ts';
 import { findScheduler } from './main.ts';
 import { asJobError, exitStatus } from './shared/errors.ts';
 import { CommanderError } from 'commander';
@@ -41,11 +41,14 @@ const actions: CliActions = {
       throw thrown;
     }
   },
+  // Loaded only when asked for: every job's start waits for this program.
   explain: async (options, command) => {
+    const { explainRequest } = await import('./middleware/explain-request.ts');
     process.stdout.write(await explainRequest(options, command, process.env, process.cwd()));
     return 0;
   },
   checkConfig: async (file) => {
+    const { checkConfigFile } = await import('./config/check-config.ts');
     const problems = await checkConfigFile(file);
     if (problems.length === 0) {
       process.stdout.write(`${file}: valid\n`);
@@ -64,6 +67,7 @@ function writeOutcome(json: string | boolean | undefined, text: string): void {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  outliveCommandSignals();
   // What follows -- is the user's command and is never looked at for options of ours.
   const separator = argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);

@@ -30,11 +30,12 @@ type Environment = Readonly<Record<string, string>>;
  */
 export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Environment> {
   const { welcome, files, userName } = self;
-  const deadline = performance.now() + welcome.discoverDeadlineMs;
   const known = Promise.withResolvers<{ roster: Roster; environment: Environment }>();
   await serveSsh(self, known.promise, undo);
 
-  const { peers: roster } = await link.receive('roster', welcome.discoverDeadlineMs);
+  // Later than the keeper's own deadline, which names the node that is late.
+  const { peers: roster } = await link.receive('roster', 10 * welcome.discoverDeadlineMs + 60_000);
+  const deadline = performance.now() + welcome.discoverDeadlineMs;
   const port = welcome.sshPort;
   const environment = buildJobEnvironment({ ...self, inherited: process.env, roster });
   await writeHostfiles(files, roster);

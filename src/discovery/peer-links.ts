@@ -1,5 +1,6 @@
 import type { Peer, Roster } from '../shared/agent-protocol.ts';
 import { JobError } from '../shared/errors.ts';
+import { shortHostname } from '../shared/job-key.ts';
 import { SshConnectError, connectSsh } from '../ssh/connect-ssh.ts';
 import type { SshConnection } from '../ssh/connect-ssh.ts';
 
@@ -26,11 +27,16 @@ export class PeerLinks {
     this.options = options;
   }
 
-  /** The node with this hostname or address, in any case of letters; `localhost` is the node itself. */
+  /**
+   * The node with this hostname, short name (`node-1`, as in /etc/hosts) or address, in any case of letters; `localhost`
+   * is the node itself.
+   */
   findPeer(host: string): Peer | undefined {
     const name = host.toLowerCase();
     if (name === 'localhost' || name === '127.0.0.1') return this.options.roster[this.options.ownIndex];
-    return this.options.roster.find((peer) => peer.hostname.toLowerCase() === name || peer.ip === name);
+    return this.options.roster.find(
+      (peer) => peer.hostname.toLowerCase() === name || shortHostname(peer.index) === name || peer.ip === name,
+    );
   }
 
   /** An open login to the peer; fails with `SshConnectError`. */

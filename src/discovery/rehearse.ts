@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { helperMessageSchema } from '../shared/agent-protocol.ts';
 import { connectSsh } from '../ssh/connect-ssh.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
 import { startSshServer } from '../ssh/start-ssh-server.ts';
@@ -7,7 +6,6 @@ import { ProcessGroup } from './process-group.ts';
 
 /** Logs in to a server of its own on the loopback interface and runs one command: what every job's start does. */
 export async function rehearse(): Promise<void> {
-  helperMessageSchema.safeParse({ type: 'roster', peers: [] });
   const [user, host] = [makeKeyPair(), makeKeyPair()];
   const server = await startSshServer({
     address: '127.0.0.1',

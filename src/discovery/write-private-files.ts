@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Roster } from '../shared/agent-protocol.ts';
+import { shortHostname } from '../shared/job-key.ts';
 import type { PrivateFiles } from './container-files.ts';
 
 /** Makes the directories and the `ssh` and `rsh` that stand first in PATH; they need /bin/sh of the image and nothing else. */
@@ -34,9 +35,11 @@ export async function writeSshFiles(files: PrivateFiles, roster: Roster, content
   await writeFile(files.sshConfig, formatSshConfig(files, content), { mode: 0o600 });
 }
 
-/** Every node under its address and its name, with the job's port. */
+/** Every node under its address and its names, with the job's port. */
 export function formatKnownHosts(roster: Roster, port: number): string {
-  return roster.map((peer) => `[${peer.ip}]:${port},[${peer.hostname}]:${port} ${peer.hostPublicKey}\n`).join('');
+  const namesOf = ({ ip, hostname, index }: Roster[number]): string =>
+    [ip, hostname, shortHostname(index)].map((name) => `[${name}]:${port}`).join(',');
+  return roster.map((peer) => `${namesOf(peer)} ${peer.hostPublicKey}\n`).join('');
 }
 
 function formatSshConfig(files: PrivateFiles, { port, userName }: SshFilesContent): string {

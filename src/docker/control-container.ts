@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Container, ContainerOutput } from '../ports/container-engine.ts';
@@ -7,6 +6,7 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { awaitContainerEnd } from './await-container-end.ts';
 import { inspectContainer } from './inspect-container.ts';
+import { attachStream, reattachOutput } from './reattach-output.ts';
 import { splitOutput } from './split-output.ts';
 import { verifyConfinement } from './verify-confinement.ts';
 import type { Confinement } from './verify-confinement.ts';
@@ -27,20 +27,20 @@ export function controlContainer(client: EngineClient, id: string, expected: Con
   const container = client.docker.getContainer(id);
   return {
     ...openContainer(client, id),
-    attachOutput: () => attachOutput(client, container),
+    attachOutput: (onGap) => attachOutput(client, container, onGap),
     start: () => startContainer(client, container, expected),
     waitForEnd: (signal) => awaitContainerEnd(client, container, signal),
     remove: () => removeContainer(client, id),
   };
 }
 
-async function attachOutput(client: EngineClient, container: Docker.Container): Promise<ContainerOutput> {
-  const stream = await callEngine(client, 'attach to the container', async (abortSignal) => {
-    const options = { stream: true, stdout: true, stderr: true, hijack: true, abortSignal };
-    return await container.attach(options);
-  });
-  // A socket in truth: with `hijack` the library hands over the raw connection.
-  return splitOutput(stream as unknown as Readable);
+async function attachOutput(
+  client: EngineClient,
+  container: Docker.Container,
+  onGap: () => void = () => undefined,
+): Promise<ContainerOutput> {
+  const stream = await attachStream(client, container);
+  return splitOutput(stream, () => reattachOutput(client, container, onGap));
 }
 
 async function startContainer(

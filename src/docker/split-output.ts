@@ -13,10 +13,14 @@ const targetByType: Readonly<Record<number, 'stdout' | 'stderr'>> = { 1: 'stdout
  * Separates the engine's frames (1 byte stream, 3 zero bytes, 4 bytes length) into the container's two streams. Reads
  * no further while a reader is behind: both streams must be read, or a container that writes much stands still. A reader
  * that destroys its stream is not waited for. The library's own demultiplexer has no such back pressure.
+ * When the source has ended or broken, `goOn` gives the next one; without one the streams end, or fail as the source did.
  */
-export function splitOutput(source: Readable): ContainerOutput {
+export function splitOutput(
+  source: Readable,
+  goOn: () => Promise<Readable | undefined> = () => Promise.resolve(undefined),
+): ContainerOutput {
   const targets = { stdout: new PassThrough(), stderr: new PassThrough() };
-  deliverFrames(source, targets).then(
+  deliverAll(source, goOn, targets).then(
     () => {
       targets.stdout.end();
       targets.stderr.end();
@@ -30,10 +34,25 @@ export function splitOutput(source: Readable): ContainerOutput {
   return targets;
 }
 
-async function deliverFrames(
-  source: Readable,
-  targets: Readonly<Record<'stdout' | 'stderr', Writable>>,
-): Promise<void> {
+type Targets = Readonly<Record<'stdout' | 'stderr', Writable>>;
+
+async function deliverAll(first: Readable, goOn: () => Promise<Readable | undefined>, targets: Targets): Promise<void> {
+  let source: Readable | undefined = first;
+  while (source !== undefined) {
+    let broken: JobError | undefined;
+    try {
+      await deliverFrames(source, targets);
+    } catch (error) {
+      broken = error instanceof JobError ? error : outputLost(error);
+      // What is no frame will be none after another connection.
+      if (broken.code === 'BUG') throw broken;
+    }
+    source = await goOn();
+    if (source === undefined && broken !== undefined) throw broken;
+  }
+}
+
+async function deliverFrames(source: Readable, targets: Targets): Promise<void> {
   const header = Buffer.alloc(headerLength);
   let headerFill = 0;
   let payloadLeft = 0;
@@ -55,7 +74,7 @@ async function deliverFrames(
       headerFill = 0;
       payloadLeft = header.readUInt32BE(4);
       const name = targetByType[header.readUInt8(0)];
-      if (name === undefined) throw outputLost(new Error(`unknown stream ${header.readUInt8(0)}`));
+      if (name === undefined) throw noFrame(header.readUInt8(0));
       target = targets[name];
     }
   }
@@ -71,6 +90,10 @@ async function write(target: Writable, payload: Buffer): Promise<void> {
   } finally {
     settled.abort();
   }
+}
+
+function noFrame(type: number): JobError {
+  return new JobError({ code: 'BUG', message: `The output of the container broke off: unknown stream ${type}.` });
 }
 
 function outputLost(cause: unknown): JobError {

@@ -101,12 +101,30 @@ export async function freeSubnetsOf(store: Store, claimer: Claimer): Promise<voi
 }
 
 async function freeOwn(store: Store, { job, token }: Claimer, entries: readonly StoreEntry[]): Promise<void> {
-  for (const { key, value } of entries) {
-    const claim = parseSubnetClaim(value);
-    if (claim?.job !== job || claim.token !== token) continue;
-    // The very value that was read: nobody else's claim can be met.
-    await store.commit({ conditions: [{ kind: 'value', key, equals: value }], deletes: [keyOnly(key)] });
-  }
+  for (const held of entries.flatMap(toHeld))
+    if (held.claim.job === job && held.claim.token === token) await freeHeld(store, held);
+}
+
+/** A claim as it stands in the store. */
+export interface HeldSubnet {
+  readonly key: string;
+  readonly value: string;
+  readonly claim: SubnetClaim;
+}
+
+/** Every claim of the site; what is no claim is left out. Each open job of several hosts has one until the very end. */
+export async function readSubnetClaims(store: Store, prefix: string): Promise<readonly HeldSubnet[]> {
+  return (await store.read(subnetsRange(prefix))).flatMap(toHeld);
+}
+
+function toHeld({ key, value }: StoreEntry): HeldSubnet[] {
+  const claim = parseSubnetClaim(value);
+  return claim === undefined ? [] : [{ key, value, claim }];
+}
+
+/** Frees exactly this claim: by the very value that was read, so nobody else's can be met. */
+export async function freeHeld(store: Store, { key, value }: HeldSubnet): Promise<void> {
+  await store.commit({ conditions: [{ kind: 'value', key, equals: value }], deletes: [keyOnly(key)] });
 }
 
 /** The claim that stands in a value, or undefined: operators and other versions write into the store too. */

@@ -1,6 +1,6 @@
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
-import { labels } from './describe-container.ts';
+import { labels } from '../shared/labels.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 

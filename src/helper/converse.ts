@@ -3,8 +3,9 @@ import type { AgentMessage } from '../shared/agent-protocol.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobEnd } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
+import type { JobState } from './job-state.ts';
 import type { OwnNode } from './own-node.ts';
-import { awaitControl, report } from './own-node.ts';
+import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
 
 /**
@@ -18,11 +19,9 @@ export async function converse(
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
   using _forwarding = forwardSignals(link);
-  const over = new AbortController();
   try {
-    return await converseUntilOver(own, link, imageEnvironment, over.signal);
+    return await converseUntilOver(own, link, imageEnvironment);
   } finally {
-    over.abort();
     link.send({ type: 'finish' });
   }
 }
@@ -31,30 +30,30 @@ async function converseUntilOver(
   own: OwnNode,
   link: AgentLink,
   imageEnvironment: Readonly<Record<string, string>>,
-  stopWatching: AbortSignal,
 ): Promise<JobEnd | undefined> {
   const { plan, node } = own;
   const hello = await expectMessage(link, 'hello');
+  reached(own, 'hello');
   link.send(welcome(own, imageEnvironment));
   await report(own, {
     IP: node.ip,
     SSHPUBKEY: hello.sshPublicKey,
     HOSTKEY: hello.hostPublicKey,
     READY: 'False',
-    HOST: node.host,
+    PHASE: 'discovering',
   });
-  const roster = await awaitControl(own, (state) => state.roster);
+  const roster = await own.followed.until((state) => state.roster);
+  reached(own, 'roster');
   if (roster === undefined) return undefined;
   link.send({ type: 'roster', peers: rosterSchema.parse(JSON.parse(roster)) });
-  const jobOver = awaitControl(own, () => undefined, stopWatching).catch((error: unknown) => {
-    if (stopWatching.aborted) return undefined;
-    throw error;
-  });
+  const jobOver = own.followed.until(signalReader(own, link));
   jobOver.catch(() => undefined);
   const isReady = await Promise.race([expectMessage(link, 'ready').then(() => true), jobOver.then(() => false)]);
+  reached(own, 'ready');
   if (!isReady) return undefined;
   await report(own, { READY: 'True', PHASE: 'ready' });
-  if ((await awaitControl(own, (state) => (state.hasStarted ? true : undefined))) === undefined) return undefined;
+  if ((await own.followed.until((state) => (state.hasStarted ? true : undefined))) === undefined) return undefined;
+  reached(own, 'start');
   link.send({ type: 'start' });
   const running = report(own, { PHASE: 'running' });
   const end = await Promise.race([serveCommand(link, node.index === 0, plan.nodes.length), jobOver]);
@@ -124,7 +123,17 @@ function plain(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').slice(0, 1000);
 }
 
-/** Signals that the scheduler means for the job's program (a warning before the time limit, say). */
+/** Passes the command's signals on as they appear in the store, each once. Only the master's agent has the command. */
+function signalReader(own: OwnNode, link: AgentLink): (state: JobState) => undefined {
+  let passed = 0;
+  return ({ signals }) => {
+    if (own.node.index !== 0) return;
+    for (const signal of signals.slice(passed)) link.send({ type: 'signal', signal });
+    passed = Math.max(passed, signals.length);
+  };
+}
+
+/** Signals that the scheduler itself sends to every process of a step, a warning before the time limit, say. */
 function forwardSignals(link: AgentLink): Disposable {
   const forwarded = ['SIGUSR1', 'SIGUSR2'] as const;
   const forward = (signal: NodeJS.Signals): void => {

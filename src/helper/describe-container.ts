@@ -1,18 +1,9 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { ContainerSpec, Mount } from '../ports/container-engine.ts';
-import { containerPaths } from '../shared/agent-protocol.ts';
+import { containerPaths } from '../shared/container-paths.ts';
 import { containerName, nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
-
-/** Labels by which every container and network of ours is found again; `job` alone identifies the job. */
-export const labels = {
-  job: 'hpcdj.job',
-  node: 'hpcdj.node',
-  uid: 'hpcdj.uid',
-  token: 'hpcdj.token',
-  schedulerJob: 'hpcdj.scheduler-job',
-  cgroup: 'hpcdj.cgroup-parent',
-} as const;
+import { labels } from '../shared/labels.ts';
 
 export interface ContainerSurroundings {
   readonly site: SiteConfig;
@@ -49,6 +40,8 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
       '--library-path',
       `${runtime}/lib`,
       `${runtime}/bin/node`,
+      // A signal must not open a debugger.
+      '--disable-sigusr1',
       `${runtime}/agent.cjs`,
     ],
     environment: kept.containerEnvironment,

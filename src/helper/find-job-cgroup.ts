@@ -1,6 +1,6 @@
 import { readdir, readFile, rmdir } from 'node:fs/promises';
 import type { SiteConfig } from '../config/site-schema.ts';
-import type { EngineFacts } from '../ports/container-engine.ts';
+import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
 
@@ -28,20 +28,17 @@ export async function requireJobCgroup(
   });
 }
 
-/** Parent cgroup for the job's containers; undefined where the engine cannot put them below the job. */
-export function containerCgroupParent(
+/**
+ * Parent cgroup for the job's containers; undefined where the engine cannot put them below the job and the site does
+ * not ask for it. Where the site does, the engine's refusal and `checkPlacement` tell: asking it first would cost time.
+ */
+export async function findCgroupParent(
+  { site, engine }: { readonly site: SiteConfig; readonly engine: ContainerEngine },
   cgroup: JobCgroup | undefined,
-  engine: EngineFacts,
-  site: SiteConfig,
-): string | undefined {
-  if (cgroup === undefined) return undefined;
-  if (engine.cgroupDriver === 'cgroupfs') return cgroup.path;
-  if (!site.scheduler.requireJobCgroup) return undefined;
-  throw new JobError({
-    code: 'HOST_UNFIT',
-    message: `Docker's cgroup driver on this host is ${engine.cgroupDriver}, which cannot put containers under the job's limits.`,
-    hint: 'Set "exec-opts": ["native.cgroupdriver=cgroupfs"] in daemon.json, or scheduler.requireJobCgroup: false.',
-  });
+): Promise<string | undefined> {
+  if (cgroup === undefined || site.scheduler.requireJobCgroup) return cgroup?.path;
+  const { cgroupDriver } = await engine.ping();
+  return cgroupDriver === 'cgroupfs' ? cgroup.path : undefined;
 }
 
 /** Fails with `HOST_UNFIT` unless the process really runs below `parent` in every controller that the job uses. */

@@ -6,6 +6,7 @@ import { nodePhaseSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobPlanSchema } from '../shared/job-plan.ts';
+import type { ForwardedSignal } from './receive-orders.ts';
 
 /** What one node has published so far. */
 export interface NodeState {
@@ -15,6 +16,8 @@ export interface NodeState {
   readonly hostPublicKey: string | undefined;
   readonly isReady: boolean;
   readonly phase: NodePhase;
+  /** It was claimed, but its helper lives no more: PHASE hangs on that one's lease. */
+  readonly isLost: boolean;
   /** `CODE: text` of what went wrong there. */
   readonly error: string | undefined;
 }
@@ -28,6 +31,8 @@ export interface JobState {
   readonly plan: JobPlan | undefined;
   readonly roster: string | undefined;
   readonly hasStarted: boolean;
+  /** Signals for the command, all so far in their order. */
+  readonly signals: readonly ForwardedSignal[];
   readonly nodes: ReadonlyMap<number, NodeState>;
 }
 
@@ -66,6 +71,7 @@ export function parseJobState(prefix: string, job: JobKey, entries: readonly Sto
     plan: parsePlan(fields.get('PLAN')),
     roster: fields.get('ROSTER'),
     hasStarted: fields.has('START'),
+    signals: parseSignals(fields.get('SIGNAL')),
     nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
   };
 }
@@ -77,6 +83,10 @@ function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
   const match = /^([A-Z_]+): ?(.*)$/s.exec(reason);
   const code = match?.[1] ?? 'BUG';
   return { by: 'middleware', exitStatus, code: isErrorCode(code) ? code : 'BUG', message: match?.[2] ?? reason };
+}
+
+function parseSignals(text = ''): readonly ForwardedSignal[] {
+  return text.split(' ').filter((word) => word === 'SIGUSR1' || word === 'SIGUSR2');
 }
 
 function parsePlan(text: string | undefined): JobPlan | undefined {
@@ -97,6 +107,7 @@ function parseNode(index: number, values: ReadonlyMap<string, string>): NodeStat
     hostPublicKey: publicKey('HOSTKEY'),
     isReady: values.get('READY') === 'True',
     phase: nodePhaseSchema.safeParse(values.get('PHASE')).data ?? 'planned',
+    isLost: values.has('HOST') && !values.has('PHASE'),
     error: values.get('ERROR'),
   };
 }

@@ -2,12 +2,14 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import type { Store } from '../ports/store.ts';
 import type { Roster } from '../shared/agent-protocol.ts';
 import { awaitState } from '../shared/await-state.ts';
+import type { StateOutcome } from '../shared/await-state.ts';
 import { asJobError, isErrorCode, JobError } from '../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
 import { endJob } from './end-job.ts';
+import type { Suspension } from './follow-suspension.ts';
 import type { JobState, NodeState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
 
@@ -18,6 +20,8 @@ export interface KeptJob {
   /** Aborts with a `JobError` when the middleware, a signal, the launcher or the lease ends the job. */
   readonly cancelled: AbortSignal;
   readonly emit: (event: HelperEvent) => void;
+  /** Told when the nodes say that the scheduler has suspended the job, which tells them alone. */
+  readonly suspension?: Suspension;
 }
 
 /**
@@ -60,20 +64,28 @@ async function settle<T>(
   const { store, plan, site } = job;
   const progress = new Map<number, string>();
   let last: JobState | undefined;
-  const outcome = await awaitState<Settled<T>>(
-    store,
-    jobRange(site.site.keyPrefix, plan.job),
-    (entries) => {
-      const state = parseJobState(site.site.keyPrefix, plan.job, entries);
-      last = state;
-      reportProgress(job, state, progress);
-      if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
-      throwOnTrouble(plan, state);
-      const value = judge(state);
-      return value === undefined ? undefined : { kind: 'reached', value };
-    },
-    { signal: job.cancelled, ...(seconds === undefined ? {} : { deadlineMs: seconds * 1000 }), tolerateOutage: true },
-  );
+  const look = (entries: Parameters<typeof parseJobState>[2]): Settled<T> | undefined => {
+    const state = parseJobState(site.site.keyPrefix, plan.job, entries);
+    last = state;
+    reportProgress(job, state, progress);
+    if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
+    throwOnTrouble(plan, state);
+    job.suspension?.set([...state.nodes.values()].some(({ phase }) => phase === 'suspended'));
+    const value = judge(state);
+    return value === undefined ? undefined : { kind: 'reached', value };
+  };
+  const suspendedMs = (): number => job.suspension?.suspendedMs() ?? 0;
+  let deadlineMs = seconds === undefined ? undefined : seconds * 1000;
+  let outcome: StateOutcome<Settled<T>>;
+  do {
+    const before = suspendedMs();
+    outcome = await awaitState(store, jobRange(site.site.keyPrefix, plan.job), look, {
+      signal: job.cancelled,
+      deadlineMs,
+      tolerateOutage: true,
+    });
+    deadlineMs = suspendedMs() - before;
+  } while (outcome.kind === 'timeout' && deadlineMs > 0);
   if (outcome.kind === 'reached') return outcome.value;
   if (outcome.outage !== undefined) throw outcome.outage;
   throw seconds !== undefined && waitedFor === 'finish'
@@ -95,8 +107,13 @@ function throwOnTrouble(plan: JobPlan, state: JobState): void {
   }
   for (const node of state.nodes.values()) {
     if (node.error !== undefined) throw nodeError(plan, node.index, node.error);
+    if (node.isLost) throw nodeError(plan, node.index, lostNode);
   }
 }
+
+/** PHASE hangs on a lease of the node's helper, and it is gone. */
+const lostNode =
+  'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if it stays, ask the administrators to look at this host.';
 
 function nodeError(plan: JobPlan, index: number, error: string): JobError {
   const match = /^([A-Z_]+): ?(.*)$/s.exec(error);

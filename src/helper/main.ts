@@ -3,16 +3,25 @@ import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
 import { requireJobKey } from '../shared/job-key.ts';
 import { controlJob } from './control-job.ts';
+import { findJobsHere } from './find-jobs-here.ts';
 import { identifyCaller } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 import { openContext } from './open-context.ts';
 import { openJob } from './open-job.ts';
 import { releaseJob } from './release-job.ts';
-import { findJobsHere, releaseNode } from './release-node.ts';
+import { reapJobs } from './reap-jobs.ts';
+import { releaseNode } from './release-node.ts';
 import { runNode } from './run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
+  // A scheduler that signals all processes of a job means its command; none of our own must end of it.
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
+  let opened: HelperContext | undefined;
+  const context = async (): Promise<HelperContext> => {
+    opened = await openContext(identifyCaller(process.geteuid?.() ?? -1, process.env));
+    return opened;
+  };
   const program = new Command('hpc-dockerjob-helper')
     .description(
       'Root side of hpc-submit-dockerjob: called by it through one sudo rule, and by root hooks of the scheduler.',
@@ -50,7 +59,19 @@ export async function main(argv: readonly string[]): Promise<number> {
       const here = await context();
       const jobs =
         job === undefined ? await findJobsHere(here, requireSchedulerJob(options.schedulerJob)) : [requireJobKey(job)];
-      for (const each of jobs) complain(await releaseNode(here, each));
+      for (const each of jobs) {
+        const { leftovers, untold } = await releaseNode(here, each);
+        complain(leftovers);
+        if (untold !== undefined) warn(`this host is clean, but the store was not told: ${untold}. See: reap`);
+      }
+    });
+  program
+    .command('reap')
+    .description('finish the release of every job that is over, here and in the store; for timers (root only)')
+    .action(async () => {
+      const { leftovers, notes } = await reapJobs(await context());
+      for (const note of notes) warn(note);
+      complain(leftovers);
     });
   program
     .command('release-job')
@@ -74,11 +95,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     const error = describe(thrown);
     process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
     return error.exitStatus;
+  } finally {
+    await opened?.audit.flush();
   }
-}
-
-async function context(): Promise<HelperContext> {
-  return await openContext(identifyCaller(process.geteuid?.() ?? -1, process.env));
 }
 
 /** What `await using` wraps is unwrapped: the first failure counts, a failed clean-up stands beside it. */
@@ -101,6 +120,10 @@ function requireSchedulerJob(id: string | undefined): string {
     message: 'release-node needs a job, or --scheduler-job with a number.',
     hint: 'hpc-dockerjob-helper release-node --help',
   });
+}
+
+function warn(text: string): void {
+  process.stderr.write(`hpc-dockerjob-helper: ${text}\n`);
 }
 
 function complain(leftovers: readonly string[]): void {

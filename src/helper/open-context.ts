@@ -7,7 +7,7 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
-import { networkDriver } from '../network/network-driver.ts';
+import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
@@ -17,6 +17,8 @@ import type { JobKey } from '../shared/job-key.ts';
 import { slurmAuthority } from '../slurm/slurm-authority.ts';
 import { auditTo } from './audit.ts';
 import type { Audit } from './audit.ts';
+import { findRuntime } from './find-runtime.ts';
+import type { Runtime } from './find-runtime.ts';
 import type { Caller } from './identify-caller.ts';
 import { localStoreSocket } from './run-directory.ts';
 
@@ -27,9 +29,11 @@ export interface HelperContext {
   readonly engine: ContainerEngine;
   readonly authority: SchedulerAuthority;
   readonly audit: Audit;
-  /** Directory with Node, libraries and agent that is mounted into every container. */
-  readonly runtimeDirectory: string;
+  /** What is mounted into every container; asked for only where one is made. */
+  findRuntime(): Promise<Runtime>;
   network(name: 'vxlan' | 'bridge'): NetworkDriver;
+  /** Makes the bridge of a job on one host with the first of the subnets that is free here; `network('bridge').release` undoes it. */
+  reserveHostSubnet(job: JobKey, candidates: readonly string[]): Promise<string>;
 }
 
 /** Loads the policy and refuses to go on when it, or this program, could have been changed by anyone but root. */
@@ -38,7 +42,6 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
-  const runtimeDirectory = `${packageDirectory}/runtime`;
   const engine = connectEngine({ socketPath: site.docker.socket });
   return {
     site,
@@ -46,8 +49,10 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
     engine,
     authority: slurmAuthority({ commandPath: site.scheduler.commandPath }),
     audit: auditTo(site.audit.file),
-    runtimeDirectory,
+    findRuntime: async () => await findRuntime(packageDirectory),
     network: (name) => networkDriver(name, { engine, commandPath: site.scheduler.commandPath }),
+    reserveHostSubnet: async (job, candidates) =>
+      await reserveHostSubnet(job, candidates, { engine, commandPath: site.scheduler.commandPath }),
   };
 }
 

@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+import type { SiteConfig } from '../config/site-schema.ts';
 import { createMemoryStore } from '../local-store/memory-store.ts';
 import { serveStore } from '../local-store/serve-store.ts';
 import { decideRequest } from '../policy/decide-request.ts';
@@ -11,21 +13,34 @@ import type { JobPlan } from '../shared/job-plan.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 import { jobRequestSchema } from '../shared/job-request.ts';
 import { controlRange, jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
-import { hostCapacity } from '../shared/subnet.ts';
+import { hostCapacity, subnetAt, subnetCount, subnetIndex } from '../shared/subnet.ts';
 import type { ClaimedSubnet } from './claim-subnet.ts';
 import { claimSubnet, freeSubnet } from './claim-subnet.ts';
 import { decidePlan, makeToken, resolveHosts } from './decide-plan.ts';
 import { requireJobCgroup } from './find-job-cgroup.ts';
+import { forwardSignals } from './forward-signals.ts';
 import { requireUser } from './identify-caller.ts';
+import type { JobState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
 import { keepJob } from './keep-job.ts';
 import type { HelperContext } from './open-context.ts';
 import { openSharedStore } from './open-context.ts';
+import { ownCommand } from './own-command.ts';
 import { readUser } from './read-user.ts';
 import { receiveOrders } from './receive-orders.ts';
 import type { Orders } from './receive-orders.ts';
 import { releaseKeys } from './release-keys.ts';
-import { createJobRunDirectory, localStoreSocket, removeRunDirectory } from './run-directory.ts';
+import { trackSuspension } from './follow-suspension.ts';
+import { lifelineOf } from './lifeline.ts';
+import type { Lifeline } from './lifeline.ts';
+import {
+  createJobRunDirectory,
+  forgetJobHere,
+  localStoreSocket,
+  markKeptHere,
+  unmarkKeptHere,
+  removeRunDirectory,
+} from './run-directory.ts';
 
 /**
  * Opens the job that the middleware asks for on standard input, keeps it until its end, and releases it. Prints
@@ -40,6 +55,7 @@ export async function openJob(
   const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
   undo.defer(() => orders.close());
   const { plan, store, lease } = await openChecked(context, orders, undo);
+  orders.onSignal(forwardSignals(store, context.site.site.keyPrefix, plan.job));
   emit({
     event: 'opened',
     job: plan.job,
@@ -49,8 +65,16 @@ export async function openJob(
     cidr: plan.network.cidr,
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
-  const cancelled = AbortSignal.any([orders.cancelled, leaseSignal(lease, plan.job)]);
-  const end = await keepJob({ store, site: context.site, plan, cancelled, emit });
+  const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
+  const suspension = trackSuspension(
+    {
+      suspend: async () => await life.suspend(async () => await holdJob(context, store, plan.job, life)),
+      resume: async () => await life.resume(async () => await holdJob(context, store, plan.job, life)),
+    },
+    (error) => context.audit.record('suspension-failed', { job: plan.job, message: asJobError(error).message }),
+  );
+  const cancelled = AbortSignal.any([orders.cancelled, leaseSignal(life, plan.job)]);
+  const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
   context.audit.record('job-ended', {
     job: plan.job,
     by: end.by,
@@ -59,7 +83,9 @@ export async function openJob(
   });
   emit({ event: 'finished', end });
   const leftovers = await releaseKeys(context, store, plan, orders.launcherEnded);
-  await lease.revoke().catch(() => undefined);
+  // What is left is for this host's epilog, which finds the job by the keeper's mark.
+  if (leftovers.length === 0) await unmarkKeptHere(plan.job);
+  await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
   emit({ event: 'released', leftovers });
 }
@@ -76,20 +102,25 @@ async function openChecked(context: HelperContext, orders: Orders, undo: AsyncDi
   const uid = requireUser(context.caller);
   const request = parseRequest(await orders.request);
   const decision = decide(context, request, uid);
-  const [confirmed, user] = await Promise.all([
+  // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
+  const [confirmed, user, image, hostAddresses, sharedStore] = await Promise.all([
     confirmRequest(context, request, uid),
     readUser(uid),
-    engine.ping(),
+    engine.findImage(decision.imageReference),
+    resolveHosts(request.hosts.map(({ name }) => name)),
+    request.hosts.length > 1 ? reachSharedStore(context, request.job, undo) : undefined,
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
-  const image = await engine.findImage(decision.imageReference);
   if (image === undefined) throw imageNotPresent(decision, request);
-  const hostAddresses = await resolveHosts(request.hosts.map(({ name }) => name));
-  const store = await openStore(context, confirmed.job, request.hosts.length, undo);
+  const store = sharedStore ?? (await openLocalStore(confirmed, undo));
   const token = makeToken();
   // Undone unless the job becomes ours; afterwards the release undoes them, once no host uses them any more.
   await using claims = new AsyncDisposableStack();
-  const subnet = await claim(context, store, request, token, claims);
+  if (sharedStore !== undefined) await leaveTrace(confirmed, undo, claims);
+  const [subnet, lease] = await Promise.all([
+    claim(context, store, request, { driver: decision.driver, token }, claims),
+    grantLease(store, site, claims),
+  ]);
   const plan = decidePlan({
     site,
     request,
@@ -101,8 +132,6 @@ async function openChecked(context: HelperContext, orders: Orders, undo: AsyncDi
     subnet,
     token,
   });
-  const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
-  claims.defer(async () => await lease.revoke());
   await claimJob(store, site.site.keyPrefix, plan, lease, claims);
   claims.move();
   context.audit.record('job-opened', {
@@ -182,21 +211,20 @@ function imageNotPresent(decision: Decision, request: JobRequest): JobError {
   });
 }
 
-/** etcd for several hosts; for one host a store of our own, which that host's run-node reaches by a socket. */
-async function openStore(
-  context: HelperContext,
-  job: JobKey,
-  hostCount: number,
-  undo: AsyncDisposableStack,
-): Promise<Store> {
-  if (hostCount > 1) {
-    const store = await openSharedStore(context.site);
-    undo.defer(async () => await store.close());
-    return store;
-  }
+/** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */
+async function reachSharedStore(context: HelperContext, job: JobKey, undo: AsyncDisposableStack): Promise<Store> {
+  const store = await openSharedStore(context.site);
+  undo.defer(async () => await store.close());
+  const { keyPrefix } = context.site.site;
+  refuseBusy(parseJobState(keyPrefix, job, await store.read(controlRange(keyPrefix, job))), job);
+  return store;
+}
+
+/** For a job on one host: a store of our own, which that host's run-node reaches by a socket. */
+async function openLocalStore({ job, schedulerJobId }: ConfirmedJob, undo: AsyncDisposableStack): Promise<Store> {
   const store = createMemoryStore();
   undo.defer(async () => await store.close());
-  await createJobRunDirectory(job);
+  await createJobRunDirectory(job, schedulerJobId);
   const server = await serveStore(store, localStoreSocket(job));
   undo.defer(async () => {
     await server.close();
@@ -205,11 +233,31 @@ async function openStore(
   return store;
 }
 
+/** Should we be killed, the epilog finds by this that there are keys to be removed. */
+async function leaveTrace(
+  { job, schedulerJobId }: ConfirmedJob,
+  undo: AsyncDisposableStack,
+  claims: AsyncDisposableStack,
+): Promise<void> {
+  await createJobRunDirectory(job, schedulerJobId);
+  undo.defer(async () => await forgetJobHere(job));
+  claims.use(await markKeptHere(job));
+}
+
+async function grantLease(store: Store, site: SiteConfig, claims: AsyncDisposableStack): Promise<Lease> {
+  const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
+  claims.defer(async () => await lease.revoke());
+  return lease;
+}
+
+/** Tries on a single host, whose other networks are the only rivals. */
+const hostSubnetTries = 24;
+
 async function claim(
   context: HelperContext,
   store: Store,
   request: JobRequest,
-  token: string,
+  { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
   claims: AsyncDisposableStack,
 ): Promise<ClaimedSubnet> {
   const { network, site } = context.site;
@@ -222,6 +270,16 @@ async function claim(
     });
   }
   const { pool, prefixLength } = network;
+  if (driver === 'bridge') {
+    const count = subnetCount(pool, prefixLength);
+    const indexes = Array.from({ length: Math.min(hostSubnetTries, count) }, () => randomInt(count));
+    claims.defer(async () => await context.network('bridge').release(request.job));
+    const cidr = await context.reserveHostSubnet(
+      request.job,
+      indexes.map((index) => subnetAt(pool, prefixLength, index)),
+    );
+    return { cidr, index: subnetIndex(pool, cidr) ?? 0 };
+  }
   const claimer = { prefix: site.keyPrefix, job: request.job, token };
   const subnet = await claimSubnet(store, { ...claimer, pool, prefixLength });
   claims.defer(async () => await freeSubnet(store, { ...claimer, cidr: subnet.cidr }));
@@ -259,19 +317,35 @@ async function claimJob(
   if (isOurs) return;
   const state = parseJobState(prefix, plan.job, await store.read(controlRange(prefix, plan.job)));
   if (state.plan?.token === plan.token) return; // a retried claim met its own success
+  refuseBusy(state, plan.job);
+  throw new JobError({ code: 'BUG', message: `Job ${plan.job} could not be claimed although nobody has it.` });
+}
+
+/** Fails with `JOB_BUSY` when the job is open, or has keys of an earlier run. */
+function refuseBusy(state: JobState, job: JobKey): void {
+  if (state.plan === undefined && state.finish === 'absent') return;
   const isRunning = state.finish === 'running';
   throw new JobError({
     code: 'JOB_BUSY',
     message: isRunning
-      ? `Job ${plan.job} is running in containers already, opened at ${state.plan?.openedAt ?? '?'}.`
-      : `Job ${plan.job} has left keys of an earlier run in the store.`,
+      ? `Job ${job} is running in containers already, opened at ${state.plan?.openedAt ?? '?'}.`
+      : `Job ${job} has left keys of an earlier run in the store.`,
     hint: isRunning
       ? 'One call of hpc-submit-dockerjob at a time: let the first one end.'
-      : `Wait until its clean-up has ended, or release it: sudo hpc-dockerjob-helper release-job ${plan.job}`,
+      : `Wait until its clean-up has ended, or release it: sudo ${ownCommand(process.env)} release-job ${job}`,
   });
 }
 
-function leaseSignal(lease: Lease, job: JobKey): AbortSignal {
+/** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */
+async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lease }: Lifeline): Promise<void> {
+  const key = jobFieldKey(site.site.keyPrefix, job, 'FINISH');
+  await store.commit({
+    conditions: [{ kind: 'value', key, equals: 'FALSE' }],
+    puts: [{ key, value: 'FALSE', ...(lease === undefined ? {} : { lease }) }],
+  });
+}
+
+function leaseSignal(lease: Pick<Lease, 'lost'>, job: JobKey): AbortSignal {
   const controller = new AbortController();
   const lost = (): void =>
     controller.abort(

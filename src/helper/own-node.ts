@@ -1,12 +1,12 @@
 import { hostname, networkInterfaces } from 'node:os';
-import type { Store } from '../ports/store.ts';
+import type { Put, Store } from '../ports/store.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
-import { awaitState } from '../shared/await-state.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import type { NodeField } from '../shared/kvs-keys.ts';
-import { controlRange, jobFieldKey, nodeFieldKey, nodeRange } from '../shared/kvs-keys.ts';
-import type { JobState } from './job-state.ts';
+import { jobFieldKey, nodeFieldKey, nodeRange } from '../shared/kvs-keys.ts';
+import type { FollowedJob } from './follow-control.ts';
+import type { Lifeline } from './lifeline.ts';
 import { parseJobState } from './job-state.ts';
 
 /** One node of a job on its own host: what its parts share. */
@@ -15,12 +15,35 @@ export interface OwnNode {
   readonly store: Store;
   readonly plan: JobPlan;
   readonly node: PlannedNode;
+  readonly followed: FollowedJob;
   /** Aborts with a `JobError` when this process is told to end. */
   readonly told: AbortSignal;
+  /** PHASE hangs on it until the node is at its end: so the keeper sees when this process dies. */
+  readonly life: Lifeline;
+  /** Milliseconds since this process began at which each step was done; for the audit record, to find slow hosts. */
+  readonly stepTimesMs: Record<string, number>;
+}
+
+/** Notes that a step is done. */
+export function reached(own: OwnNode, step: string): void {
+  own.stepTimesMs[step] = Math.round(performance.now());
+}
+
+/** The plan's node that belongs to this host; fails with `JOB_NOT_YOURS` when none does. */
+export function findOwnNode(plan: JobPlan): PlannedNode {
+  const found = findOwnNodeIfAny(plan);
+  if (found !== undefined) return found;
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Host ${hostname()} is not one of the hosts of job ${plan.job} (${plan.nodes
+      .slice(0, 8)
+      .map(({ host }) => host)
+      .join(', ')}${plan.nodes.length > 8 ? ', …' : ''}).`,
+  });
 }
 
 /** The plan's node that belongs to this host, by its name or, where names differ, by its address. */
-export function findOwnNode(plan: JobPlan): PlannedNode {
+export function findOwnNodeIfAny(plan: JobPlan): PlannedNode | undefined {
   const own = hostname();
   const short = (name: string): string => name.split('.')[0] ?? name;
   const byName =
@@ -29,15 +52,7 @@ export function findOwnNode(plan: JobPlan): PlannedNode {
   const addresses = new Set(
     Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
   );
-  const byAddress = plan.nodes.find(({ hostAddress }) => hostAddress !== undefined && addresses.has(hostAddress));
-  if (byAddress !== undefined) return byAddress;
-  throw new JobError({
-    code: 'JOB_NOT_YOURS',
-    message: `Host ${own} is not one of the hosts of job ${plan.job} (${plan.nodes
-      .slice(0, 8)
-      .map(({ host }) => host)
-      .join(', ')}${plan.nodes.length > 8 ? ', …' : ''}).`,
-  });
+  return plan.nodes.find(({ hostAddress }) => hostAddress !== undefined && addresses.has(hostAddress));
 }
 
 /** Publishes values of this node in one transaction. Fails with `STORE_UNREACHABLE`. */
@@ -49,15 +64,19 @@ export async function report(own: OwnNode, values: Partial<Record<NodeField, str
   });
 }
 
-/** Takes this node for the calling process; false when another one has it. */
+/**
+ * Takes this node for the calling process; false when another one has it, or when the job has ended: once FINISH is
+ * not FALSE no node can begin any more, which is what makes it safe to release a job some of whose nodes never began.
+ */
 export async function claimNode(own: OwnNode): Promise<boolean> {
   const { keyPrefix } = own.site.site;
   const { job } = own.plan;
-  const phase = nodeFieldKey(keyPrefix, job, own.node.index, 'PHASE');
+  const host = nodeFieldKey(keyPrefix, job, own.node.index, 'HOST');
   const isOurs = await own.store.commit({
     conditions: [
-      { kind: 'absent', key: phase },
+      { kind: 'absent', key: host },
       { kind: 'present', key: jobFieldKey(keyPrefix, job, 'PLAN') },
+      { kind: 'value', key: jobFieldKey(keyPrefix, job, 'FINISH'), equals: 'FALSE' },
     ],
     puts: putsOf(own, { PHASE: 'creating', HOST: own.node.host }),
   });
@@ -67,35 +86,11 @@ export async function claimNode(own: OwnNode): Promise<boolean> {
   return parseJobState(keyPrefix, job, entries).nodes.get(own.node.index)?.phase === 'creating';
 }
 
-function putsOf(own: OwnNode, values: Partial<Record<NodeField, string>>): { key: string; value: string }[] {
-  return Object.entries(values).map(([field, value]) => ({
-    key: nodeFieldKey(own.site.site.keyPrefix, own.plan.job, own.node.index, field as NodeField),
-    value,
-  }));
-}
-
-/**
- * Waits until `judge` finds something in the job's control keys; undefined when the job has ended first.
- * Fails with the reason of `told`. While the store is away it waits on: a running job goes on without it.
- */
-export async function awaitControl<T>(
-  own: OwnNode,
-  judge: (state: JobState) => T | undefined,
-  stop?: AbortSignal,
-): Promise<T | undefined> {
-  const signal = stop === undefined ? own.told : AbortSignal.any([own.told, stop]);
-  const { keyPrefix } = own.site.site;
-  const outcome = await awaitState<{ readonly found: T | undefined }>(
-    own.store,
-    controlRange(keyPrefix, own.plan.job),
-    (entries) => {
-      const state = parseJobState(keyPrefix, own.plan.job, entries);
-      // A plan of another token: this job was released and opened anew while we were away.
-      if (state.finish !== 'running' || state.plan?.token !== own.plan.token) return { found: undefined };
-      const found = judge(state);
-      return found === undefined ? undefined : { found };
-    },
-    { signal, tolerateOutage: true },
-  );
-  return outcome.kind === 'reached' ? outcome.value.found : undefined;
+function putsOf(own: OwnNode, values: Partial<Record<NodeField, string>>): Put[] {
+  return Object.entries(values).map(([field, value]) => {
+    const key = nodeFieldKey(own.site.site.keyPrefix, own.plan.job, own.node.index, field as NodeField);
+    const { lease } = own.life;
+    const isForLife = field === 'PHASE' && value !== 'failed' && value !== 'released';
+    return { key, value, ...(isForLife && lease !== undefined ? { lease } : {}) };
+  });
 }

@@ -2,9 +2,15 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { JobError } from '../shared/errors.ts';
 
+/** Signals that go to the job's command and do not end the job by themselves. */
+const forwardedSignalSchema = z.enum(['SIGUSR1', 'SIGUSR2']);
+export type ForwardedSignal = z.infer<typeof forwardedSignalSchema>;
+
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [
   z.strictObject({ order: z.literal('cancel'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) }),
+  /** For the job's command. */
+  z.strictObject({ order: z.literal('signal'), signal: forwardedSignalSchema }),
   /** The launcher has ended: no further node will come. */
   z.strictObject({ order: z.literal('launcher-ended'), status: z.number().int(), detail: z.string().max(4000) }),
 ]);
@@ -17,6 +23,8 @@ export interface Orders {
   readonly cancelled: AbortSignal;
   /** Aborts when no further node will come. */
   readonly launcherEnded: AbortSignal;
+  /** Who gets the signals for the command; those that came before are kept for it. */
+  onSignal(handler: (signal: ForwardedSignal) => void): void;
   close(): void;
 }
 
@@ -27,6 +35,10 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   const cancel = new AbortController();
   const launcher = new AbortController();
   const request = Promise.withResolvers<string>();
+  const early: ForwardedSignal[] = [];
+  let passSignal = (signal: ForwardedSignal): void => {
+    if (early.length < 10) early.push(signal);
+  };
   request.promise.catch(() => undefined);
   const refuse = (message: string): void =>
     request.reject(new JobError({ code: 'USAGE', message, hint: 'open-job is called by hpc-submit-dockerjob.' }));
@@ -52,10 +64,9 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     }
     const order = parseOrder(line);
     if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
-    if (order?.order === 'launcher-ended') {
-      launcher.abort();
-      cancel.abort(launcherError(order.status, order.detail));
-    }
+    if (order?.order === 'signal') passSignal(order.signal);
+    if (order?.order === 'launcher-ended') launcher.abort();
+    if (order?.order === 'launcher-ended') cancel.abort(launcherError(order.status, order.detail));
   });
   lines.on('close', () => {
     clearTimeout(timer);
@@ -76,6 +87,10 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     request: request.promise,
     cancelled: cancel.signal,
     launcherEnded: launcher.signal,
+    onSignal: (handler) => {
+      passSignal = handler;
+      early.splice(0).forEach(handler);
+    },
     close: () => {
       clearTimeout(timer);
       lines.close();

@@ -1,12 +1,14 @@
+import { asClause } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
-import { labels } from './describe-container.ts';
+import { labels } from '../shared/labels.ts';
 import { removeEmptyCgroups } from './find-job-cgroup.ts';
 import type { HelperContext } from './open-context.ts';
-import { removeRunDirectory } from './run-directory.ts';
+import { removeNodeFiles } from './run-directory.ts';
 
 /**
  * Takes away all that a job has on this host, found by label and name alone: containers, then networks, then files.
- * Repeat-safe. Returns what could not be taken away; one failure does not stop the rest.
+ * The job's run directory stays as the trace until the store has been told (`forgetJobHere`). Repeat-safe. Returns what
+ * could not be taken away; one failure does not stop the rest.
  */
 export async function releaseHere(
   context: HelperContext,
@@ -19,7 +21,7 @@ export async function releaseHere(
     try {
       await action();
     } catch (error) {
-      leftovers.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      leftovers.push(`${what}: ${asClause(error)}`);
     }
   };
   await attempt('containers', async () => {
@@ -40,7 +42,7 @@ export async function releaseHere(
       leftovers.push(...(await driver.findLeftovers(job)));
     });
   }
-  await attempt('runtime files', async () => await removeRunDirectory(job, nodeIndex));
+  await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
   for (const path of cgroups) await removeEmptyCgroups(path);
   return leftovers;
 }

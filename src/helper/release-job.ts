@@ -1,8 +1,9 @@
+import type { Store } from '../ports/store.ts';
 import { awaitState } from '../shared/await-state.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
-import { jobRange, subnetsRange, keyOnly } from '../shared/kvs-keys.ts';
-import { parseSubnetClaim } from './claim-subnet.ts';
+import { jobRange } from '../shared/kvs-keys.ts';
+import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
 import { endJob } from './end-job.ts';
 import { requireOwner } from './identify-caller.ts';
 import { parseJobState } from './job-state.ts';
@@ -40,9 +41,10 @@ export async function releaseJob(
       requireOwner(context.caller, state.plan.user.uid, job);
       await endJob(store, keyPrefix, job, releasedFromOutside(job));
     }
-    const leftovers = [...(await releaseNode(context, job))];
+    const here = await releaseNode(context, job);
+    const leftovers = [...here.leftovers, ...(here.untold === undefined ? [] : [here.untold])];
     if (state.plan === undefined) {
-      if (context.caller.kind === 'root') await freeOrphanedSubnets(context, store, job);
+      if (context.caller.kind === 'root') await freeOrphanedSubnets(store, keyPrefix, job);
       return leftovers;
     }
     const { plan } = state;
@@ -52,7 +54,8 @@ export async function releaseJob(
       jobRange(keyPrefix, job),
       (entries) => {
         const seen = parseJobState(keyPrefix, job, entries);
-        return seen.plan === undefined || findUnreleased(plan, seen, false).length === 0 ? true : undefined;
+        const isOver = seen.finish !== 'running';
+        return seen.plan === undefined || findUnreleased(plan, seen, isOver).length === 0 ? true : undefined;
       },
       { deadlineMs: context.site.deadlines.releaseSeconds * 1000 },
     );
@@ -69,14 +72,6 @@ export async function releaseJob(
 }
 
 /** Claims of a process that died between the claim and the plan: no network was ever made of them. */
-async function freeOrphanedSubnets(
-  context: HelperContext,
-  store: Awaited<ReturnType<typeof openStoreOf>>,
-  job: JobKey,
-): Promise<void> {
-  const entries = await store.read(subnetsRange(context.site.site.keyPrefix));
-  for (const { key, value } of entries) {
-    if (parseSubnetClaim(value)?.job !== job) continue;
-    await store.commit({ conditions: [{ kind: 'value', key, equals: value }], deletes: [keyOnly(key)] });
-  }
+async function freeOrphanedSubnets(store: Store, prefix: string, job: JobKey): Promise<void> {
+  for (const held of await readSubnetClaims(store, prefix)) if (held.claim.job === job) await freeHeld(store, held);
 }

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Store } from '../ports/store.ts';
+import type { Store, StoreEntry } from '../ports/store.ts';
 import { awaitState } from '../shared/await-state.ts';
-import { asJobError } from '../shared/errors.ts';
+import { asClause } from '../shared/errors.ts';
 import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobFieldKey, jobRange, nodesRange } from '../shared/kvs-keys.ts';
 import { freeSubnet } from './claim-subnet.ts';
 import { parseJobState } from './job-state.ts';
-import type { JobState } from './job-state.ts';
+import type { JobState, NodeState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 
 /**
@@ -29,9 +29,12 @@ export async function releaseKeys(
     await removeKeys(store, site.site.keyPrefix, plan);
     return [];
   } catch (error) {
-    return [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asJobError(error).message}`];
+    return [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
   }
 }
+
+/** A helper that the launcher starts this late still finds the plan, and sees that the job is over. */
+const stragglersMs = 4000;
 
 async function awaitReleases(
   store: Store,
@@ -40,19 +43,27 @@ async function awaitReleases(
   launcherEnded: AbortSignal,
   deadlineMs: number,
 ): Promise<readonly string[]> {
+  const lookFor =
+    (neverStartedIsFine: boolean) =>
+    (entries: readonly StoreEntry[]): readonly string[] | undefined => {
+      const state = parseJobState(prefix, plan.job, entries);
+      const left = findUnreleased(plan, state, neverStartedIsFine);
+      // A helper that died reports nothing: its host is for the scheduler's epilog.
+      const lost = plan.nodes.filter(({ index }) => state.nodes.get(index)?.isLost === true);
+      return left.length === lost.length ? left : undefined;
+    };
   const range = nodesRange(prefix, plan.job);
-  const judge = (entries: Parameters<typeof parseJobState>[2]): true | undefined =>
-    findUnreleased(plan, parseJobState(prefix, plan.job, entries), false).length === 0 ? true : undefined;
-  const outcome = await awaitState(store, range, judge, { deadlineMs, signal: launcherEnded }).catch(
-    (error: unknown) => {
-      if (!launcherEnded.aborted) throw error;
-      return undefined;
-    },
-  );
-  if (outcome?.kind === 'reached') return [];
-  // With the launcher gone no node can begin any more: one that never began has nothing to release.
-  const state = parseJobState(prefix, plan.job, await store.read(range));
-  return findUnreleased(plan, state, launcherEnded.aborted);
+  const early = { deadlineMs: Math.min(deadlineMs, stragglersMs), signal: launcherEnded };
+  const soon = await awaitState(store, range, lookFor(false), early).catch((error: unknown) => {
+    if (!launcherEnded.aborted) throw error;
+    return undefined;
+  });
+  if (soon?.kind === 'reached') return soon.value;
+  // FINISH is not FALSE any more, so no node can begin: one that never began has nothing to release.
+  const outcome = await awaitState(store, range, lookFor(true), { deadlineMs });
+  if (outcome.kind === 'reached') return outcome.value;
+  if (outcome.outage !== undefined) throw outcome.outage;
+  return findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
 }
 
 /** Nodes of which something may still be on their host. */
@@ -63,9 +74,14 @@ export function findUnreleased(plan: JobPlan, state: JobState, neverStartedIsFin
       return node === undefined ? !neverStartedIsFine : node.phase !== 'released';
     })
     .map(
-      ({ index, host }) =>
-        `${nodeHostname(plan.job, index)} on host ${host} (last seen ${state.nodes.get(index)?.phase ?? 'planned'})`,
+      ({ index, host }) => `${nodeHostname(plan.job, index)} on host ${host} (${describeNode(state.nodes.get(index))})`,
     );
+}
+
+function describeNode(node: NodeState | undefined): string {
+  return node?.isLost === true
+    ? "its helper has died; the scheduler's epilog cleans up there"
+    : `last seen ${node?.phase ?? 'planned'}`;
 }
 
 /** Removes the keys of exactly this run of the job, then frees its subnet; repeat-safe. */

@@ -1,49 +1,62 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Store } from '../ports/store.ts';
-import { asJobError, JobError } from '../shared/errors.ts';
+import type { Store, StoreEntry } from '../ports/store.ts';
+import { awaitState } from '../shared/await-state.ts';
+import { asClause, asJobError, JobError } from '../shared/errors.ts';
 import type { JobEnd } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import { jobFieldKey, jobRange, nodeFieldKey } from '../shared/kvs-keys.ts';
-import { labels } from './describe-container.ts';
+import { jobFieldKey, jobRange, nodeFieldKey, nodesRange } from '../shared/kvs-keys.ts';
+import { labels } from '../shared/labels.ts';
 import { endJob } from './end-job.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { JobState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 import { openStoreOf } from './open-context.ts';
-import { findOwnNode } from './own-node.ts';
+import { findOwnNodeIfAny } from './own-node.ts';
 import { releaseHere } from './release-here.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
+import { forgetJobHere, isKeptHere, localStoreSocket, removeRunDirectory, unmarkKeptHere } from './run-directory.ts';
 
-/** Jobs of ours on this host that the scheduler knows by this id; usually one or none. */
-export async function findJobsHere(context: HelperContext, schedulerJobId: string): Promise<readonly JobKey[]> {
-  const found = await context.engine.findContainers({ [labels.schedulerJob]: schedulerJobId });
-  const fromLabels = found.map((container) => parseJobKey(container.labels[labels.job] ?? ''));
-  return [...new Set([...fromLabels, parseJobKey(schedulerJobId)].filter((job) => job !== undefined))];
+/** How a job was released on this host. */
+export interface NodeRelease {
+  /** What is still on this host; empty when it is clean. */
+  readonly leftovers: readonly string[];
+  /** Why the store could not be told of it: keys and subnet stay until `reap` or `release-job`. No fault of this host. */
+  readonly untold: string | undefined;
 }
 
 /**
  * Ends and removes what a job has on this host, without any help from the processes that made it; for epilogs and
  * operators. Says so in the store, and when this was the last host takes away the job's keys and subnet as well.
- * Repeat-safe; a job that is not known here is no error. Returns what is left.
+ * Repeat-safe; a job that is not known here is no error.
  */
-export async function releaseNode(context: HelperContext, job: JobKey): Promise<readonly string[]> {
+export async function releaseNode(context: HelperContext, job: JobKey): Promise<NodeRelease> {
   await requireOwnerHere(context, job);
-  const leftovers = [...(await releaseHere(context, job))];
+  const leftovers = await releaseHere(context, job);
+  const untold = leftovers.length === 0 ? await tellStore(context, job) : undefined;
+  context.audit.record('node-released', { job, host: hostname(), leftovers, untold });
+  return { leftovers, untold };
+}
+
+/** Says in the job's store that nothing is left here. Returns why that was not possible; the trace stays then. */
+async function tellStore(context: HelperContext, job: JobKey): Promise<string | undefined> {
+  const isLocal = existsSync(localStoreSocket(job));
   try {
     await using undo = new AsyncDisposableStack();
     const store = await openStoreOf(context.site, job);
     undo.defer(async () => await store.close());
     const state = await readState(context, store, job);
-    if (state.plan !== undefined && leftovers.length === 0) await markReleased(context, store, state);
+    if (state.plan !== undefined) await markReleased(context, store, state);
+    if (await isKeptHere(job)) await finishForKeeper(context, store, job);
+    await forgetJobHere(job); // a store that somebody serves here goes with its keeper
   } catch (error) {
-    // Without a store this host is clean all the same; keys and subnet are left for the next one who asks.
-    const { code, message } = asJobError(error);
-    if (code !== 'CONFIG_INVALID') leftovers.push(`keys of job ${job}: ${message}`);
+    // A one-host job whose keeper is gone has lost its store too, and a site without etcd has none: nobody to tell.
+    const isNobodyThere = isLocal || context.site.etcd.endpoints.length === 0;
+    if (!isNobodyThere) return `keys of job ${job}: ${asClause(asJobError(error))}`;
+    await removeRunDirectory(job);
   }
-  context.audit.record('node-released', { job, host: hostname(), leftovers });
-  return leftovers;
+  return undefined;
 }
 
 /** A user may release only what is his: by the label of the containers, and by the plan. */
@@ -75,13 +88,33 @@ async function markReleased(context: HelperContext, store: Store, state: JobStat
   const { plan } = state;
   if (plan === undefined) return;
   if (state.finish === 'running') await endJob(store, keyPrefix, plan.job, releasedFromOutside(plan.job));
+  const own = findOwnNodeIfAny(plan);
+  if (own === undefined) return;
   await store.commit({
     conditions: [{ kind: 'present', key: jobFieldKey(keyPrefix, plan.job, 'PLAN') }],
-    puts: [{ key: nodeFieldKey(keyPrefix, plan.job, findOwnNode(plan).index, 'PHASE'), value: 'released' }],
+    puts: [{ key: nodeFieldKey(keyPrefix, plan.job, own.index, 'PHASE'), value: 'released' }],
   });
   const after = await readState(context, store, plan.job);
-  const nobodyKeeps = state.finish !== 'running';
-  if (nobodyKeeps && findUnreleased(plan, after, false).length === 0) await removeKeys(store, keyPrefix, plan);
+  // The last one removes the keys, also when a keeper might be alive: it may have died a moment ago, its lease not yet.
+  if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(store, keyPrefix, plan);
+}
+
+/** An epilog has some time, but not for ever. */
+const finishDeadlineMs = 15_000;
+
+/** The keeper ran here, and has died: what it would do last, once every host has reported, is done for it. */
+async function finishForKeeper(context: HelperContext, store: Store, job: JobKey): Promise<void> {
+  const { keyPrefix } = context.site.site;
+  const { plan } = await readState(context, store, job);
+  if (plan !== undefined) {
+    const look = (entries: readonly StoreEntry[]): true | undefined =>
+      findUnreleased(plan, parseJobState(keyPrefix, job, entries), true).length === 0 ? true : undefined;
+    const outcome = await awaitState(store, nodesRange(keyPrefix, job), look, { deadlineMs: finishDeadlineMs });
+    // The mark stays, and by it `reap` finds the job.
+    if (outcome.kind === 'timeout') return;
+    await removeKeys(store, keyPrefix, plan);
+  }
+  await unmarkKeptHere(job);
 }
 
 export function releasedFromOutside(job: JobKey): JobEnd {

@@ -1,28 +1,32 @@
-import { readdir } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import { checkUntamperable } from '../config/check-untamperable.ts';
 import type { Container, ContainerEnd, ContainerOutput, ImageFacts } from '../ports/container-engine.ts';
 import type { JobCgroup } from '../ports/scheduler.ts';
-import type { Store } from '../ports/store.ts';
+import type { SiteConfig } from '../config/site-schema.ts';
 import { asJobError, JobError } from '../shared/errors.ts';
-import type { JobEnd } from '../shared/helper-events.ts';
+import type { JobEnd, NodePhase } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { jobRange } from '../shared/kvs-keys.ts';
+import type { Store } from '../ports/store.ts';
 import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
-import { controlRange } from '../shared/kvs-keys.ts';
 import { converse } from './converse.ts';
 import { describeContainer, isolateAgent } from './describe-container.ts';
 import { endJob } from './end-job.ts';
-import { checkPlacement, containerCgroupParent, requireJobCgroup } from './find-job-cgroup.ts';
+import type { FollowedJob } from './follow-control.ts';
+import { followControl } from './follow-control.ts';
+import { checkPlacement, findCgroupParent, requireJobCgroup } from './find-job-cgroup.ts';
+import { followSuspension } from './follow-suspension.ts';
 import { requireOwner } from './identify-caller.ts';
-import { parseJobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
+import { lifelineOf } from './lifeline.ts';
 import { openStoreOf } from './open-context.ts';
 import type { OwnNode } from './own-node.ts';
-import { claimNode, findOwnNode, report } from './own-node.ts';
+import { claimNode, findOwnNode, reached, report } from './own-node.ts';
 import { releaseHere } from './release-here.ts';
-import { createNodeRunDirectory } from './run-directory.ts';
+import { createJobRunDirectory, createNodeRunDirectory, forgetJobHere } from './run-directory.ts';
 import { serveAgent } from './serve-agent.ts';
 
 /**
@@ -36,16 +40,26 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   const told = listenToSignals(undo);
   const store = await openStoreOf(site, job);
   undo.defer(async () => await store.close());
-  const plan = await readPlan(store, site.site.keyPrefix, job);
+  const followed = followControl(store, site.site.keyPrefix, job, told);
+  undo.defer(() => followed.stop());
+  const plan = await awaitPlan(site, store, followed, job, told);
+  if (plan === undefined) return;
+  setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
   requireOwner(context.caller, plan.user.uid, job);
   const cgroup = await requireJobCgroup(site, context.authority, { ...plan, uid: plan.user.uid });
-  const own: OwnNode = { site, store, plan, node: findOwnNode(plan), told };
+  const { leaseTtlSeconds } = site.etcd;
+  const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
+  undo.defer(async () => await life.end().catch(() => undefined));
+  const own: OwnNode = { site, store, plan, node: findOwnNode(plan), followed, told, life, stepTimesMs: {} };
+  await createJobRunDirectory(job, plan.schedulerJobId);
   if (!(await claimNode(own))) {
+    await forgetJobHere(job);
     throw new JobError({
       code: 'JOB_BUSY',
       message: `${nodeHostname(job, own.node.index)} is already being run on this host.`,
     });
   }
+  reached(own, 'claimed');
   undo.defer(async () => await releaseAndReport(context, own));
   try {
     await leadNode(context, own, cgroup, undo);
@@ -63,43 +77,47 @@ async function leadNode(
 ): Promise<void> {
   const { plan, node, site } = own;
   const driver = context.network(plan.network.driver);
-  const [engine, image, directory] = await Promise.all([
-    context.engine.ping(),
+  const [cgroupParent, image, network, directory] = await Promise.all([
+    findCgroupParent(context, cgroup),
     findPlannedImage(context, own),
+    driver.prepare(plan, node),
     createNodeRunDirectory(plan, node),
     checkMountsHere(own),
   ]);
-  const cgroupParent = containerCgroupParent(cgroup, engine, site);
+  reached(own, 'prepared');
   const server = await serveAgent(directory.agentSocket, plan.user.uid);
   undo.defer(async () => await server.close());
   const container = await context.engine.createContainer(
     describeContainer(plan, node, {
       site,
-      runtimeDirectory: context.runtimeDirectory,
-      loaderName: await findLoader(context.runtimeDirectory),
+      ...(await context.findRuntime()),
       runMounts: directory.mounts,
-      network: await driver.prepare(plan, node),
+      network,
       cgroupParent,
       imageEnvironment: image.environment,
     }),
   );
-  const drained = drainOutput(await container.attachOutput());
+  reached(own, 'created');
+  const drained = drainOutput(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
   undo.defer(async () => {
     await container.stop(site.deadlines.stopSeconds);
     await Promise.race([drained, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
   });
-  followSuspension(container, undo);
+  reached(own, 'started');
+  undo.use(passOnSuspension(context, own, container));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
   await checkPlacement(running.pid, cgroupParent);
   await driver.attach(plan, node, running);
-  await report(own, { PHASE: 'discovering' });
+  reached(own, 'attached');
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
+  reached(own, 'called');
   const end = await Promise.race([
     converse(own, link, isolateAgent(image.environment).restored),
     endedEarly(own, ended),
   ]);
+  reached(own, 'over');
   if (end !== undefined) await publishEnd(own, end);
   await report(own, { PHASE: 'stopping' }).catch(() => undefined);
   // The agent ends by itself now; the stop on the undo stack is for one that does not.
@@ -108,14 +126,36 @@ async function leadNode(
   );
 }
 
-async function readPlan(store: Store, prefix: string, job: JobKey): Promise<JobPlan> {
-  const { plan, finish } = parseJobState(prefix, job, await store.read(controlRange(prefix, job)));
-  if (plan !== undefined && finish === 'running') return plan;
-  throw new JobError({
-    code: 'JOB_NOT_YOURS',
-    message: plan === undefined ? `There is no open job ${job}.` : `Job ${job} has ended already.`,
-    hint: 'run-node is called by hpc-submit-dockerjob on every host of a job.',
-  });
+/**
+ * The plan of the job, which may still be on its way: the launcher starts while the job is being opened. Undefined
+ * when this process is told to end before: the job was refused.
+ */
+async function awaitPlan(
+  site: SiteConfig,
+  store: Store,
+  followed: FollowedJob,
+  job: JobKey,
+  told: AbortSignal,
+): Promise<JobPlan | undefined> {
+  const late = new AbortController();
+  const deadline = async (): Promise<never> => {
+    await pause(site.deadlines.openSeconds * 1000, undefined, { signal: late.signal });
+    // Says so itself when it cannot be reached.
+    await store.read(jobRange(site.site.keyPrefix, job));
+    throw new JobError({
+      code: 'JOB_NOT_YOURS',
+      message: `There is no open job ${job}.`,
+      hint: 'run-node is called by hpc-submit-dockerjob on every host of a job.',
+    });
+  };
+  try {
+    return await Promise.race([followed.until((state) => state.plan), deadline()]);
+  } catch (error) {
+    if (told.aborted) return undefined;
+    throw error;
+  } finally {
+    late.abort();
+  }
 }
 
 async function findPlannedImage(context: HelperContext, own: OwnNode): Promise<ImageFacts> {
@@ -150,15 +190,11 @@ async function checkMountsHere(own: OwnNode): Promise<void> {
   }
 }
 
-async function findLoader(runtimeDirectory: string): Promise<string> {
-  const names = await readdir(`${runtimeDirectory}/lib`).catch(() => []);
-  const loader = names.find((name) => /^ld-linux.*\.so\.\d+$/.test(name));
-  if (loader !== undefined) return loader;
-  throw new JobError({
-    code: 'HOST_UNFIT',
-    message: `The runtime for containers is missing in ${runtimeDirectory}.`,
-    hint: 'An administrator runs hpc-dockerjob-setup on this host.',
-  });
+/** On the job's own standard error: whoever reads the output must know that it is not whole. */
+function tellOfGap({ node }: OwnNode): void {
+  process.stderr.write(
+    `hpc-submit-dockerjob: note: the Docker Engine on host ${node.host} was restarted; what the job wrote there meanwhile may be lost\n`,
+  );
 }
 
 async function drainOutput(output: ContainerOutput): Promise<void> {
@@ -222,9 +258,17 @@ async function reportTrouble(context: HelperContext, own: OwnNode, error: JobErr
 
 async function releaseAndReport(context: HelperContext, own: OwnNode): Promise<void> {
   const leftovers = await releaseHere(context, own.plan.job, { nodeIndex: own.node.index });
-  context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers });
-  if (leftovers.length === 0) await report(own, { PHASE: 'released' }).catch(() => undefined);
-  else process.stderr.write(`hpc-dockerjob-helper: left behind on ${own.node.host}: ${leftovers.join('; ')}\n`);
+  reached(own, 'released');
+  const stepTimesMs = Object.entries(own.stepTimesMs).map(([step, ms]) => `${step} ${ms}`);
+  context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });
+  if (leftovers.length === 0) {
+    // Not told: the trace stays, and by it the epilog or `reap` tells the store later.
+    const told = await report(own, { PHASE: 'released' }).then(
+      () => true,
+      () => false,
+    );
+    if (told) await forgetJobHere(own.plan.job);
+  } else process.stderr.write(`hpc-dockerjob-helper: left behind on ${own.node.host}: ${leftovers.join('; ')}\n`);
 }
 
 /** A scheduler's TERM, or a hang-up: the node ends and says so. */
@@ -243,14 +287,27 @@ function listenToSignals(undo: AsyncDisposableStack): AbortSignal {
   return controller.signal;
 }
 
-/** Suspension by the scheduler reaches this process, not the container: passed on as pause and unpause. */
-function followSuspension(container: Container, undo: AsyncDisposableStack): void {
-  const suspend = (): void => void container.pause().catch(() => undefined);
-  const resume = (): void => void container.unpause().catch(() => undefined);
-  process.on('SIGTSTP', suspend);
-  process.on('SIGCONT', resume);
-  undo.defer(() => {
-    process.removeListener('SIGTSTP', suspend);
-    process.removeListener('SIGCONT', resume);
-  });
+/**
+ * Suspension by the scheduler reaches this process, not the container: passed on as pause and unpause. Meanwhile PHASE
+ * hangs on no lease, since this process cannot renew one.
+ */
+function passOnSuspension(context: HelperContext, own: OwnNode, container: Container): Disposable {
+  const phase = (): NodePhase => {
+    if (own.life.lease === undefined) return 'suspended';
+    if ('start' in own.stepTimesMs) return 'running';
+    return 'ready' in own.stepTimesMs ? 'ready' : 'discovering';
+  };
+  const hold = async (): Promise<void> => await report(own, { PHASE: phase() });
+  return followSuspension(
+    {
+      suspend: async () => void (await Promise.all([container.pause(), own.life.suspend(hold)])),
+      resume: async () => void (await Promise.all([container.unpause(), own.life.resume(hold)])),
+    },
+    (error) =>
+      context.audit.record('suspension-failed', {
+        job: own.plan.job,
+        node: own.node.index,
+        message: asJobError(error).message,
+      }),
+  );
 }

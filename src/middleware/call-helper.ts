@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { JobError } from '../shared/errors.ts';
+import { asClause, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
 import { helperEventSchema } from '../shared/helper-events.ts';
 import type { JobRequest } from '../shared/job-request.ts';
@@ -50,21 +50,30 @@ export function openJob(request: JobRequest): HelperSession {
   };
 }
 
-interface HelperProcess extends PromiseLike<{ readonly stderr: unknown; readonly exitCode?: number | undefined }> {
+interface HelperEnd {
+  readonly stderr: unknown;
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+}
+
+interface HelperProcess extends PromiseLike<HelperEnd> {
   readonly stdout: NodeJS.ReadableStream;
 }
 
 async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
-  let isComplete = false;
+  let last: HelperEvent['event'] | undefined;
   for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
     const event = helperEventSchema.safeParse(parseJson(line));
     if (!event.success) throw unavailable(`it said "${line.slice(0, 200)}"`);
     yield event.data;
-    isComplete = event.data.event === 'released' || event.data.event === 'refused';
-    if (isComplete) return;
+    last = event.data.event;
+    if (last === 'released' || last === 'refused') return;
   }
-  const { stderr, exitCode } = await child;
-  throw unavailable(String(stderr).trim().split('\n').slice(-3).join(' ') || `it ended with status ${exitCode ?? '?'}`);
+  const { stderr, exitCode, signal } = await child;
+  const said = String(stderr).trim().split('\n').slice(-3).join(' ');
+  const ending =
+    said || (signal === undefined ? `it ended with status ${exitCode ?? '?'}` : `it was killed (${signal})`);
+  throw last === undefined ? unavailable(ending) : keeperDied(ending);
 }
 
 function parseJson(line: string): unknown {
@@ -75,10 +84,18 @@ function parseJson(line: string): unknown {
   }
 }
 
+function keeperDied(detail: string): JobError {
+  return new JobError({
+    code: 'HELPER_LOST',
+    message: `The helper that kept the job has died: ${asClause(detail)}.`,
+    hint: 'The hosts end the job by themselves when its lease has run out, and the epilogs remove what is left. Submit it again.',
+  });
+}
+
 function unavailable(detail: string): JobError {
   return new JobError({
     code: 'HELPER_UNAVAILABLE',
-    message: `The helper could not be used on this host: ${detail}.`,
+    message: `The helper could not be used on this host: ${asClause(detail)}.`,
     hint: 'Ask the administrators to run hpc-dockerjob-setup here (it installs the sudo rule).',
   });
 }

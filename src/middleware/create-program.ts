@@ -1,4 +1,5 @@
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
+import { bashCompletion } from './complete-shell.ts';
 import type { RequestOptions } from './read-request.ts';
 
 /** Options of a run as commander hands them over. */
@@ -22,7 +23,7 @@ export interface CliActions {
 
 const examples = `
 Examples:
-  The last lines of a batch script (sbatch, bsub):
+  The last lines of a batch script:
     export APPLICATION=openfoam:2.3.0
     export COMMAND="mpirun -hostfile system/machines simpleFoam -parallel"
     export JOBDIR=/scratch/case
@@ -79,6 +80,14 @@ export function createProgram(
     .description('say all that is wrong with a site.yaml')
     .argument('<file>')
     .action(async (file: string) => finish(await actions.checkConfig(file)));
+  program
+    .command('completion')
+    .description('print a completion script for your shell: source <(hpc-submit-dockerjob completion bash)')
+    .addArgument(new Argument('<shell>').choices(['bash']))
+    .action(() => {
+      program.configureOutput().writeOut?.(bashCompletion(program));
+      finish(0);
+    });
   return program;
 }
 

@@ -6,11 +6,22 @@ import { helperArgv } from './call-helper.ts';
 export interface Launched {
   /** Resolves with its exit status when it has ended; never rejects. */
   readonly ended: Promise<number>;
-  /** For the job's program; the launcher passes it on to every host. */
-  signal(signal: NodeJS.Signals): void;
+  /** The job is open: from now on what comes on standard error is the job's, and is shown. */
+  adopt(): void;
+  /** Resolves when it has ended, which is made sure of after a while: the job is over on all hosts that answered. */
+  finish(): Promise<void>;
+  /** The job was refused: ends the launcher, and with it what waits on the hosts; nothing of it is shown. */
+  abandon(): Promise<void>;
 }
 
-/** Starts `run-node` on every host by the scheduler's launcher; on a single host directly. Output is inherited untouched. */
+const abandonGraceMs = 5000;
+/** Output on its way through the launcher may take its time; a host that hangs must not hold the job for ever. */
+const finishGraceMs = 20_000;
+
+/**
+ * Starts `run-node` on every host by the scheduler's launcher; on a single host directly. It may be called before the
+ * job is open: the helpers on the hosts wait for the plan, and have started meanwhile. Output is passed on untouched.
+ */
 export function launchNodes(scheduler: Scheduler, allocation: Allocation): Launched {
   const argv = helperArgv('run-node', allocation.job);
   const launch =
@@ -20,13 +31,28 @@ export function launchNodes(scheduler: Scheduler, allocation: Allocation): Launc
   const child = execa(launch.file, [...launch.argv], {
     stdin: 'ignore',
     stdout: 'inherit',
-    stderr: 'inherit',
+    stderr: 'pipe',
+    buffer: false,
     env: launch.environment,
     reject: false,
     cleanup: false,
   });
+  const ended = child.then(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69));
+  const abandon = async (): Promise<void> => {
+    child.stderr.resume();
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), abandonGraceMs);
+    await ended;
+    clearTimeout(force);
+  };
   return {
-    ended: child.then(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69)),
-    signal: (signal) => void child.kill(signal),
+    ended,
+    adopt: () => void child.stderr.pipe(process.stderr, { end: false }),
+    finish: async () => {
+      const late = setTimeout(() => void abandon(), finishGraceMs);
+      await ended;
+      clearTimeout(late);
+    },
+    abandon,
   };
 }

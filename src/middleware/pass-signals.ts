@@ -6,6 +6,11 @@ export interface SignalTargets {
   readonly forward: (signal: NodeJS.Signals) => void;
 }
 
+/** From now on no signal that is meant for the command ends this program; before, during and after the job. */
+export function outliveCommandSignals(): void {
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
+}
+
 /** Passes signals on until disposed. The process itself goes on: it has to report how the job ended. */
 export function passSignals(targets: SignalTargets): Disposable {
   const routes: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [

@@ -3,6 +3,7 @@ import { JobError } from '../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 import { requestProtocol } from '../shared/job-request.ts';
+import type { HelperSession } from './call-helper.ts';
 import { openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
 import type { Launched } from './launch-nodes.ts';
@@ -30,23 +31,25 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   describeAllocation(input.progress, allocation);
   await checkWorkdir(input.request.workdir, input.uid);
   const helper = openJob(requestFor(allocation, input.request));
-  let launched: Launched | undefined;
+  // On several hosts the helpers start while the job is being opened; they wait for its plan.
+  let launched: Launched | undefined = allocation.hosts.length > 1 ? launch(input, allocation, helper) : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
   let end: JobEnd | undefined;
   let leftovers: readonly string[] = [];
   using _signals = passSignals({
     cancel: (signal) => helper.order({ order: 'cancel', signal }),
-    forward: (signal) => launched?.signal(signal),
+    forward: (signal) => helper.order({ order: 'signal', signal }),
   });
-  for await (const event of helper.events) {
+  for await (const event of endingWith(helper.events, () => launched?.abandon())) {
     input.progress.show(event);
     switch (event.event) {
       case 'refused':
+        await launched?.abandon();
         throw errorFrom(event);
       case 'opened':
         opened = event;
-        launched = launchNodes(input.scheduler, allocation);
-        void launched.ended.then((status) => helper.order({ order: 'launcher-ended', status, detail: '' }));
+        launched ??= launch(input, allocation, helper);
+        launched.adopt();
         break;
       case 'finished':
         ({ end } = event);
@@ -62,7 +65,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     }
   }
   // Its last output must be through before the job's status is known to the scheduler.
-  await launched?.ended;
+  await launched?.finish();
   if (opened === undefined || end === undefined)
     throw new JobError({ code: 'BUG', message: 'The helper ended the job without saying how.' });
   return {
@@ -73,6 +76,25 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     leftovers,
     phaseTimesMs: input.progress.phaseTimesMs,
   };
+}
+
+/** The helper's events; when it dies without a last word, `abandon` ends what is left of the job before the failure. */
+async function* endingWith(
+  events: AsyncIterable<HelperEvent>,
+  abandon: () => Promise<void> | undefined,
+): AsyncGenerator<HelperEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    await abandon();
+    throw error;
+  }
+}
+
+function launch(input: RunInput, allocation: Allocation, helper: HelperSession): Launched {
+  const launched = launchNodes(input.scheduler, allocation);
+  void launched.ended.then((status) => helper.order({ order: 'launcher-ended', status, detail: '' }));
+  return launched;
 }
 
 function describeAllocation(progress: Progress, { job, hosts }: Allocation): void {

@@ -4,11 +4,10 @@ import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { labels } from '../shared/labels.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../shared/subnet.ts';
 import type { HostCommands } from './host-commands.ts';
-import { findJobTable, installJobTable, jobLabel, removeJobTable } from './job-table.ts';
-
-const labels = { job: jobLabel, subnet: 'hpcdj.subnet' } as const;
+import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
 
 /** Names of the job's Docker network and of its bridge device, which has room for 15 characters. */
 export function bridgeNames(job: JobKey): { readonly network: string; readonly device: string } {
@@ -34,6 +33,7 @@ export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): N
       ...(await engine.findNetworks({ [labels.job]: job })).map(({ name }) => `Docker network ${name}`),
       ...(await findJobTable(commands, job)),
     ],
+    findJobs: () => findTabledJobs(commands),
   };
 }
 

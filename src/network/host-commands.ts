@@ -1,13 +1,19 @@
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
+import { z } from 'zod';
 import { JobError } from '../shared/errors.ts';
 
-/** Runs programs of the host that configure its network. */
+/** What the network drivers ask of the host: its programs that configure networks, and two facts. */
 export interface HostCommands {
   /** Standard output. Fails with `HOST_UNFIT` when the program is absent, fails or does not end in time. */
   run(name: string, argv: readonly string[], input?: string): Promise<string>;
+  /** A kernel setting by its sysctl name, trimmed. */
+  readSetting(name: string): Promise<string>;
+  /** Name of the interface that has this IPv4 address; undefined when it is not this host's. */
+  findInterface(address: string): Promise<string | undefined>;
 }
 
 export interface HostCommandOptions {
@@ -20,25 +26,56 @@ export interface HostCommandOptions {
 
 /** Programs out of the site's command path, without a shell and with nothing of the caller's environment. */
 export function hostCommands({ commandPath, timeoutMs = 10_000, enter = [] }: HostCommandOptions): HostCommands {
+  const commands = runCommands(commandPath, timeoutMs, enter);
+  // Facts of the namespace we are in come without starting a program: each start costs a large process dearly.
+  return enter.length === 0 ? { run: commands, ...ownFacts } : { run: commands, ...askedFacts(commands) };
+}
+
+type Run = HostCommands['run'];
+type Facts = Omit<HostCommands, 'run'>;
+
+const ownFacts: Facts = {
+  readSetting: async (name) => (await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')).trim(),
+  findInterface: (address) => {
+    const found = Object.entries(networkInterfaces()).find(([, own]) =>
+      own?.some((entry) => entry.address === address),
+    );
+    return Promise.resolve(found?.[0]);
+  },
+};
+
+const linksSchema = z.array(
+  z.object({ ifname: z.string(), addr_info: z.array(z.object({ local: z.string().optional() })) }),
+);
+
+function askedFacts(run: Run): Facts {
   return {
-    run: async (name, argv, input = '') => {
-      const file = await findProgram(name, commandPath);
-      const [first = file, ...rest] = [...enter, file, ...argv];
-      const result = await execa(first, rest, {
-        env: { PATH: commandPath, LC_ALL: 'C' },
-        extendEnv: false,
-        input,
-        timeout: timeoutMs,
-        killSignal: 'SIGKILL',
-        reject: false,
-      });
-      if (!result.failed) return result.stdout;
-      throw commandFailed(
-        name,
-        argv,
-        result.timedOut ? `no end within ${timeoutMs} ms` : result.stderr || (result.shortMessage ?? 'no reason given'),
-      );
+    readSetting: async (name) => (await run('sysctl', ['-n', name])).trim(),
+    findInterface: async (address) => {
+      const links = linksSchema.parse(JSON.parse(await run('ip', ['-json', '-4', 'address', 'show'])));
+      return links.find(({ addr_info }) => addr_info.some(({ local }) => local === address))?.ifname;
     },
+  };
+}
+
+function runCommands(commandPath: string, timeoutMs: number, enter: readonly string[]): Run {
+  return async (name, argv, input = '') => {
+    const file = await findProgram(name, commandPath);
+    const [first = file, ...rest] = [...enter, file, ...argv];
+    const result = await execa(first, rest, {
+      env: { PATH: commandPath, LC_ALL: 'C' },
+      extendEnv: false,
+      input,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      reject: false,
+    });
+    if (!result.failed) return result.stdout;
+    throw commandFailed(
+      name,
+      argv,
+      result.timedOut ? `no end within ${timeoutMs} ms` : result.stderr || (result.shortMessage ?? 'no reason given'),
+    );
   };
 }
 

@@ -1,6 +1,8 @@
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { parseJobKey } from '../shared/job-key.ts';
+import { labels } from '../shared/labels.ts';
 import type { HostCommands } from './host-commands.ts';
 
 /** Name of the job's nftables table on each of its hosts; everything in it goes away with it. */
@@ -15,9 +17,6 @@ export async function installJobTable(commands: HostCommands, job: JobKey, chain
   await commands.run('nft', ['-f', '-'], replacement);
 }
 
-/** Label of everything that belongs to a job. */
-export const jobLabel = 'hpcdj.job';
-
 /**
  * Removes the job's table; succeeds when there is none. Fails with `HOST_UNFIT` while a container of the job is on this
  * host: the filter must outlive it.
@@ -27,7 +26,7 @@ export async function removeJobTable(
   commands: HostCommands,
   job: JobKey,
 ): Promise<void> {
-  const [standing] = await engine.findContainers({ [jobLabel]: job });
+  const [standing] = await engine.findContainers({ [labels.job]: job });
   if (standing !== undefined) {
     throw new JobError({
       code: 'HOST_UNFIT',
@@ -36,6 +35,13 @@ export async function removeJobTable(
   }
   const name = jobTableName(job);
   await commands.run('nft', ['-f', '-'], `table inet ${name}\ndelete table inet ${name}\n`);
+}
+
+/** Every job that has a table on this host. */
+export async function findTabledJobs(commands: HostCommands): Promise<readonly JobKey[]> {
+  const tables = await commands.run('nft', ['list', 'tables', 'inet']);
+  const names = [...tables.matchAll(/^table inet hpcdj_([0-9_]+)$/gm)].map(([, name]) => parseJobKey(name ?? ''));
+  return names.filter((job) => job !== undefined);
 }
 
 /** The job's table by name; empty when there is none. */

@@ -4,29 +4,18 @@ import type { Tunnel } from './tunnel.ts';
 /** Name of the job's interface in every container. */
 export const containerInterface = 'eth0';
 
-/** Outer IPv4 and UDP headers, the VXLAN header and the inner Ethernet header. */
-export const vxlanOverheadBytes = 20 + 8 + 8 + 14;
-
 /**
- * Arguments of `ip` that make the link inside the container's namespace with its tunnel end in ours. So the host has
- * no bridge, no veth and no address on the job's network, and the kernel removes the link with the container.
+ * Arguments of `ip` that make the link inside the container's namespace with its tunnel end in ours, on the host's link
+ * `underlay`, from which it takes its MTU less the tunnel's 50 bytes. So the host has no bridge, no veth and no address
+ * on the job's network, and the kernel removes the link with the container.
  */
-export function describeLink(tunnel: Tunnel, networkNamespacePath: string, mtu: number): readonly string[] {
-  const { own, vni, port } = tunnel;
+export function describeLink(tunnel: Tunnel, networkNamespacePath: string, underlay: string): readonly string[] {
+  const { own, vni, port, mtu } = tunnel;
   return [
-    ...[
-      'link',
-      'add',
-      'name',
-      containerInterface,
-      'mtu',
-      String(mtu),
-      'address',
-      own.mac,
-      'netns',
-      networkNamespacePath,
-    ],
-    ...['type', 'vxlan', 'id', String(vni), 'dstport', String(port), 'local', own.hostAddress, 'nolearning'],
+    ...['link', 'add', 'name', containerInterface, ...(mtu === 0 ? [] : ['mtu', String(mtu)])],
+    ...['address', own.mac, 'netns', networkNamespacePath],
+    ...['type', 'vxlan', 'id', String(vni), 'dev', underlay, 'local', own.hostAddress],
+    ...['dstport', String(port), 'nolearning'],
     // The kernel takes the upper end as excluded.
     ...['srcport', String(sourcePorts.first), String(sourcePorts.last + 1)],
   ];

@@ -68,7 +68,10 @@ export interface ContainerSpec {
   readonly readOnlyRoot: boolean;
 }
 
-/** Streams of a container's standard output and error, already separated; both end when the container does. */
+/**
+ * Streams of a container's standard output and error, already separated; both end when the container does. They outlive
+ * a restart of the engine, but for what is written meanwhile.
+ */
 export interface ContainerOutput {
   readonly stdout: NodeJS.ReadableStream;
   readonly stderr: NodeJS.ReadableStream;
@@ -76,8 +79,8 @@ export interface ContainerOutput {
 
 export interface Container {
   readonly id: string;
-  /** To be called before `start`, or output is lost. */
-  attachOutput(): Promise<ContainerOutput>;
+  /** To be called before `start`, or output is lost. `onGap` is called when some was lost although the container goes on. */
+  attachOutput(onGap?: () => void): Promise<ContainerOutput>;
   /** Starts it and returns the pid of its first process on the host and its network namespace's path. */
   start(): Promise<{ readonly pid: number; readonly networkNamespacePath: string }>;
   /** Resolves when it has ended, however it was started; survives a dropped connection by asking again. */

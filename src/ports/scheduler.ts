@@ -61,6 +61,11 @@ export interface SchedulerAuthority {
   readonly name: string;
   /** The running job, or `JOB_NOT_YOURS`-free facts for the caller to compare; fails when the job is unknown or not running. */
   confirmJob(schedulerJobId: string): Promise<ConfirmedJob>;
+  /**
+   * True when nothing of the job can be left on any host by the scheduler's word: it is unknown, has ended everywhere, or
+   * waits to be started again. Fails with `SCHEDULER_UNREACHABLE`.
+   */
+  isOver(schedulerJobId: string): Promise<boolean>;
   /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
 }

@@ -38,8 +38,10 @@ export type StateOutcome<T> =
       readonly outage: JobError | undefined;
     };
 
-const shortestSpacingMs = 5;
+const shortestSpacingMs = 2;
 const longestSpacingMs = 2000;
+/** So few entries are read at no cost worth saving, and somebody waits for what they say. */
+const fewEntries = 256;
 /** Reading takes at most a quarter of the time. */
 const spacingPerReadTime = 3;
 const outagePauseMs = 500;
@@ -82,8 +84,7 @@ export async function awaitState<T>(
       }
       const value = judge(entries);
       if (value !== undefined) return { kind: 'reached', value };
-      const tookMs = performance.now() - startedAt;
-      await pause(Math.min(longestSpacingMs, Math.max(shortestSpacingMs, spacingPerReadTime * tookMs)), over);
+      await pause(spacingMs(entries.length, performance.now() - startedAt), over);
       await bell.wait(slowTimerMs, over);
     }
   } finally {
@@ -92,6 +93,11 @@ export async function awaitState<T>(
   }
   signal?.throwIfAborted();
   return { kind: 'timeout', entries, outage };
+}
+
+function spacingMs(entryCount: number, tookMs: number): number {
+  if (entryCount <= fewEntries) return shortestSpacingMs;
+  return Math.min(longestSpacingMs, Math.max(shortestSpacingMs, spacingPerReadTime * tookMs));
 }
 
 /** Remembers one ring until it is waited for. */

@@ -42,6 +42,7 @@ const statusByCode = {
   NODE_LATE: exitStatus.temporary,
   NODE_LOST: exitStatus.temporary,
   LEASE_LOST: exitStatus.temporary,
+  HELPER_LOST: exitStatus.temporary,
   IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,
   MOUNT_NOT_ALLOWED: exitStatus.refusedByPolicy,
   JOB_NOT_YOURS: exitStatus.refusedByPolicy,
@@ -103,6 +104,11 @@ export class JobError extends Error {
   toLine(): string {
     return [this.message, this.hint, `[${this.code}]`].filter(Boolean).join(' ');
   }
+}
+
+/** What went wrong as a part of a longer sentence: without the period at its end. */
+export function asClause(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.message : String(thrown)).trim().replace(/\.+$/, '');
 }
 
 /** Any thrown value as a `JobError`; what is not one already is a bug and keeps its cause. */

@@ -9,6 +9,7 @@ export const nodePhaseSchema = z.enum([
   'discovering',
   'ready',
   'running',
+  'suspended',
   'stopping',
   'released',
   'failed',

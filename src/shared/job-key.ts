@@ -36,6 +36,11 @@ export function nodeHostname(job: JobKey, index: number): string {
   return `${job.replace('_', '-')}-node-${index}`;
 }
 
+/** Name of a node that holds inside its own job only: `node-0`. */
+export function shortHostname(index: number): string {
+  return `node-${index}`;
+}
+
 /** Name of a node's container on its host; unique there, so it is also the lock against a double start. */
 export function containerName(job: JobKey, index: number): string {
   return `hpcdj-${nodeHostname(job, index)}`;

@@ -44,6 +44,35 @@ export async function confirmJob(squeue: string, schedulerJobId: string): Promis
   return readConfirmedJob(line);
 }
 
+/** In these states processes of the job may be on its hosts; COMPLETING among them: epilogs may be at work. */
+const presentStates: readonly string[] = [
+  ...liveStates,
+  'CONFIGURING',
+  'COMPLETING',
+  'STOPPED',
+  'STAGE_OUT',
+  'RESIZING',
+];
+
+/**
+ * True when slurmctld knows no such job (any more), or says that none of its processes can be on any host. Fails with
+ * `SCHEDULER_UNREACHABLE` when it does not answer within 10 seconds.
+ */
+export async function isJobOver(squeue: string, schedulerJobId: string): Promise<boolean> {
+  if (parseJobKey(schedulerJobId) === undefined || schedulerJobId.includes('_')) return false;
+  try {
+    const lines = (await askSqueue(squeue, schedulerJobId)).split('\n').filter((line) => line.trim() !== '');
+    const jobs = lines.map(readLine);
+    // Not to be found must not be mistaken for not to be read.
+    if (jobs.includes(undefined)) throw unreadable(lines);
+    const job = jobs.find((line) => line?.jobId === schedulerJobId);
+    return job === undefined || !presentStates.includes(job.state);
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'JOB_NOT_YOURS') return true;
+    throw error;
+  }
+}
+
 async function askSqueue(squeue: string, schedulerJobId: string): Promise<string> {
   const result = await execa(
     squeue,
@@ -111,10 +140,10 @@ function notARunningJob(schedulerJobId: string, reason: string): JobError {
   });
 }
 
-function unreadable(line: JobLine): JobError {
+function unreadable(line: unknown): JobError {
   return new JobError({
     code: 'SCHEDULER_UNREACHABLE',
-    message: `squeue gave an answer that cannot be read: ${JSON.stringify(line)}.`,
+    message: `squeue gave an answer that cannot be read: ${JSON.stringify(line).slice(0, 400)}.`,
     hint: 'Is this release of Slurm supported? Please report the line.',
   });
 }

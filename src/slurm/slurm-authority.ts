@@ -1,5 +1,5 @@
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
-import { confirmJob } from './confirm-job.ts';
+import { confirmJob, isJobOver } from './confirm-job.ts';
 import { findCommand } from './find-command.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 
@@ -13,6 +13,7 @@ export function slurmAuthority(options: SlurmAuthorityOptions): SchedulerAuthori
   return {
     name: 'slurm',
     confirmJob: async (schedulerJobId) => confirmJob(findCommand('squeue', options.commandPath), schedulerJobId),
+    isOver: async (schedulerJobId) => isJobOver(findCommand('squeue', options.commandPath), schedulerJobId),
     findJobCgroup,
   };
 }

@@ -86,3 +86,30 @@ test('ends both streams when the container is removed while it writes', async ()
   expect((await stdout).bytes).toBeGreaterThan(0);
   expect((await stderr).bytes).toBe(0);
 });
+
+test('goes on with the output after a restart of the engine, and says that some was lost', async () => {
+  await using restarted = await startDockerEngine({ settings: { 'live-restore': true } });
+  const other = connectEngine({ socketPath: restarted.socketPath });
+  const image = (await other.findImage(busyboxImage))?.id ?? '';
+  const script = 'i=0; while [ ! -e /data/stop ]; do i=$((i+1)); echo $i; sleep 0.1; done; echo end';
+  const flags = await mkdtemp(path.join(tmpdir(), 'hpcdj-test-'));
+  await chmod(flags, 0o755);
+  const mounts = [{ source: flags, target: '/data', readOnly: true }];
+  const container = await other.createContainer(shellContainer(image, script, { mounts }));
+  let gaps = 0;
+  const output = await container.attachOutput(() => (gaps += 1));
+  await container.start();
+  const all = text(output.stdout);
+  const errors = text(output.stderr);
+  await restarted.restart();
+  await sleep(3000);
+  await writeFile(path.join(flags, 'stop'), '');
+  expect((await container.waitForEnd(AbortSignal.timeout(20_000))).exitStatus).toBe(0);
+  const lines = (await all).trim().split('\n');
+  expect(await errors).toBe('');
+  expect(lines.at(-1)).toBe('end');
+  expect(Number(lines.at(-2))).toBeGreaterThan(20);
+  expect(gaps).toBe(1);
+  await container.remove();
+  await rm(flags, { recursive: true, force: true });
+});

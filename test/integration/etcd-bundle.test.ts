@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dropDockerSession } from '../../scripts/esbuild-drop-docker-session.ts';
+import { dropDockerExtras } from '../../scripts/esbuild-drop-docker-extras.ts';
 import { inlineEtcdProto } from '../../scripts/esbuild-inline-etcd-proto.ts';
 import { startEtcd } from '../support/etcd-server.ts';
 import type { EtcdServer } from '../support/etcd-server.ts';
@@ -53,7 +53,7 @@ describe('a bundle with the etcd adapter', () => {
       format: 'cjs',
       logLevel: 'error',
       external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-      plugins: [inlineEtcdProto(), dropDockerSession()],
+      plugins: [inlineEtcdProto(), dropDockerExtras()],
     });
     return outfile;
   };

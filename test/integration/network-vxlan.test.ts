@@ -177,11 +177,17 @@ describe('a host that is not fit', () => {
     await expect(drivers[2]!.prepare(plan, plan.nodes[0]!)).rejects.toMatchObject({ code: 'HOST_UNFIT' });
   });
 
-  test('gets no link while its filter is not in place', async () => {
+  test('gets no link when its filter cannot be put in place', async () => {
+    await lab.hosts[0]!.exec('sysctl', '-q', '-w', 'net.ipv4.ip_unprivileged_port_start=500');
     await expect(
       drivers[0]!.attach(plan, plan.nodes[0]!, { networkNamespacePath: containers[0]!.path }),
     ).rejects.toMatchObject({ code: 'HOST_UNFIT' });
     expect(await containers[0]!.exec('ip', '-oneline', 'link')).not.toContain('eth0');
+  });
+
+  test('gets its filter with its link, also from a process that prepared nothing', async () => {
+    await drivers[0]!.attach(plan, plan.nodes[0]!, { networkNamespacePath: containers[0]!.path });
+    expect(await drivers[0]!.findLeftovers(plan.job)).toEqual([`nftables table inet hpcdj_${plan.job}`]);
   });
 });
 

@@ -43,6 +43,19 @@ async function install(): Promise<void> {
   if (exitCode !== 0) throw new Error(stderr);
 }
 
+const runtimes = `${prefix}/lib/hpc-submit-dockerjob`;
+
+/** The directory that containers get now. */
+async function readRuntime(): Promise<string> {
+  return (await run('readlink', '-f', `${packageDirectory}/runtime`)).stdout;
+}
+
+/** Stands for a Docker Engine with one container that has this runtime mounted. */
+async function answerAsDocker(mounted: string): Promise<void> {
+  const script = `#!/bin/sh\n[ "$1" = ps ] && echo c1 || echo ${mounted}\n`;
+  await run('sh', '-c', 'printf %s "$1" >/usr/local/bin/docker && chmod 755 /usr/local/bin/docker', 'write', script);
+}
+
 const asUser = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'sudo', '-n', '--'] as const;
 
 describe('hpc-dockerjob-setup', () => {
@@ -65,12 +78,39 @@ describe('hpc-dockerjob-setup', () => {
     );
     expect((await run('stat', '-c', '%u %a', '/etc/sudoers.d/hpc-submit-dockerjob')).stdout).toBe('0 440');
 
-    const before = await run('stat', '-c', '%i', `${packageDirectory}/runtime`);
+    const before = await run('stat', '-L', '-c', '%i', `${packageDirectory}/runtime`);
     const again = await run(setup, '--unattended');
     expect(again.exitCode).toBe(0);
     expect(again.stdout).toContain('site.yaml (kept)');
-    expect((await run('stat', '-c', '%i', `${packageDirectory}/runtime`)).stdout).toBe(before.stdout);
+    expect((await run('stat', '-L', '-c', '%i', `${packageDirectory}/runtime`)).stdout).toBe(before.stdout);
+    expect(await readRuntime()).toMatch(
+      /^\/opt\/hpc-submit-dockerjob\/lib\/hpc-submit-dockerjob\/runtime-[0-9a-f]{16}$/,
+    );
     expect((await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc*')).stdout).toBe('/etc/sudoers.d/hpc-submit-dockerjob');
+  });
+
+  test('leaves the runtime of running containers alone when the package is replaced', async () => {
+    await install();
+    const versions = [await readRuntime()];
+    for (const version of ['two', 'three', 'four']) {
+      // As npm does it: the package goes as a whole, whatever is mounted out of it.
+      await run(
+        'sh',
+        '-c',
+        `rm -rf ${packageDirectory}/runtime && echo '// ${version}' >>${packageDirectory}/dist/agent.cjs`,
+      );
+      await answerAsDocker(versions[0]!);
+      await install();
+      versions.push(await readRuntime());
+    }
+    await run('rm', '/usr/local/bin/docker');
+    const [first, second, third, fourth] = versions;
+    const left = (await run('sh', '-c', `ls -d ${runtimes}/runtime-* | grep -v lock`)).stdout.split('\n');
+    expect(new Set(versions).size).toBe(4);
+    // One that a container has mounted, the one before, and the new one.
+    expect(left.toSorted()).toEqual([first, third, fourth].toSorted());
+    expect(left).not.toContain(second);
+    expect((await run('cat', `${first!}/agent.cjs`)).stdout).not.toContain('two');
   });
 
   test.for([
@@ -105,6 +145,15 @@ describe('hpc-dockerjob-setup', () => {
     const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
     expect(stderr).toMatch(/password is required|not allowed/);
+  });
+
+  test('starts the helper so that no signal opens a debugger', async () => {
+    await install();
+    const waiting = 'console.log("up"); setTimeout(() => console.log("still up"), 1500)';
+    const file = `${packageDirectory}/dist/helper.cjs`;
+    const script = `cp ${file} /opt/kept; echo '${waiting}' >${file}; ${helper} open-job 2>&1 & sleep 0.7; kill -USR1 $!; wait $!; cp /opt/kept ${file}`;
+    const { stdout } = await run('sh', '-c', script);
+    expect(stdout).toMatch(/^up\n(?:Starting inspector on \S+ failed: address not available\n)*still up$/);
   });
 
   test('gives the helper nothing of the caller’s environment', async () => {
@@ -174,6 +223,7 @@ describe('hpc-dockerjob-setup', () => {
     const left = await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc* /usr/local/bin/* /etc/hpc-submit-dockerjob/*');
     expect(left.stdout).toBe('/etc/hpc-submit-dockerjob/site.yaml');
     expect((await run('test', '-e', `${packageDirectory}/runtime`)).exitCode).toBe(1);
+    expect((await run('test', '-e', runtimes)).exitCode).toBe(1);
     expect((await run(setup, '--uninstall', '--unattended')).exitCode).toBe(0);
   });
 

@@ -27,6 +27,8 @@ export interface TestEngine extends AsyncDisposable {
     files: Readonly<Record<string, string>>,
     ...changes: readonly string[]
   ): Promise<string>;
+  /** Ends the engine and starts it again; containers go on with the setting `live-restore`. Returns when it answers. */
+  restart(): Promise<void>;
   /** Ends the engine with all its containers, mounts, cgroups and files. Repeat-safe. */
   stop(): Promise<void>;
 }
@@ -102,6 +104,17 @@ function describeEngine(directory: string, holder: ChildProcess): TestEngine {
     docker,
     importBusybox: (reference, ...changes) => importBusybox(docker, reference, {}, changes),
     importBusyboxWith: (reference, files, ...changes) => importBusybox(docker, reference, files, changes),
+    restart: async () => {
+      const log = path.join(directory, 'docker.log');
+      const before = await readFile(path.join(directory, 'docker.pid'), 'utf8');
+      holder.stdin?.write('restart\n');
+      const deadline = Date.now() + 30_000;
+      while ((await readFile(path.join(directory, 'docker.pid'), 'utf8').catch(() => before)) === before) {
+        if (Date.now() > deadline) throw new Error('The test’s dockerd did not start again.');
+        await sleep(50);
+      }
+      await awaitReady(describeEngine(directory, holder), holder, log);
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };

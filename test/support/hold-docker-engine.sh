@@ -17,12 +17,21 @@ echo $$ >"$own/$name/engine/cgroup.procs" || exit 1
 mount -t tmpfs tmpfs /run || exit 1
 ip link set lo up || exit 1
 
-dockerd --host "unix://$directory/docker.sock" --data-root "$directory/data" --exec-root "$directory/exec" \
-  --pidfile "$directory/docker.pid" --config-file "$directory/daemon.json" --cgroup-parent "/$name/containers" \
-  --shutdown-timeout 1 --userland-proxy=false </dev/null >"$directory/docker.log" 2>&1 &
-engine=$!
+start_engine() {
+  dockerd --host "unix://$directory/docker.sock" --data-root "$directory/data" --exec-root "$directory/exec" \
+    --pidfile "$directory/docker.pid" --config-file "$directory/daemon.json" --cgroup-parent "/$name/containers" \
+    --shutdown-timeout 1 --userland-proxy=false </dev/null >>"$directory/docker.log" 2>&1 &
+  engine=$!
+}
 
-read -r _ # until the holder closes it or is gone
+start_engine
+# Until the holder closes it or is gone; the one thing that it may say is "restart".
+while read -r _; do
+  kill -TERM $engine
+  wait $engine
+  sleep 1
+  start_engine
+done
 
 kill_all_below() {
   for pid in $(find "$own/$name/$1" -name cgroup.procs -exec cat {} + 2>/dev/null); do

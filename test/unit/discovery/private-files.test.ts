@@ -14,9 +14,9 @@ const roster = [0, 1].map((index) => ({
   hostPublicKey: `ssh-ed25519 H${index}`,
 }));
 
-test('known hosts name every node by address and name with the port', () => {
+test('known hosts name every node by address and names with the port', () => {
   expect(formatKnownHosts(roster, 2222)).toBe(
-    '[10.1.0.1]:2222,[772-node-0]:2222 ssh-ed25519 H0\n[10.1.0.2]:2222,[772-node-1]:2222 ssh-ed25519 H1\n',
+    '[10.1.0.1]:2222,[772-node-0]:2222,[node-0]:2222 ssh-ed25519 H0\n[10.1.0.2]:2222,[772-node-1]:2222,[node-1]:2222 ssh-ed25519 H1\n',
   );
 });
 

@@ -43,6 +43,13 @@ test('fails on a stream that it does not know', async () => {
   await Promise.all([expect(text(stdout)).rejects.toThrow('unknown stream 9'), expect(text(stderr)).rejects.toThrow()]);
 });
 
+test('goes on with the next source when one breaks inside a frame, and drops the broken frame', async () => {
+  const sources = [Readable.from([frame(1, 'after'), frame(2, 'wards')], { objectMode: false }), undefined];
+  const first = Readable.from([frame(1, 'before '), frame(1, 'lost').subarray(0, 9)], { objectMode: false });
+  const { stdout, stderr } = splitOutput(first, () => Promise.resolve(sources.shift()));
+  expect(await Promise.all([text(stdout), text(stderr)])).toEqual(['before lafter', 'wards']);
+});
+
 test('takes no more from the engine than a reader that stands still has room for', async () => {
   const source = new PassThrough();
   const { stdout, stderr } = splitOutput(source);

@@ -43,7 +43,7 @@ test('writes one neighbour and one forwarding entry per peer, and none for every
     'fdb replace 02:68:0a:80:04:03 dev eth0 dst 192.0.2.3 self permanent',
   ]);
   expect(describeForwarding(tunnel)).not.toContain('00:00:00:00:00:00');
-  expect(describeLink(tunnel, '/run/ns', 1450)).toContain('nolearning');
+  expect(describeLink(tunnel, '/run/ns', 'eth0')).toContain('nolearning');
 });
 
 test('lets nobody in when there is no peer', () => {

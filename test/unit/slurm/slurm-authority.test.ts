@@ -22,6 +22,43 @@ async function confirmWith(script: string, id = '12') {
 
 const printing = (...lines: string[]): string => `cat <<'END'\n${lines.join('\n')}\nEND`;
 
+async function askOver(script: string, id = '12') {
+  await writeFile(join(directory, 'squeue'), `#!/bin/sh\n${script}\n`);
+  await chmod(join(directory, 'squeue'), 0o755);
+  return slurmAuthority({ commandPath: directory }).isOver(id);
+}
+
+describe('isOver', () => {
+  it.each(['COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', 'PENDING', 'REQUEUED'])(
+    'is true when %s',
+    async (state) => {
+      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|1:00`))).toBe(true);
+    },
+  );
+
+  it.each(['RUNNING', 'SUSPENDED', 'COMPLETING', 'CONFIGURING', 'STOPPED', 'SIGNALING'])(
+    'is false while %s',
+    async (state) => {
+      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|1:00`))).toBe(false);
+    },
+  );
+
+  it.each([
+    ['slurmctld does not know it any more', "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"],
+    ['only other elements of its array are known', printing('5|13|12|5|RUNNING|n1|UNLIMITED')],
+    ['the answer is empty', 'true'],
+  ])('is true when %s', async (_, script) => {
+    expect(await askOver(script)).toBe(true);
+  });
+
+  it.each([
+    ['slurmctld is away', 'echo "Unable to contact slurm controller" >&2; exit 1'],
+    ['the answer cannot be read', 'echo "12 RUNNING"'],
+  ])('is not known when %s', async (_, script) => {
+    await expect(askOver(script)).rejects.toMatchObject({ code: 'SCHEDULER_UNREACHABLE' });
+  });
+});
+
 describe('confirmJob', () => {
   it.each([
     [

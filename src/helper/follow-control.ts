@@ -1,0 +1,76 @@
+import type { Store, StoreEntry } from '../ports/store.ts';
+import { awaitState } from '../shared/await-state.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import { controlRange } from '../shared/kvs-keys.ts';
+import type { JobState } from './job-state.ts';
+import { parseJobState } from './job-state.ts';
+
+/** A job's control keys, followed by one watch for as long as a node lives. */
+export interface FollowedJob {
+  /** What `judge` finds in the running job; undefined when the job is over before. Fails with the reason of `told`. */
+  until<T>(judge: (state: JobState) => T | undefined): Promise<T | undefined>;
+  /** Ends the watch; waits that are still open resolve to undefined. */
+  stop(): void;
+}
+
+interface Wait {
+  /** True when it is over. */
+  readonly look: (state: JobState) => boolean;
+  readonly end: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Follows the job: from its plan, which may still be on its way, to its end, which is FINISH=TRUE, or the loss of the
+ * lease and FINISH with it, or another run's plan. While the store is away it waits on: a running job needs no store.
+ */
+export function followControl(store: Store, prefix: string, job: JobKey, told: AbortSignal): FollowedJob {
+  const stopped = new AbortController();
+  const waits = new Set<Wait>();
+  let token: string | undefined;
+  let last: JobState | undefined;
+  let outcome: { readonly error?: unknown } | undefined;
+  const judge = (entries: readonly StoreEntry[]): true | undefined => {
+    const state = parseJobState(prefix, job, entries);
+    const runningToken = state.finish === 'running' ? state.plan?.token : undefined;
+    if (token !== undefined && runningToken !== token) return true;
+    // Over before we came: then FINISH is not FALSE any more, though the plan is still there.
+    if (runningToken === undefined) return state.plan === undefined ? undefined : true;
+    token = runningToken;
+    last = state;
+    for (const wait of waits) if (wait.look(state)) waits.delete(wait);
+    return undefined;
+  };
+  const finish = (result: { readonly error?: unknown }): void => {
+    outcome = result;
+    for (const wait of waits) {
+      if ('error' in result) wait.fail(result.error);
+      else wait.end();
+    }
+    waits.clear();
+  };
+  const signal = AbortSignal.any([told, stopped.signal]);
+  awaitState(store, controlRange(prefix, job), judge, { signal, tolerateOutage: true }).then(
+    () => finish({}),
+    (error: unknown) => finish(stopped.signal.aborted ? {} : { error: told.aborted ? told.reason : error }),
+  );
+  return {
+    until: async <T>(look: (state: JobState) => T | undefined): Promise<T | undefined> => {
+      if (outcome !== undefined && 'error' in outcome) throw outcome.error;
+      const now = outcome !== undefined || last === undefined ? undefined : look(last);
+      if (outcome !== undefined || now !== undefined) return now;
+      const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
+      waits.add({
+        look: (state) => {
+          const found = look(state);
+          if (found !== undefined) resolve(found);
+          return found !== undefined;
+        },
+        end: () => resolve(undefined),
+        fail: reject,
+      });
+      return await promise;
+    },
+    stop: () => stopped.abort(),
+  };
+}

@@ -1,0 +1,132 @@
+import type { Store } from '../ports/store.ts';
+import { asClause, JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import { parseJobKey } from '../shared/job-key.ts';
+import type { HeldSubnet } from './claim-subnet.ts';
+import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
+import { findAllJobsHere } from './find-jobs-here.ts';
+import type { JobState } from './job-state.ts';
+import type { HelperContext } from './open-context.ts';
+import { openSharedStore, openStoreOf } from './open-context.ts';
+import { findOwnNodeIfAny } from './own-node.ts';
+import { findUnreleased, removeKeys } from './release-keys.ts';
+import { readState, releaseNode } from './release-node.ts';
+
+export interface Reaped {
+  readonly released: readonly JobKey[];
+  /** What is still on this host of jobs that are over. */
+  readonly leftovers: readonly string[];
+  /** What was left alone although it may be over, and why. */
+  readonly notes: readonly string[];
+}
+
+/** A claim without a plan is of an `open-job` at work, or of one that died; none works as long as this. */
+const orphanAgeMs = 600_000;
+
+/**
+ * Finishes the release of jobs whose own programs, and epilogs, could not: of those with anything on this host, and of
+ * those whose keys are still in the store. Touches a job only when nobody keeps it (no FINISH=FALSE under a lease) and
+ * the scheduler says that it is over; the keys go when each of its nodes is released or never began. Repeat-safe, from
+ * any host at any time. Fails with `STORE_UNREACHABLE` when the site's store is away, after this host has been cleaned.
+ */
+export async function reapJobs(context: HelperContext): Promise<Reaped> {
+  if (context.caller.kind !== 'root') {
+    throw new JobError({
+      code: 'NOT_PERMITTED',
+      message: 'Only root may reap.',
+      hint: 'Use release-job for your own.',
+    });
+  }
+  const { jobs: here, unasked } = await findAllJobsHere(context);
+  const round = { context, here, released: [] as JobKey[], leftovers: [] as string[], notes: [...unasked] };
+  for (const [job, schedulerJobId] of here) await attempt(round, job, () => reapHere(round, job, schedulerJobId));
+  if (context.site.etcd.endpoints.length > 0) {
+    await using undo = new AsyncDisposableStack();
+    const store = await openSharedStore(context.site);
+    undo.defer(async () => await store.close());
+    const { keyPrefix } = context.site.site;
+    for (const held of await readSubnetClaims(store, keyPrefix)) {
+      const job = parseJobKey(held.claim.job);
+      if (job !== undefined) await attempt(round, job, () => reapKeys(round, store, job, held));
+    }
+  }
+  const { leftovers, notes } = round;
+  const released = [...new Set(round.released)];
+  context.audit.record('reaped', { released, leftovers, notes });
+  return { released, leftovers, notes };
+}
+
+interface Round {
+  readonly context: HelperContext;
+  readonly here: ReadonlyMap<JobKey, string | undefined>;
+  readonly released: JobKey[];
+  readonly leftovers: string[];
+  readonly notes: string[];
+}
+
+/** One job that cannot be judged does not keep the others from being released. */
+async function attempt(round: Round, job: JobKey, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    round.notes.push(`job ${job} is left alone: ${asClause(error)}`);
+  }
+}
+
+/** A job with something on this host. */
+async function reapHere(round: Round, job: JobKey, schedulerJobId: string | undefined): Promise<void> {
+  const { context } = round;
+  const state = await readStateIfPossible(context, job);
+  if (state?.finish === 'running') return;
+  const id = state?.plan?.schedulerJobId ?? schedulerJobId;
+  if (id === undefined) {
+    round.notes.push(
+      `job ${job} is left alone: the scheduler's id of it is not known. If it is over: release-node ${job}`,
+    );
+    return;
+  }
+  if (!(await context.authority.isOver(id))) return;
+  const { leftovers, untold } = await releaseNode(context, job);
+  round.leftovers.push(...leftovers);
+  if (untold !== undefined) round.notes.push(untold);
+  if (leftovers.length === 0 && untold === undefined) round.released.push(job);
+}
+
+/** Undefined when the store is away: for what is on this host the scheduler's word is enough. */
+async function readStateIfPossible(context: HelperContext, job: JobKey): Promise<JobState | undefined> {
+  try {
+    await using undo = new AsyncDisposableStack();
+    const store = await openStoreOf(context.site, job);
+    undo.defer(async () => await store.close());
+    return await readState(context, store, job);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A job that has a subnet in the store: each has one from before its plan until after its last key. */
+async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubnet): Promise<void> {
+  const { context } = round;
+  const state = await readState(context, store, job);
+  const { plan } = state;
+  if (plan?.token !== held.claim.token) {
+    // No plan of this claim: its network was never made, or is gone from every host.
+    if (Date.now() - Date.parse(held.claim.since) > orphanAgeMs) await freeHeld(store, held);
+    return;
+  }
+  const own = findOwnNodeIfAny(plan);
+  const isHere = round.here.has(job);
+  // While it runs only the keeper's own host asks the scheduler, and only when nothing of the job is there any more.
+  if (state.finish === 'running' && (own?.index !== 0 || isHere)) return;
+  if (!(await context.authority.isOver(plan.schedulerJobId))) return;
+  if (state.finish === 'running') {
+    round.notes.push(`job ${job} is open in the store although its scheduler says that it is over: release-job ${job}`);
+    return;
+  }
+  // This host has nothing of it any more (or `reapHere` has named it): say so for it, it may have failed meanwhile.
+  if (own !== undefined && !isHere) await releaseNode(context, job);
+  const after = await readState(context, store, job);
+  if (after.plan?.token === plan.token && findUnreleased(plan, after, after.finish !== 'running').length === 0)
+    await removeKeys(store, context.site.site.keyPrefix, plan);
+  if ((await readState(context, store, job)).plan === undefined) round.released.push(job);
+}

@@ -1,0 +1,10 @@
+/** Paths inside a container. One directory holds all that we bring; an image that has it is refused by nobody: it is hidden. */
+export const containerPaths = {
+  /** Read-only: bin/node, lib/, agent programs. */
+  runtime: '/.hpcdj/runtime',
+  /** Read-only directory that holds the helper's socket. */
+  socket: '/.hpcdj/helper/agent.sock',
+  socketDirectory: '/.hpcdj/helper',
+  /** tmpfs of the user: keys, ssh files, shims, host files. Private keys never touch a disk. */
+  private: '/.hpcdj/private',
+} as const;

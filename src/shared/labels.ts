@@ -1,0 +1,10 @@
+/** Labels by which every container and network of ours is found again; `job` alone identifies the job. */
+export const labels = {
+  job: 'hpcdj.job',
+  node: 'hpcdj.node',
+  uid: 'hpcdj.uid',
+  token: 'hpcdj.token',
+  schedulerJob: 'hpcdj.scheduler-job',
+  cgroup: 'hpcdj.cgroup-parent',
+  subnet: 'hpcdj.subnet',
+} as const;

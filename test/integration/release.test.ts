@@ -1,0 +1,303 @@
+import { access, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseSite } from '../../src/config/parse-site.ts';
+import { connectEngine } from '../../src/docker/connect-engine.ts';
+import { connectEtcd } from '../../src/etcd/connect-etcd.ts';
+import { findJobsHere } from '../../src/helper/find-jobs-here.ts';
+import type { HelperContext } from '../../src/helper/open-context.ts';
+import { reapJobs } from '../../src/helper/reap-jobs.ts';
+import { releaseNode } from '../../src/helper/release-node.ts';
+import { createNodeRunDirectory, jobRunDirectory } from '../../src/helper/run-directory.ts';
+import { hostCommands } from '../../src/network/host-commands.ts';
+import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
+import { networkDriver } from '../../src/network/network-driver.ts';
+import type { Store } from '../../src/ports/store.ts';
+import { requireJobKey } from '../../src/shared/job-key.ts';
+import type { JobKey } from '../../src/shared/job-key.ts';
+import type { JobPlan } from '../../src/shared/job-plan.ts';
+import { jobPlanSchema } from '../../src/shared/job-plan.ts';
+import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/shared/kvs-keys.ts';
+import { labels } from '../../src/shared/labels.ts';
+import { shellContainer } from '../support/container-spec.ts';
+import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
+import type { TestEngine } from '../support/docker-engine.ts';
+import { startEtcd } from '../support/etcd-server.ts';
+import type { EtcdServer } from '../support/etcd-server.ts';
+import { makePlan } from '../support/make-plan.ts';
+
+// Run directories are made in their real place, below ids that no scheduler gives.
+const firstId = 900_000_000_000 + process.pid * 1000;
+const commandPath = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+let docker: TestEngine;
+let etcd: EtcdServer;
+let store: Store;
+let directory: string;
+let context: HelperContext;
+let audited: string[];
+let live: Set<string>;
+let count = 0;
+const undo = new AsyncDisposableStack();
+
+beforeAll(async () => {
+  [docker, etcd] = await Promise.all([startDockerEngine(), startEtcd()]);
+  undo.use(docker);
+  undo.use(etcd);
+  directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-test-'));
+  undo.defer(async () => await rm(directory, { recursive: true }));
+  for (const name of ['ca', 'cert', 'key'] as const)
+    await writeFile(path.join(directory, `${name}.pem`), etcd.identity[name]);
+  store = connectEtcd({ ...etcd.identity, endpoints: [etcd.endpoint], callTimeoutMs: 1000 });
+  undo.defer(async () => await store.close());
+});
+afterAll(async () => {
+  await undo.disposeAsync();
+  await rmdir('/run/hpc-dockerjob').catch(() => undefined); // somebody else's jobs are in it
+});
+
+beforeEach(() => {
+  audited = [];
+  live = new Set();
+  context = contextWith(docker.socketPath);
+});
+
+afterEach(async () => {
+  await store.commit({ deletes: [{ start: '/', end: '0' }] });
+  for (let made = 0; made <= count; made += 1)
+    for (const suffix of ['', '_3'])
+      await rm(`/run/hpc-dockerjob/${firstId + made}${suffix}`, { recursive: true, force: true });
+});
+
+function contextWith(socketPath: string): HelperContext {
+  const site = parseSite(`version: 1
+etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: ${directory}/cert.pem, keyFile: ${directory}/key.pem, callTimeoutMs: 300}
+`);
+  const engine = connectEngine({ socketPath, callTimeoutMs: 5000 });
+  const unused = (): never => {
+    throw new Error('not part of a release');
+  };
+  return {
+    site,
+    caller: { kind: 'root' },
+    engine,
+    authority: {
+      name: 'slurm',
+      confirmJob: unused,
+      findJobCgroup: unused,
+      isOver: (id) => Promise.resolve(!live.has(id)),
+    },
+    audit: {
+      record: (event, facts) => void audited.push(JSON.stringify({ event, ...facts })),
+      flush: () => Promise.resolve(),
+    },
+    findRuntime: unused,
+    network: (name) => networkDriver(name, { engine, commandPath, enter: enterHost() }),
+    reserveHostSubnet: unused,
+  };
+}
+
+function enterHost(): readonly string[] {
+  return ['/usr/bin/nsenter', '--target', String(docker.pid), '--net', '--mount', '--'];
+}
+
+const commands = () => hostCommands({ commandPath, enter: enterHost() });
+
+/** A plan of a job of this host and another one; with its keys in the store as `finish` says. */
+async function openJobOfTwo({
+  isElement = false,
+  finish = 'TRUE',
+}: { readonly isElement?: boolean; readonly finish?: 'TRUE' | 'FALSE' | 'absent' } = {}): Promise<JobPlan> {
+  count += 1;
+  const id = String(firstId + count);
+  const job = isElement ? `${firstId}_3` : id;
+  const plan = jobPlanSchema.parse({ ...makePlan({ hosts: [hostname(), 'elsewhere'] }), job, schedulerJobId: id });
+  const claim = { job, token: plan.token, since: new Date().toISOString(), index: 1 };
+  await store.commit({
+    puts: [
+      { key: jobFieldKey('', plan.job, 'PLAN'), value: JSON.stringify(plan) },
+      { key: subnetKey('', plan.network.cidr), value: JSON.stringify(claim) },
+      ...(finish === 'absent' ? [] : [{ key: jobFieldKey('', plan.job, 'FINISH'), value: finish }]),
+    ],
+  });
+  return plan;
+}
+
+async function setPhase(plan: JobPlan, index: number, phase: string): Promise<void> {
+  await store.commit({ puts: [{ key: nodeFieldKey('', plan.job, index, 'PHASE'), value: phase }] });
+}
+
+/** All that a job has on a host: run directory, packet filter, running container. */
+async function occupyHost(plan: JobPlan): Promise<void> {
+  await createNodeRunDirectory(plan, plan.nodes[0]!);
+  await installJobTable(commands(), plan.job, 'chain input { type filter hook input priority raw; }');
+  const image = (await context.engine.findImage(busyboxImage))?.id ?? '';
+  const own = { [labels.job]: plan.job, [labels.schedulerJob]: plan.schedulerJobId, [labels.uid]: '2001' };
+  const container = await context.engine.createContainer(shellContainer(image, 'sleep 600', { labels: own }));
+  await container.start();
+}
+
+async function findHere(job: JobKey): Promise<readonly string[]> {
+  const containers = await context.engine.findContainers({ [labels.job]: job });
+  const hasDirectory = await access(jobRunDirectory(job)).then(
+    () => ['run directory'],
+    () => [],
+  );
+  return [...containers.map(() => 'container'), ...(await findJobTable(commands(), job)), ...hasDirectory];
+}
+
+async function keysOf(job: JobKey): Promise<number> {
+  return (await store.read(jobRange('', job))).length + (await store.read(subnetsRange(''))).length;
+}
+
+describe('release-node', () => {
+  test('ends with a clean host and a warning when etcd is away, and keeps the trace for later', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    await etcd.kill();
+    try {
+      const { leftovers, untold } = await releaseNode(context, plan.job);
+      expect(leftovers).toEqual([]);
+      expect(untold).toMatch(/^keys of job \d+: Could not reach the key-value store: .*[^.]$/);
+      expect(await findHere(plan.job)).toEqual(['run directory']);
+      expect(audited.at(-1)).toContain('Could not reach the key-value store');
+    } finally {
+      await etcd.start();
+    }
+    // The next epilog, or reap, tells it.
+    expect(await releaseNode(context, plan.job)).toEqual({ leftovers: [], untold: undefined });
+    expect(await findHere(plan.job)).toEqual([]);
+    expect(await keysOf(plan.job)).toBe(0);
+  });
+
+  test('finds an element of an array by the scheduler’s own id', async () => {
+    const plan = await openJobOfTwo({ isElement: true });
+    await createNodeRunDirectory(plan, plan.nodes[0]!);
+    await installJobTable(commands(), plan.job, '');
+    expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
+    expect(await findJobsHere(context, String(firstId))).toEqual([]);
+    await releaseNode(context, plan.job);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('finds a job of which only the packet filter is left', async () => {
+    const plan = await openJobOfTwo();
+    await installJobTable(commands(), plan.job, '');
+    expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
+    await releaseNode(context, plan.job);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('has nothing to do for a job without any trace here, though neither etcd nor dockerd answers', async () => {
+    await etcd.kill();
+    try {
+      const blind = contextWith('/run/no-such-engine.sock');
+      expect(await findJobsHere(blind, String(firstId + 999))).toEqual([]);
+    } finally {
+      await etcd.start();
+    }
+  });
+
+  test('is the host’s fault when dockerd is away although the job was here', async () => {
+    const plan = await openJobOfTwo();
+    await createNodeRunDirectory(plan, plan.nodes[0]!);
+    const blind = contextWith('/run/no-such-engine.sock');
+    await expect(findJobsHere(blind, plan.schedulerJobId)).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+  });
+
+  test('leaves the keys to the host that is not released yet', async () => {
+    const plan = await openJobOfTwo();
+    await setPhase(plan, 1, 'running');
+    await releaseNode(context, plan.job);
+    expect(await keysOf(plan.job)).toBeGreaterThan(0);
+  });
+});
+
+describe('reap', () => {
+  test('finishes what all epilogs had to leave during an outage', async () => {
+    const plan = await openJobOfTwo({ finish: 'absent' });
+    await setPhase(plan, 0, 'running');
+    await setPhase(plan, 1, 'running');
+    await occupyHost(plan);
+    await etcd.kill();
+    await releaseNode(context, plan.job).finally(async () => await etcd.start());
+    expect(await reapJobs(context)).toMatchObject({ released: [plan.job], leftovers: [], notes: [] });
+    expect(await findHere(plan.job)).toEqual([]);
+    expect(await keysOf(plan.job)).toBeGreaterThan(0); // elsewhere has not said anything yet
+    await setPhase(plan, 1, 'released');
+    expect(await reapJobs(context)).toMatchObject({ released: [plan.job] });
+    expect(await keysOf(plan.job)).toBe(0);
+    expect(await reapJobs(context)).toEqual({ released: [], leftovers: [], notes: [] });
+  });
+
+  test('takes the keys of a job whose other node never began', async () => {
+    const plan = await openJobOfTwo({ finish: 'absent' });
+    await setPhase(plan, 0, 'released');
+    await reapJobs(context);
+    expect(await keysOf(plan.job)).toBe(0);
+  });
+
+  test('says for a host that was started anew that nothing is on it', async () => {
+    const plan = await openJobOfTwo({ finish: 'absent' });
+    await setPhase(plan, 0, 'running');
+    await setPhase(plan, 1, 'released');
+    await reapJobs(context);
+    expect(await keysOf(plan.job)).toBe(0);
+  });
+
+  test.for([
+    ['that somebody keeps', 'FALSE', false],
+    ['that the scheduler knows as running, its lease lost', 'absent', true],
+    ['that is ending', 'TRUE', true],
+  ] as const)('leaves a job alone %s', async ([, finish, isLive]) => {
+    const plan = await openJobOfTwo({ finish });
+    await setPhase(plan, 0, 'running');
+    await occupyHost(plan);
+    if (isLive) live.add(plan.schedulerJobId);
+    const keys = await keysOf(plan.job);
+    expect(await reapJobs(context)).toMatchObject({ released: [], leftovers: [] });
+    expect(await keysOf(plan.job)).toBe(keys);
+    expect(await findHere(plan.job)).toContain('container');
+    await context.engine.removeContainer((await context.engine.findContainers({ [labels.job]: plan.job }))[0]!.id);
+    await releaseNode(context, plan.job);
+  });
+
+  test('cleans this host of a job that is over even when etcd is away, then says so', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    await etcd.kill();
+    try {
+      await expect(reapJobs(context)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+      expect(await findHere(plan.job)).toEqual(['run directory']);
+    } finally {
+      await etcd.start();
+    }
+  });
+
+  test.for([
+    [20, false],
+    [5, true],
+  ] as const)('treats a claim of %i minutes without a plan: stays = %s', async ([minutes, stays]) => {
+    const job = requireJobKey(String(firstId + 500));
+    const since = new Date(Date.now() - minutes * 60_000).toISOString();
+    const value = JSON.stringify({ job, token: 'f'.repeat(32), since, index: 1 });
+    await store.commit({ puts: [{ key: subnetKey('', '10.128.9.0/24'), value }] });
+    await reapJobs(context);
+    expect((await keysOf(job)) > 0).toBe(stays);
+  });
+
+  test('names a job that is open under no lease although it is over', async () => {
+    const plan = await openJobOfTwo({ finish: 'FALSE' });
+    const { notes } = await reapJobs(context);
+    expect(notes).toEqual([expect.stringContaining(`release-job ${plan.job}`)]);
+    live.add(plan.schedulerJobId);
+    expect((await reapJobs(context)).notes).toEqual([]);
+  });
+
+  test('is for root alone', async () => {
+    await expect(reapJobs({ ...context, caller: { kind: 'user', uid: 2001 } })).rejects.toMatchObject({
+      code: 'NOT_PERMITTED',
+    });
+  });
+});
