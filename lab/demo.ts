@@ -59,9 +59,7 @@ function lastIteration(output: string): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
-  });
+  const { values } = readOptions();
   if (values.help) {
     say('npm run demo [-- --keep]\n\n  --keep   leave the cluster up afterwards, and say what to try with it');
     return;
@@ -84,6 +82,16 @@ async function main(): Promise<void> {
     }
   }
   say(`\nDone in ${((performance.now() - startedAt) / 1000).toFixed(0)} s.`);
+}
+
+function readOptions(): { values: { keep: boolean; help: boolean } } {
+  try {
+    return parseArgs({
+      options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    });
+  } catch (error) {
+    throw new LabError(`${error instanceof Error ? error.message : String(error)}. See npm run demo -- --help`);
+  }
 }
 
 function tryNext(): string {

@@ -1,5 +1,6 @@
 import './shared/configure-zod.ts';
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { createProgram } from './middleware/create-program.ts';
 import type { CliActions } from './middleware/create-program.ts';
 import { outcomeJson, refusalJson } from './middleware/outcome.ts';
@@ -8,7 +9,7 @@ import { readRequest } from './middleware/read-request.ts';
 import { runJob } from './middleware/run-job.ts';
 import { showProgress } from './middleware/show-progress.ts';
 import { findScheduler } from './main.ts';
-import { asJobError, exitStatus } from './shared/errors.ts';
+import { asClause, asJobError, exitStatus, JobError } from './shared/errors.ts';
 import { CommanderError } from 'commander';
 
 /** argv -> request, outcome -> standard output and exit status. The only place of this program that exits. */
@@ -16,6 +17,7 @@ const startedAtMs = performance.now() - process.uptime() * 1000;
 
 const actions: CliActions = {
   run: async (options, command) => {
+    checkOutcomeFile(options.json);
     const progress = showProgress(
       { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY },
       { isQuiet: options.quiet === true, startedAtMs },
@@ -59,11 +61,36 @@ const actions: CliActions = {
   },
 };
 
-/** `--json` prints the outcome as the last line of standard output, `--json=FILE` writes it to a file. */
+/** Fails with `USAGE` when the outcome could not be written: better before the job than after it. */
+function checkOutcomeFile(json: string | boolean | undefined): void {
+  if (typeof json !== 'string') return;
+  try {
+    accessSync(existsSync(json) ? json : dirname(json), constants.W_OK);
+    if (json !== '') return;
+  } catch {
+    // Told below.
+  }
+  throw new JobError({
+    code: 'USAGE',
+    message: `--json=${json}: no file can be written there.`,
+    hint: 'Name a file in a directory that exists and that you may write to.',
+  });
+}
+
+/**
+ * `--json` prints the outcome as the last line of standard output, `--json=FILE` writes it to a file. The status is the
+ * job's, also when that fails.
+ */
 function writeOutcome(json: string | boolean | undefined, text: string): void {
   if (json === undefined || json === false) return;
   if (json === true) process.stdout.write(`${text}\n`);
-  else writeFileSync(json, `${text}\n`);
+  else {
+    try {
+      writeFileSync(json, `${text}\n`);
+    } catch (error) {
+      process.stderr.write(`hpc-submit-dockerjob: The outcome could not be written: ${asClause(error)}.\n`);
+    }
+  }
 }
 
 async function main(argv: readonly string[]): Promise<number> {

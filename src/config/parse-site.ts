@@ -71,10 +71,16 @@ function fillEmptySections(value: unknown, path: SitePath = []): unknown {
  */
 function parseSoundPart(value: unknown, problems: readonly SiteProblem[]): SiteConfig | undefined {
   const copy: unknown = structuredClone(value);
-  // Items of a list last to first: taking one away moves those behind it.
-  for (const { path } of problems.toReversed()) takeAway(copy, path);
-  const parsed = siteSchema.safeParse(typeof copy === 'object' && copy !== null ? { ...copy, version: 1 } : copy);
-  return parsed.success ? parsed.data : undefined;
+  let paths = problems.map(({ path }) => path);
+  // Taking a faulty key away may leave its section without a required one: then that goes in the next round.
+  for (let round = 0; round < 4; round += 1) {
+    // Items of a list last to first: taking one away moves those behind it.
+    for (const path of paths.toReversed()) takeAway(copy, path);
+    const parsed = siteSchema.safeParse(typeof copy === 'object' && copy !== null ? { ...copy, version: 1 } : copy);
+    if (parsed.success) return parsed.data;
+    paths = parsed.error.issues.flatMap((issue) => describeIssue(issue, copy)).map(({ path }) => path);
+  }
+  return undefined;
 }
 
 /** Takes the value away; where it is missing although it is required, what should hold it goes. */

@@ -47,7 +47,11 @@ export function startCommand(command: JobCommand, environment: Readonly<Record<s
 // Like a shell: the user looks for this line where the command's own output is.
 function explainFailedStart(file: string, error: NodeJS.ErrnoException): number {
   const isMissing = error.code === 'ENOENT' || error.code === 'ENOTDIR';
-  const reason = isMissing ? 'not found in the image (or its interpreter is not)' : error.message;
+  const reason = isMissing
+    ? 'not found in the image (or its interpreter is not)'
+    : error.code === 'EACCES'
+      ? 'it is not executable, or you may not read it'
+      : error.message;
   process.stderr.write(`hpc-submit-dockerjob: cannot run ${JSON.stringify(file)}: ${reason}.\n`);
   return isMissing ? 127 : 126;
 }

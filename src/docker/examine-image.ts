@@ -85,9 +85,9 @@ async function findWayInto(
     if (part === '..') resolved = resolved.slice(0, Math.max(0, resolved.lastIndexOf('/')));
     if (part === '.' || part === '..') continue;
     resolved = `${resolved}/${part}`;
-    // The image's own content is hidden there; without a link this is a place of the site's own choice.
-    if (isForeign(resolved) && links === 0) return undefined;
-    if (isForeign(resolved)) return `its ${place} leads into ${resolved}, which is mounted from outside`;
+    if (isForeign(resolved) && links > 0) return `its ${place} leads into ${resolved}, which is mounted from outside`;
+    // Below a mount, by the site's own choice: the image's content is hidden there.
+    if (isForeign(resolved) && resolved !== place) return undefined;
     const target = await files.readLink(resolved);
     if (target === undefined) continue;
     if (++links > maxLinks) return `its ${place} leads through too many links`;

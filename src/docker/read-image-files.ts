@@ -1,5 +1,4 @@
 import { buffer } from 'node:stream/consumers';
-import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import { JobError } from '../shared/errors.ts';
@@ -35,7 +34,7 @@ export function openImageFiles(client: EngineClient, container: Docker.Container
     readText: async (path) => {
       const own = await lookAt(path);
       // The engine has followed all of the link.
-      const end = own?.linkTarget ? own.linkTarget : path;
+      const end = own !== undefined && own.linkTarget !== '' ? own.linkTarget : path;
       const stat = end === path ? own : await lookAt(end);
       if (stat === undefined) return undefined;
       if (stat.mode >= directoryBit || stat.size > maxBytes) throw unusable(path, 'is no file of a usual size');
@@ -56,7 +55,7 @@ async function readStat(client: EngineClient, container: Docker.Container, path:
     client,
     'look into the image',
     (abortSignal) => container.infoArchive({ path, abortSignal }) as Promise<NodeJS.ReadableStream>,
-    { meaning: { 404: () => undefined } },
+    { meaning: { 404: () => undefined, 500: refusePath(path) } },
   );
   if (answer === undefined) return undefined;
   answer.resume();
@@ -67,14 +66,13 @@ async function readStat(client: EngineClient, container: Docker.Container, path:
 
 async function readArchive(client: EngineClient, container: Docker.Container, path: string): Promise<Buffer> {
   return await callEngine(client, 'look into the image', async (abortSignal) => {
-    const stream = await container.getArchive({ path, abortSignal });
-    return await buffer(stream as Readable);
+    return await buffer(await container.getArchive({ path, abortSignal }));
   });
 }
 
 /** The one entry of a tar archive; further headers that say more of it come before. */
 function readEntry(archive: Buffer, path: string): { readonly link: string; readonly content: Buffer } {
-  for (let at = 0; at + blockBytes <= archive.length; ) {
+  for (let at = 0; at + blockBytes <= archive.length;) {
     const field = (start: number, length: number): string =>
       archive.toString('latin1', at + start, at + start + length).replace(/\0.*$/s, '');
     const size = Number.parseInt(field(124, 12).trim() || '0', 8);
@@ -87,6 +85,13 @@ function readEntry(archive: Buffer, path: string): { readonly link: string; read
     at += blockBytes + Math.ceil(size / blockBytes) * blockBytes;
   }
   throw unusable(path, 'is neither a file nor a link that can be read');
+}
+
+/** A request for the head of an answer brings no words; links in a circle are what ends so. */
+function refusePath(path: string): () => never {
+  return () => {
+    throw unusable(path, 'cannot be looked at (links in a circle?)');
+  };
 }
 
 function unusable(path: string, reason: string): JobError {

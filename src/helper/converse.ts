@@ -107,6 +107,10 @@ async function serveCommand(link: AgentLink, isMaster: boolean, nodeCount: numbe
   }
 }
 
+/** More remarks of one node than this are no help to anybody, and would fill memory when nobody reads them. */
+const mostNotes = 100;
+const noteCounts = new WeakMap<AgentLink, number>();
+
 async function nextMessage(link: AgentLink): Promise<AgentMessage> {
   for (;;) {
     const message = await link.receive();
@@ -114,7 +118,9 @@ async function nextMessage(link: AgentLink): Promise<AgentMessage> {
     if (message === undefined) return await new Promise<never>(() => undefined);
     if (message.type === 'failed') throw new JobError({ code: message.code, message: plain(message.message) });
     if (message.type !== 'note') return message;
-    process.stderr.write(`hpc-submit-dockerjob: note: ${plain(message.message)}\n`);
+    const noteCount = (noteCounts.get(link) ?? 0) + 1;
+    noteCounts.set(link, noteCount);
+    if (noteCount <= mostNotes) process.stderr.write(`hpc-submit-dockerjob: note: ${plain(message.message)}\n`);
   }
 }
 

@@ -63,7 +63,7 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
 
 /** Variables by which an image could change how our own agent is loaded. The command gets them back. */
 const loaderVariables =
-  /^(?:LD_[A-Z_]+|NODE_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF|SSL_CERT_FILE|SSL_CERT_DIR|UV_THREADPOOL_SIZE)$/;
+  /^(?:LD_\w+|NODE_\w+|MALLOC_\w+|GLIBC_TUNABLES|GCONV_PATH|OPENSSL_\w+|SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|UV_\w+)$/;
 
 /** Splits off what must not reach the agent: emptied in the container, to be restored for the command. */
 export function isolateAgent(imageEnvironment: readonly string[]): {

@@ -3,6 +3,8 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
+import type { JobKey } from '../shared/job-key.ts';
+import type { HelperContext } from './open-context.ts';
 
 /**
  * The job's cgroup, in which this very process runs: the kernel's word that the caller is inside the job on this
@@ -26,6 +28,21 @@ export async function requireJobCgroup(
         : `This process is part of job ${found.schedulerJobId}, not of job ${expected.job}.`,
     hint: 'Call hpc-submit-dockerjob in the batch script of that job. (Administrators: ProctrackType=proctrack/cgroup, or scheduler.requireJobCgroup: false.)',
   });
+}
+
+/**
+ * Fails with `JOB_NOT_YOURS` when a user's call comes from within no job of that user, or of another name: to be asked
+ * before anything is waited for, since processes of root's count for none of a user's limits. Says nothing of owners.
+ */
+export async function refuseOutsiders(
+  { site, authority, caller }: Pick<HelperContext, 'site' | 'authority' | 'caller'>,
+  job: JobKey,
+): Promise<void> {
+  if (caller.kind === 'root' || !site.scheduler.requireJobCgroup) return;
+  const found = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
+  // The key of an array's element does not tell the scheduler's id.
+  const schedulerJobId = job.includes('_') ? (found?.schedulerJobId ?? '') : job;
+  await requireJobCgroup(site, authority, { schedulerJobId, uid: caller.uid, job });
 }
 
 /**

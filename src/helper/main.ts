@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
 import { requireJobKey } from '../shared/job-key.ts';
+import { toJsonLine } from '../shared/json-line.ts';
 import { controlJob } from './control-job.ts';
 import { findJobsHere } from './find-jobs-here.ts';
 import { identifyCaller } from './identify-caller.ts';
@@ -35,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       'check, claim and keep a job; the request comes on standard input, events go to standard output as JSON lines',
     )
     .action(async () => {
-      const emit = (event: HelperEvent): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+      const emit = (event: HelperEvent): void => void process.stdout.write(toJsonLine(event));
       process.stdout.on('error', () => undefined); // the middleware has died; its end of the input says so too
       try {
         await openJob(await context(), process.stdin, emit);

@@ -13,7 +13,7 @@ import type { JobPlan } from '../shared/job-plan.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 import { jobRequestSchema } from '../shared/job-request.ts';
 import { controlRange, jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
-import { hostCapacity, subnetAt, subnetCount, subnetIndex } from '../shared/subnet.ts';
+import { subnetAt, subnetCount, subnetIndex } from '../shared/subnet.ts';
 import type { ClaimedSubnet } from './claim-subnet.ts';
 import { claimSubnet, freeSubnet } from './claim-subnet.ts';
 import { decidePlan, makeToken, resolveHosts } from './decide-plan.ts';
@@ -261,14 +261,6 @@ async function claim(
   claims: AsyncDisposableStack,
 ): Promise<ClaimedSubnet> {
   const { network, site } = context.site;
-  const capacity = hostCapacity(network.prefixLength);
-  if (request.hosts.length > capacity) {
-    throw new JobError({
-      code: 'ALLOCATION_INVALID',
-      message: `A job's network has room for ${capacity} hosts at this site; this job has ${request.hosts.length}.`,
-      hint: 'Ask the administrators to lower network.prefixLength in site.yaml.',
-    });
-  }
   const { pool, prefixLength } = network;
   if (driver === 'bridge') {
     const count = subnetCount(pool, prefixLength);

@@ -59,6 +59,8 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     if (!hasRequest) {
       hasRequest = true;
       clearTimeout(timer);
+      // Bytes that are no text have become three each: the plan made of them would not fit into the store.
+      if (Buffer.byteLength(line) > maxRequestBytes) refuse('The request is longer than 1 MiB.');
       request.resolve(line);
       return;
     }
@@ -114,7 +116,11 @@ function cancelledBy(signal: string): JobError {
 }
 
 function launcherError(status: number, detail: string): JobError {
-  const said = detail.trim().replaceAll(/\s+/g, ' ').slice(-1000);
+  // A user's words, which end in REASON: no control characters reach an operator's terminal.
+  const said = detail
+    .replaceAll(/[\p{C}\s]+/gu, ' ')
+    .trim()
+    .slice(-1000);
   return new JobError({
     code: 'LAUNCHER_FAILED',
     message: `The scheduler's launcher ended with status ${status} before the job did${said === '' ? '' : `: ${said}`}.`,

@@ -18,7 +18,7 @@ import { endJob } from './end-job.ts';
 import { examineImage } from './examine-image.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
-import { checkPlacement, findCgroupParent, requireJobCgroup } from './find-job-cgroup.ts';
+import { checkPlacement, findCgroupParent, refuseOutsiders, requireJobCgroup } from './find-job-cgroup.ts';
 import { followSuspension } from './follow-suspension.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
@@ -37,6 +37,7 @@ import { serveAgent } from './serve-agent.ts';
  */
 export async function runNode(context: HelperContext, job: JobKey): Promise<void> {
   const { site } = context;
+  await refuseOutsiders(context, job);
   await using undo = new AsyncDisposableStack();
   const told = listenToSignals(undo);
   const store = await openStoreOf(site, job);

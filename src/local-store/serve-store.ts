@@ -148,7 +148,7 @@ async function removeDeadSocket(socketPath: string): Promise<void> {
   }
   throw new JobError({
     code: 'JOB_BUSY',
-    message: `Another keeper of this job serves ${socketPath}.`,
-    hint: 'Wait until it has ended, or release the job.',
+    message: 'Another hpc-submit-dockerjob is running in this job.',
+    hint: 'One call at a time: wait until it has ended. If none runs, an administrator can call release-job.',
   });
 }

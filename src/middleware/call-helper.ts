@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { asClause, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
 import { helperEventSchema } from '../shared/helper-events.ts';
+import { toJsonLine } from '../shared/json-line.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 
 /** The running `open-job`: its events, and the orders that it takes. Closing its input releases the job. */
@@ -41,11 +42,11 @@ export function openJob(request: JobRequest): HelperSession {
     detached: false,
   });
   child.stdin.on('error', () => undefined); // it has ended: its events say why
-  child.stdin.write(`${JSON.stringify(request)}\n`);
+  child.stdin.write(toJsonLine(request));
   return {
     events: readEvents(child),
     order: (order) => {
-      if (child.stdin.writable) child.stdin.write(`${JSON.stringify(order)}\n`);
+      if (child.stdin.writable) child.stdin.write(toJsonLine(order));
     },
   };
 }

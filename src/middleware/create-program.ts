@@ -1,4 +1,6 @@
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { JobError } from '../shared/errors.ts';
+import { findNearestName } from '../shared/nearest-name.ts';
 import { bashCompletion } from './complete-shell.ts';
 import type { RequestOptions } from './read-request.ts';
 
@@ -51,9 +53,11 @@ export function createProgram(
     )
     .version(process.env['HPCDJ_VERSION'] ?? 'development')
     .exitOverride()
-    .showHelpAfterError('(hpc-submit-dockerjob --help shows all options and examples)')
+    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .addHelpText('after', examples)
-    .enablePositionalOptions();
+    .enablePositionalOptions()
+    .passThroughOptions()
+    .helpCommand(true);
   addRequestOptions(program)
     .addOption(
       new Option(
@@ -62,17 +66,26 @@ export function createProgram(
       ),
     )
     .option('--quiet', 'no progress lines on standard error')
-    .allowExcessArguments(false)
-    .action(async (options: RunOptions) => finish(await actions.run(options, command)));
-  addRequestOptions(
+    .allowExcessArguments()
+    .action(async (options: RunOptions) => {
+      refuseWords(program, 'hpc-submit-dockerjob');
+      finish(await actions.run(options, command));
+    });
+  const explain = addRequestOptions(
     program
       .command('explain')
       .description('say what the site would make of this request, and by which rule; starts nothing'),
-  )
+  );
+  explain
     .option('--config <file>', 'policy to judge by (default: the one of this site)')
-    .option('--hosts <n>', 'number of hosts (default: of the job we are in, else 1)', Number)
+    .option('--hosts <n>', 'number of hosts (default: of the job we are in, else 1)', toHostCount)
     .usage('[options] [-- command [argument…]]')
-    .action(async (options: ExplainOptions) => finish(await actions.explain(options, command)));
+    .passThroughOptions()
+    .allowExcessArguments()
+    .action(async (options: ExplainOptions) => {
+      refuseWords(explain, 'hpc-submit-dockerjob explain');
+      finish(await actions.explain(options, command));
+    });
   program
     .command('config')
     .description('work with site.yaml')
@@ -89,6 +102,38 @@ export function createProgram(
       finish(0);
     });
   return program;
+}
+
+/** A fault that the parser found, as every other error is told: one line with a stable name. */
+function usageLine(text: string): string {
+  const fault = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll('\n', ' ');
+  return `hpc-submit-dockerjob: ${fault} See hpc-submit-dockerjob --help. [USAGE]\n`;
+}
+
+/** Words where none are expected: most often the command without its `--`. Fails with `USAGE`. */
+function refuseWords(called: Command, call: string): void {
+  const [word] = called.args;
+  if (word === undefined) return;
+  const verb = findNearestName(
+    word,
+    called.commands.map((known) => known.name()),
+  );
+  throw new JobError({
+    code: 'USAGE',
+    message: `"${word.slice(0, 60)}" is neither an option nor a verb.`,
+    hint:
+      verb === undefined
+        ? `The command stands after --, like this: ${call} --image app:1 -- mpirun my-solver.`
+        : `Did you mean "${verb}"? A command stands after --.`,
+  });
+}
+
+function toHostCount(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('A number from 1 is expected.');
+  return Number(text);
 }
 
 function addRequestOptions(command: Command): Command {

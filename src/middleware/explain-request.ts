@@ -1,10 +1,15 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
 import { expandHostList } from '../shared/host-list.ts';
+import { asClause } from '../shared/errors.ts';
+import { checkWorkdir } from './check-workdir.ts';
 import type { ExplainOptions } from './create-program.ts';
 import { readRequest } from './read-request.ts';
 
-/** What the policy would make of the request, a line per rule. Fails as the run itself would; starts nothing. */
+/**
+ * What the policy would make of the request, a line per rule. Fails where the policy refuses it; starts nothing. A workdir
+ * that this host does not have is only noted: the policy may be asked on another host than the job's.
+ */
 export async function explainRequest(
   options: ExplainOptions,
   command: readonly string[],
@@ -15,7 +20,8 @@ export async function explainRequest(
   const request = readRequest(options, command, environment, cwd);
   const hostCount = options.hosts ?? countHosts(environment);
   const decision = decideRequest(site, { ...request, hostCount });
-  const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.join(' ');
+  const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.map(quoteWord).join(' ');
+  const workdirFault = await checkWorkdir(request.workdir, process.getuid?.() ?? -1).then(() => undefined, asClause);
   return [
     ...decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided}   [site.yaml ${rule}]`),
     ...Object.entries(decision.environment).map(
@@ -25,9 +31,15 @@ export async function explainRequest(
       ? []
       : [`host file: ${decision.hostfile} below the workdir   [site.yaml applications.*.hostfile]`]),
     `command: ${shown}   [${request.command.kind === 'shell' ? "by the image's /bin/sh" : 'directly, no shell'}]`,
-    'Nothing was started.',
+    ...(workdirFault === undefined ? [] : [`attention: ${workdirFault}   [as seen on this host]`]),
+    'Nothing was started. Whether the image is on the hosts shows when the job runs.',
     '',
   ].join('\n');
+}
+
+/** As one would have to write it for a shell: so one sees where a word ends. */
+function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function countHosts(environment: NodeJS.ProcessEnv): number {

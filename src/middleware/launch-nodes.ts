@@ -8,14 +8,17 @@ export interface Launched {
   readonly ended: Promise<number>;
   /** The job is open: from now on what comes on standard error is the job's, and is shown. */
   adopt(): void;
-  /** Resolves when it has ended, which is made sure of after a while: the job is over on all hosts that answered. */
-  finish(): Promise<void>;
+  /**
+   * Resolves when it has ended. Where every host is done it only has output to deliver, and is given all the time that
+   * the reader takes; else it is ended after a while.
+   */
+  finish(isEveryHostDone: boolean): Promise<void>;
   /** The job was refused: ends the launcher, and with it what waits on the hosts; nothing of it is shown. */
   abandon(): Promise<void>;
 }
 
 const abandonGraceMs = 5000;
-/** Output on its way through the launcher may take its time; a host that hangs must not hold the job for ever. */
+/** A host that hangs must not hold the job for ever. */
 const finishGraceMs = 20_000;
 
 /**
@@ -45,8 +48,8 @@ export function launchNodes(scheduler: Scheduler, allocation: Allocation): Launc
   return {
     ended,
     adopt: () => void child.stderr.pipe(process.stderr, { end: false }),
-    finish: async () => {
-      const late = setTimeout(() => void abandon(), finishGraceMs);
+    finish: async (isEveryHostDone) => {
+      const late = isEveryHostDone ? undefined : setTimeout(() => void abandon(), finishGraceMs);
       await ended;
       clearTimeout(late);
     },

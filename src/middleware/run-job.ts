@@ -36,8 +36,13 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
   let end: JobEnd | undefined;
   let leftovers: readonly string[] = [];
+  let isReleased = false;
   using _signals = passSignals({
-    cancel: (signal) => helper.order({ order: 'cancel', signal }),
+    cancel: (signal) => {
+      helper.order({ order: 'cancel', signal });
+      // Nothing is left to be cancelled but the delivery of output to a reader who stands still.
+      if (isReleased) void launched?.abandon();
+    },
     forward: (signal) => helper.order({ order: 'signal', signal }),
   });
   for await (const event of endingWith(helper.events, () => launched?.abandon())) {
@@ -56,6 +61,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         break;
       case 'released':
         ({ leftovers } = event);
+        isReleased = true;
         break;
       case 'node':
       case 'note':
@@ -65,7 +71,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     }
   }
   // Its last output must be through before the job's status is known to the scheduler.
-  await launched?.finish();
+  await launched?.finish(leftovers.length === 0);
   if (opened === undefined || end === undefined)
     throw new JobError({ code: 'BUG', message: 'The helper ended the job without saying how.' });
   return {

@@ -63,7 +63,10 @@ export function showProgress(
           reached('gathered', `gathered  every container runs; addresses and keys are exchanged`);
           break;
         case 'ready':
-          reached('ready', `ready     ${nodeCount} of ${nodeCount} nodes can reach each other; the command starts`);
+          reached(
+            'ready',
+            `ready     ${nodeCount > 1 ? `${nodeCount} of ${nodeCount} nodes can reach each other; ` : ''}the command starts`,
+          );
           break;
         case 'note':
           say(`note      ${event.message}`);

@@ -3,6 +3,7 @@ import { JobError } from '../shared/errors.ts';
 import { matchesImagePattern, parseImagePattern } from '../shared/image-pattern.ts';
 import { formatImageReference, parseImageReference } from '../shared/image-reference.ts';
 import { findNearestName } from '../shared/nearest-name.ts';
+import { hostCapacity } from '../shared/subnet.ts';
 
 /** The parts of a request on which the site's policy has a say. */
 export interface RequestToDecide {
@@ -43,6 +44,7 @@ export interface Decision {
 export function decideRequest(site: SiteConfig, request: RequestToDecide): Decision {
   const application = decideApplication(site, request);
   const image = decideImage(site, request, application);
+  refuseTooManyHosts(site, request.hostCount);
   const driver = decideDriver(site, request.hostCount, application);
   const mounts = decideMounts(site, request, application);
   const workdir = decideWorkdir(request.workdir, mounts);
@@ -123,6 +125,16 @@ function decideImage(
     reference: formatImageReference(reference),
     rule: { subject: `image ${request.image}`, decision: 'allowed', rule: `images.allowed "${pattern}"` },
   };
+}
+
+function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {
+  const capacity = hostCapacity(site.network.prefixLength);
+  if (hostCount <= capacity) return;
+  throw new JobError({
+    code: 'ALLOCATION_INVALID',
+    message: `A job's network has room for ${capacity} hosts at this site; this job has ${hostCount}.`,
+    hint: 'Ask for fewer hosts, or ask the administrators to lower network.prefixLength in site.yaml.',
+  });
 }
 
 function decideDriver(

@@ -17,7 +17,7 @@ const plainText = (maxLength: number): z.ZodString =>
   z
     .string()
     .max(maxLength)
-    .regex(/^[^\u0000-\u001f\u007f]*$/u, 'must not hold control characters');
+    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not hold control characters');
 
 const noNul = (maxLength: number): z.ZodString =>
   z
@@ -47,7 +47,7 @@ export const environmentSchema = z.record(
 );
 
 export const absolutePathSchema = plainText(4096).regex(
-  /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$))/u,
+  /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$))/su,
   'must be an absolute path without . and ..',
 );
 

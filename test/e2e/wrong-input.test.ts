@@ -64,6 +64,8 @@ const calls: readonly (readonly [name: string, script: string, status: number, .
   ['without a command', withImage, 65, '[COMMAND_EMPTY]'],
   ['with an empty command after --', `${withImage} -- ''`, 65, '[COMMAND_EMPTY]'],
   ['with an unknown option', `${call} --privileged -- true`, 64, '--privileged'],
+  ['without -- before the command', `${withImage} mpirun -np 2 true`, 64, '[USAGE]', 'stands after --'],
+  ['with no place for the outcome', `${withImage} --json=/nowhere/x -- true`, 64, '[USAGE]', '/nowhere/x'],
   ['outside of a job', `env -u SLURM_JOB_ID -u SLURM_JOBID ${withImage} -- true`, 64, '[NOT_IN_A_JOB]'],
   [
     "with another user's job id",

@@ -5,11 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { parseSite } from '../../src/config/parse-site.ts';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { connectEtcd } from '../../src/etcd/connect-etcd.ts';
+import { controlJob } from '../../src/helper/control-job.ts';
 import { findJobsHere } from '../../src/helper/find-jobs-here.ts';
 import type { HelperContext } from '../../src/helper/open-context.ts';
 import { reapJobs } from '../../src/helper/reap-jobs.ts';
 import { releaseNode } from '../../src/helper/release-node.ts';
-import { createNodeRunDirectory, jobRunDirectory } from '../../src/helper/run-directory.ts';
+import { createNodeRunDirectory, isKeptHere, jobRunDirectory, markKeptHere } from '../../src/helper/run-directory.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
 import { networkDriver } from '../../src/network/network-driver.ts';
@@ -211,6 +212,54 @@ describe('release-node', () => {
     await setPhase(plan, 1, 'running');
     await releaseNode(context, plan.job);
     expect(await keysOf(plan.job)).toBeGreaterThan(0);
+  });
+});
+
+describe('release-node of a user', () => {
+  const asUser = (uid: number): HelperContext => ({ ...context, caller: { kind: 'user', uid } });
+
+  test('takes away what is his', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    await releaseNode(asUser(plan.user.uid), plan.job);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('leaves alone what is another user’s', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    const before = await findHere(plan.job);
+    const bob = asUser(plan.user.uid + 1);
+    await expect(releaseNode(bob, plan.job)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+    await expect(controlJob(bob, plan.job, 'stop')).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+    expect(await findHere(plan.job)).toEqual(before);
+    await releaseNode(context, plan.job);
+  });
+
+  test('leaves alone a job that is being opened, of which nothing says yet whose it is', async () => {
+    const plan = await openJobOfTwo();
+    await store.commit({ deletes: [jobRange('', plan.job)] });
+    await createNodeRunDirectory(plan, plan.nodes[0]!);
+    await markKeptHere(plan.job);
+    await installJobTable(commands(), plan.job, '');
+    const before = await findHere(plan.job);
+    expect(await releaseNode(asUser(plan.user.uid + 1), plan.job)).toEqual({ leftovers: [], untold: undefined });
+    expect(await findHere(plan.job)).toEqual(before);
+    expect(await isKeptHere(plan.job)).toBe(true);
+    await releaseNode(context, plan.job);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('is refused when nobody can say whose the job is', async () => {
+    const plan = await openJobOfTwo();
+    await createNodeRunDirectory(plan, plan.nodes[0]!);
+    await etcd.kill();
+    try {
+      await expect(releaseNode(asUser(plan.user.uid), plan.job)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    } finally {
+      await etcd.start();
+    }
+    expect(await findHere(plan.job)).toEqual(['run directory']);
   });
 });
 

@@ -57,6 +57,7 @@ describe('decideRequest', () => {
   });
 
   it.each<[string, Partial<RequestToDecide>, string, RegExp]>([
+    ['more hosts than a subnet holds', { hostCount: 254 }, 'ALLOCATION_INVALID', /room for 253 hosts/],
     ['no image', { image: undefined }, 'IMAGE_MISSING_IN_REQUEST', /neither APPLICATION/],
     ['an image that is not allowed', { image: 'evil/x:1' }, 'IMAGE_NOT_ALLOWED', /lab\/\*/],
     [

@@ -1,0 +1,92 @@
+/** A hostile user, a hostile image: what was found to work once, and must not again. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import { execOnHost } from '../../lab/exec-on-host.ts';
+import { productRoot } from '../../lab/layout.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { findLastingLeftovers, inMpi, tryAs } from '../support/e2e-jobs.ts';
+import { e2eLab, runBatch } from '../support/e2e-lab.ts';
+
+const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await e2eLab();
+});
+
+afterAll(async () => {
+  await mustRun(lab, 'node1', ['sh', '-c', 'docker image rm lab/hostile:1 2>/dev/null; :']);
+  expect(await findLastingLeftovers(lab)).toEqual([]);
+});
+
+async function buildHostile(commands: string): Promise<void> {
+  const recipe = `FROM lab/mpi:1\nRUN ["/bin/sh", "-c", ${JSON.stringify(commands)}]\n`;
+  const argv = [
+    'env',
+    'DOCKER_BUILDKIT=0',
+    'docker',
+    'build',
+    '--quiet',
+    '--network=none',
+    '--tag',
+    'lab/hostile:1',
+    '-',
+  ];
+  await mustRun(lab, 'node1', argv, recipe);
+}
+
+const onNode1 = ['-N1', '-n1', '--nodelist=node1'];
+
+describe('a hostile image', () => {
+  it('does not start when it would bring its user into a group of another user', async () => {
+    await buildHostile('echo cfd:x:2002: >/etc/group; echo 2100:x:2002: >>/etc/group');
+    const job = await runBatch(lab, 'hpc-submit-dockerjob --image lab/hostile:1 -- id', { sbatch: onNode1 });
+    expect(job.exitCode).toBe('65:0');
+    expect(job.stderr).toContain('/etc/group calls gid "2002" by the number 2100');
+    expect(job.stdout).toBe('');
+  });
+
+  it('has nothing made by root in the directory of another user', async () => {
+    await buildHostile('ln -s /scratch/bob/made-by-root /.hpcdj');
+    const job = await runBatch(lab, 'hpc-submit-dockerjob --image lab/hostile:1 -- id', { sbatch: onNode1 });
+    expect(job.exitCode).toBe('65:0');
+    expect(job.stderr).toContain('leads into /scratch, which is mounted from outside');
+    expect(await mustRun(lab, 'node1', ['ls', '/scratch/bob'])).not.toContain('made-by-root');
+  });
+});
+
+describe('a reader that stands still', () => {
+  it('gets all of the output when it goes on, long after the command', async () => {
+    const script = `${inMpi} sh -c 'head -c 3000000 /dev/zero' | (sleep 24; wc -c); exit \${PIPESTATUS[0]}`;
+    const job = await runBatch(lab, script, { sbatch: ['-N2', '-n2'] });
+    expect([job.exitCode, job.stdout.trim()]).toEqual(['0:0', '3000000']);
+  });
+});
+
+describe('a user at the sudo rule', () => {
+  it('does not choose the directory of the helper, nor its limits', async () => {
+    const call =
+      'mkdir -p /tmp/gone && cd /tmp/gone && rmdir /tmp/gone && ulimit -S -f 0 && ulimit -S -n 64 && ulimit -S -t 5';
+    const script = `setpriv --reuid alice --regid alice --init-groups bash -c '${call}; sleep 4 | sudo -n ${helper} open-job' >/dev/null 2>&1 &
+      sleep 2; pid=$(pgrep -n -f 'helper.cjs open-job'); readlink /proc/$pid/cwd; cat /proc/$pid/limits; wait`;
+    const seen = await mustRun(lab, 'node1', ['bash', '-c', script]);
+    expect(seen.split('\n')[0]).toBe('/');
+    expect(seen).toMatch(/^Max file size +unlimited/m);
+    expect(seen).toMatch(/^Max cpu time +unlimited/m);
+    expect(Number(/^Max open files +(\d+)/m.exec(seen)?.[1])).toBeGreaterThan(1000);
+    expect(seen).toMatch(/^Max core file size +0 /m);
+  });
+
+  it('is refused at once outside of a job, and makes no process of root wait', async () => {
+    const startedAt = performance.now();
+    const { exitCode, text } = await tryAs(lab, 'node1', 'alice', 'sudo', '-n', helper, 'run-node', '99999999');
+    expect([exitCode, text]).toEqual([77, expect.stringContaining('[JOB_NOT_YOURS]')]);
+    expect(performance.now() - startedAt).toBeLessThan(8000);
+  });
+
+  it('finds no port of ours on a host', async () => {
+    const { stdout } = await execOnHost(lab, 'node1', { argv: ['ss', '-lntuHp'] });
+    expect(stdout.split('\n').filter((line) => /node|helper|docker/.test(line.replace(/.*users:/, '')))).toEqual([]);
+  });
+});

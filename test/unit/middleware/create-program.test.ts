@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { createProgram } from '../../../src/middleware/create-program.ts';
+import { JobError } from '../../../src/shared/errors.ts';
+
+const done = (): Promise<number> => Promise.resolve(0);
+
+/** What the program says of this call; empty when it takes it. */
+async function faultOf(...argv: readonly string[]): Promise<string> {
+  let said = '';
+  const program = createProgram([], { run: done, explain: done, checkConfig: done }, () => undefined);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((verb) => verb.commands)])
+    command.configureOutput({ writeErr: (text) => (said += text) });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return said;
+  } catch (thrown) {
+    return thrown instanceof JobError ? thrown.toLine() : said;
+  }
+}
+
+describe('the command line', () => {
+  it.each([
+    ['a command without --', ['mpirun', '-np', '4', 'solver'], /"mpirun" is neither .* stands after --/],
+    ['a command without -- behind options', ['--image', 'a:1', 'mpirun', '-np', '4'], /"mpirun" is neither/],
+    ['a command without -- in explain', ['explain', '--image', 'a:1', 'mpirun', '-np', '4'], /"mpirun" is neither/],
+    ['a verb with a typo', ['conifg', 'check', 'x'], /Did you mean "config"/],
+    ['an option with a typo', ['--imgae', 'a:1'], /unknown option '--imgae' \(Did you mean --image\?\) .*\[USAGE\]\n$/],
+    ['no host', ['explain', '--hosts', '0'], /number from 1/],
+    ['hosts that are no number', ['explain', '--hosts', 'two'], /number from 1/],
+    ['a verb without its argument', ['config', 'check'], /missing required argument 'file'.*\[USAGE\]/],
+  ])('refuses %s', async (_, argv, fault) => {
+    expect(await faultOf(...argv)).toMatch(fault);
+  });
+
+  it('takes options, also of a verb', async () => {
+    expect(await faultOf('--image', 'a:1', '--quiet')).toBe('');
+    expect(await faultOf('explain', '--image', 'a:1', '--hosts', '4')).toBe('');
+  });
+});
