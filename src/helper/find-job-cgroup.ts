@@ -24,7 +24,7 @@ export async function requireJobCgroup(
       found === undefined
         ? `This process is in no job's cgroup, so it is not part of job ${expected.job}.`
         : `This process is part of job ${found.schedulerJobId}, not of job ${expected.job}.`,
-    hint: 'Call hpc-submit-dockerjob in the batch script of that job. (Administrators: ProctrackType=proctrack/cgroup, or scheduler.requireJobCgroup: false.)',
+    hint: 'Call hpc-submit-dockerjob in the batch script of that job. (Administrators: the scheduler must put jobs into cgroups, Slurm by ProctrackType=proctrack/cgroup, LSF by LSF_LINUX_CGROUP_ACCT=Y; else scheduler.requireJobCgroup: false.)',
   });
 }
 
@@ -68,7 +68,7 @@ function parseCgroups(text: string): { readonly controllers: string; readonly pa
     .map((match) => ({ controllers: match[1] ?? '', path: match[2] ?? '' }));
 }
 
-/** Controllers in which Slurm makes and removes the job's cgroups itself. */
+/** Controllers in which schedulers make and remove the job's cgroups themselves. */
 const schedulersOwn = new Set(['freezer', 'cpuset', 'memory', 'devices', 'cpuacct', 'cpu,cpuacct', 'unified']);
 
 /**

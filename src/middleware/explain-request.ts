@@ -1,6 +1,5 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
-import { expandHostList } from '../shared/host-list.ts';
 import type { ExplainOptions } from './create-program.ts';
 import { readRequest } from './read-request.ts';
 
@@ -10,10 +9,11 @@ export async function explainRequest(
   command: readonly string[],
   environment: NodeJS.ProcessEnv,
   cwd: string,
+  countHosts: () => Promise<number>,
 ): Promise<string> {
   const site = await loadSite(options.config ?? defaultSitePath, { mustBeTrusted: false });
   const request = readRequest(options, command, environment, cwd);
-  const hostCount = options.hosts ?? countHosts(environment);
+  const hostCount = options.hosts ?? (await countHosts());
   const decision = decideRequest(site, { ...request, hostCount });
   const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.join(' ');
   return [
@@ -28,9 +28,4 @@ export async function explainRequest(
     'Nothing was started.',
     '',
   ].join('\n');
-}
-
-function countHosts(environment: NodeJS.ProcessEnv): number {
-  const list = environment['SLURM_JOB_NODELIST'];
-  return list === undefined ? 1 : new Set(expandHostList(list)).size;
 }
