@@ -56,7 +56,8 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   const { leaseTtlSeconds } = site.etcd;
   const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
   undo.defer(async () => await life.end().catch(() => undefined));
-  const own: OwnNode = { site, store, plan, node, followed, told, life, stepTimesMs: {} };
+  const signalsByStore = authority.signalsBatchScript;
+  const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
   await createJobRunDirectory(job, plan.schedulerJobId);
   if (!(await claimNode(own))) {
     await forgetJobHere(job);

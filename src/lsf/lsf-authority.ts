@@ -8,6 +8,8 @@ import { findJobCgroup } from './find-job-cgroup.ts';
 export function lsfAuthority(options: BjobsOptions): SchedulerAuthority {
   return {
     name: 'lsf',
+    // To the whole process group of the batch script, and by launchers that pass signals on to the tasks as well.
+    signalsBatchScript: true,
     isHere: () => findProgram('bjobs', options.commandPath) !== undefined,
     confirmJob: async (schedulerJobId) => await confirmJob(options, schedulerJobId),
     isOver: async (schedulerJobId) => await isJobOver(options, schedulerJobId),

@@ -60,6 +60,11 @@ export interface Scheduler {
 /** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */
 export interface SchedulerAuthority {
   readonly name: SchedulerName;
+  /**
+   * True when a signal to the job always reaches the batch script, too: then its order is the only one that counts, and
+   * what other processes of the job get of it is the same signal once more.
+   */
+  readonly signalsBatchScript: boolean;
   /** True when this host has the scheduler's commands. */
   isHere(): boolean;
   /** The running job, or `JOB_NOT_YOURS`-free facts for the caller to compare; fails when the job is unknown or not running. */

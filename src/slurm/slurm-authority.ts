@@ -13,6 +13,8 @@ export interface SlurmAuthorityOptions {
 export function slurmAuthority(options: SlurmAuthorityOptions): SchedulerAuthority {
   return {
     name: 'slurm',
+    // scancel --signal goes to the steps alone.
+    signalsBatchScript: false,
     isHere: () => findProgram('squeue', options.commandPath) !== undefined,
     confirmJob: async (schedulerJobId) => confirmJob(findCommand('squeue', options.commandPath), schedulerJobId),
     isOver: async (schedulerJobId) => isJobOver(findCommand('squeue', options.commandPath), schedulerJobId),

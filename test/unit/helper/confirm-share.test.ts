@@ -12,6 +12,7 @@ function authorityThatSays(facts: Partial<ConfirmedJob>): SchedulerAuthority {
   const confirmed = { job: plan.job, schedulerJobId: '12', uid: 2001, hosts: ['c1', 'c2'], ...facts };
   return {
     name: 'lsf',
+    signalsBatchScript: true,
     isHere: () => true,
     confirmJob: () => Promise.resolve(confirmed),
     isOver: () => Promise.resolve(false),
