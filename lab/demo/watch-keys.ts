@@ -23,7 +23,9 @@ export function watchKeys(lab: Lab, job: string): KeyWatch {
         if (key.startsWith(`/${job}/`) || key.startsWith('/.site/'))
           entries.push(`${key} = ${value.length > 70 ? `${value.slice(0, 67)}…` : value}`);
       }
-      if (entries.length >= seen.length) seen = entries;
+      // While it runs: at its end the fields of the end come up, and at the release all go.
+      const isRunning = entries.includes(`/${job}/FINISH = FALSE`);
+      if (isRunning && entries.length >= seen.length) seen = entries;
     },
     lastSeen: () => seen.join('\n'),
   };

@@ -15,6 +15,7 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, openContainer, removeContainer } from './control-container.ts';
+import { findImageFaults } from './examine-image.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
 
 export interface EngineOptions {
@@ -28,6 +29,7 @@ export function connectEngine({ socketPath, callTimeoutMs = 30_000 }: EngineOpti
   const client: EngineClient = { docker: openClient(socketPath), socketPath, callTimeoutMs };
   return {
     findImage: (reference) => findImage(client, reference),
+    findImageFaults: (question) => findImageFaults(client, question),
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
     openContainer: (id) => openContainer(client, id),

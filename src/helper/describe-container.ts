@@ -32,7 +32,9 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
       [labels.uid]: String(plan.user.uid),
       [labels.token]: plan.token,
       [labels.schedulerJob]: plan.schedulerJobId,
-      ...(around.cgroupParent === undefined ? {} : { [labels.cgroup]: around.cgroupParent }),
+      // Each of ours is set, empty too: the engine takes over what an image says of the others.
+      [labels.cgroup]: around.cgroupParent ?? '',
+      [labels.subnet]: '',
     },
     uid: plan.user.uid,
     gid: plan.user.gid,

@@ -15,6 +15,7 @@ import type { JobPlan } from '../shared/job-plan.ts';
 import { converse } from './converse.ts';
 import { describeContainer, isolateAgent } from './describe-container.ts';
 import { endJob } from './end-job.ts';
+import { examineImage } from './examine-image.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
 import { checkPlacement, findCgroupParent, requireJobCgroup } from './find-job-cgroup.ts';
@@ -94,17 +95,22 @@ async function leadNode(
   reached(own, 'prepared');
   const server = await serveAgent(directory.agentSocket, plan.user.uid);
   undo.defer(async () => await server.close());
-  const container = await context.engine.createContainer(
-    describeContainer(plan, node, {
-      site,
-      ...(await context.findRuntime()),
-      runMounts: directory.mounts,
-      network,
-      cgroupParent,
-      limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
-      imageEnvironment: image.environment,
-    }),
+  const spec = describeContainer(plan, node, {
+    site,
+    ...(await context.findRuntime()),
+    runMounts: directory.mounts,
+    network,
+    cgroupParent,
+    limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
+    imageEnvironment: image.environment,
+  });
+  await examineImage(
+    context.engine,
+    spec,
+    plan.mounts.map(({ target }) => target),
   );
+  reached(own, 'examined');
+  const container = await context.engine.createContainer(spec);
   reached(own, 'created');
   const drained = drainOutput(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();

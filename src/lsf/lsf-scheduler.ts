@@ -26,10 +26,12 @@ export function lsfScheduler({ commandPath, launcher, spreadCommand }: LsfSchedu
       refuseContainerMode(readContainerMarks(environment));
       return readAllocation(environment);
     },
-    launchOnEveryHost: (allocation, argv) =>
-      chooseLauncher(launcher, commandPath, spreadCommand).launch(
-        allocation.hosts.map(({ name }) => name),
-        argv,
-      ),
+    launchOnEveryHost: ({ hosts }, argv) => {
+      const [file, ...words] = argv;
+      // LSF signals the whole process group of the script: on its own host no launcher could do more.
+      if (hosts.length === 1 && file !== undefined) return { file, argv: words, environment: {} };
+      const names = hosts.map(({ name }) => name);
+      return chooseLauncher(launcher, commandPath, spreadCommand).launch(names, argv);
+    },
   };
 }

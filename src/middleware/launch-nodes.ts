@@ -19,15 +19,12 @@ const abandonGraceMs = 5000;
 const finishGraceMs = 20_000;
 
 /**
- * Starts `run-node` on every host by the scheduler's launcher; on a single host directly. It may be called before the
- * job is open: the helpers on the hosts wait for the plan, and have started meanwhile. Output is passed on untouched.
+ * Starts `run-node` on every host by the scheduler's launcher; on a single host too, so that the scheduler's signals,
+ * suspension and accounting reach it. It may be called before the job is open: the helpers on the hosts wait for the
+ * plan, and have started meanwhile. Output is passed on untouched.
  */
 export function launchNodes(scheduler: Scheduler, allocation: Allocation): Launched {
-  const argv = helperArgv('run-node', allocation.job);
-  const launch =
-    allocation.hosts.length === 1
-      ? { file: argv[0], argv: argv.slice(1), environment: {} }
-      : scheduler.launchOnEveryHost(allocation, argv);
+  const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job));
   const child = execa(launch.file, [...launch.argv], {
     stdin: 'ignore',
     stdout: 'inherit',

@@ -2,6 +2,11 @@
 export interface ContainerEngine {
   /** Facts of a local image by reference or id; undefined when it is not present. */
   findImage(reference: string): Promise<ImageFacts | undefined>;
+  /**
+   * What in the image would mislead the engine, in words; empty when nothing would, undefined when the image is not
+   * present. Makes a container with this name and these labels, which is never started, and removes it.
+   */
+  findImageFaults(question: ImageQuestion): Promise<readonly string[] | undefined>;
   /** Creates, does not start. A container of that name that is already there is an error (`JOB_BUSY`): the name is the lock. */
   createContainer(spec: ContainerSpec): Promise<Container>;
   /** Every container that carries all of these labels, running or not. */
@@ -32,6 +37,16 @@ export interface ImageFacts {
   readonly repoDigests: readonly string[];
   readonly environment: readonly string[];
   readonly architecture: string;
+}
+
+export interface ImageQuestion {
+  readonly imageId: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Every path at which something will be mounted. */
+  readonly mountTargets: readonly string[];
+  /** Those among them where users can change what lies below. */
+  readonly foreignTargets: readonly string[];
 }
 
 export interface Mount {

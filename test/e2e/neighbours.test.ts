@@ -89,34 +89,39 @@ describe('a signal', () => {
 });
 
 describe('suspension', () => {
-  it('pauses the containers on all hosts, and the job survives one that is longer than its lease', async () => {
-    await using _site = await changeSite(lab, quickSite);
-    const job = await startBatch(
-      lab,
-      `${inMpi} sh -c 'for n in 1 2 3 4 5 6 7 8 9 10; do echo "tick $n"; sleep 0.5; done; echo whole'`,
-    );
-    await job.shows('tick 2', 'out');
-    await mustRun(lab, 'node1', ['scontrol', 'suspend', job.id]);
-    const states = async (): Promise<readonly string[]> =>
-      await Promise.all(
-        ['node1', 'node2', 'node3'].map(
-          async (host, n) =>
-            await inHostDocker(lab, host, 'inspect', '--format', '{{.State.Status}}', `hpcdj-${job.id}-node-${n}`),
-        ),
+  it.each([3, 1])(
+    'pauses the containers on %i host(s), and the job survives one longer than its lease',
+    async (count) => {
+      const hosts = ['node1', 'node2', 'node3'].slice(0, count);
+      await using _site = await changeSite(lab, quickSite);
+      const job = await startBatch(
+        lab,
+        `${inMpi} sh -c 'for n in 1 2 3 4 5 6 7 8 9 10; do echo "tick $n"; sleep 0.5; done; echo whole'`,
+        { sbatch: [`-N${count}`, `-n${count}`] },
       );
-    await until('all containers paused', 5000, async () => {
-      const now = (await states()).join(' ');
-      return now === 'paused paused paused' || now;
-    });
-    const before = await job.stdout();
-    // Longer than the lease of the quick site, and longer than the keeper's own renewal.
-    await new Promise((resolve) => setTimeout(resolve, 8000));
-    expect(await job.stdout()).toBe(before);
-    expect((await job.state()).state).toBe('SUSPENDED');
-    await mustRun(lab, 'node1', ['scontrol', 'resume', job.id]);
-    const ended = await job.end(40_000);
-    expect(ended.stderr).toContain('nothing is left behind');
-    expect(ended.exitCode).toBe('0:0');
-    expect(ended.stdout).toContain('whole');
-  });
+      await job.shows('tick 2', 'out');
+      await mustRun(lab, 'node1', ['scontrol', 'suspend', job.id]);
+      const states = async (): Promise<readonly string[]> =>
+        await Promise.all(
+          hosts.map(
+            async (host, n) =>
+              await inHostDocker(lab, host, 'inspect', '--format', '{{.State.Status}}', `hpcdj-${job.id}-node-${n}`),
+          ),
+        );
+      await until('all containers paused', 5000, async () => {
+        const now = (await states()).join(' ');
+        return now === hosts.map(() => 'paused').join(' ') || now;
+      });
+      const before = await job.stdout();
+      // Longer than the lease of the quick site, and longer than the keeper's own renewal.
+      await new Promise((resolve) => setTimeout(resolve, 8000));
+      expect(await job.stdout()).toBe(before);
+      expect((await job.state()).state).toBe('SUSPENDED');
+      await mustRun(lab, 'node1', ['scontrol', 'resume', job.id]);
+      const ended = await job.end(40_000);
+      expect(ended.stderr).toContain('nothing is left behind');
+      expect(ended.exitCode).toBe('0:0');
+      expect(ended.stdout).toContain('whole');
+    },
+  );
 });

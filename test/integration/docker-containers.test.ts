@@ -342,6 +342,65 @@ describe('a hostile image', () => {
   });
 });
 
+describe('an image that is looked into', () => {
+  let asked = 0;
+  const ask = async (image: string, foreignTargets: readonly string[] = ['/scratch']) =>
+    await engine.findImageFaults({
+      imageId: image,
+      name: `hpcdj-test-${process.pid}-image-${asked++}`,
+      labels: { 'hpcdj.job': '773' },
+      mountTargets: ['/.hpcdj/runtime', '/etc/group', ...foreignTargets],
+      foreignTargets,
+    });
+  afterAll(async () => expect(await engine.findContainers({ 'hpcdj.job': '773' })).toEqual([]));
+
+  const withCommands = async (name: string, commands: string, ...changes: string[]): Promise<string> => {
+    const made = await lab.docker('run', '--detach', '--network=none', imageId, '/bin/sh', '-c', `${commands}; :`);
+    await lab.docker('wait', made.trim());
+    const lines = changes.flatMap((line) => ['--change', line]);
+    const id = await lab.docker('commit', ...lines, made.trim(), `hpcdj/links:${name}`);
+    await lab.docker('rm', made.trim());
+    return id.trim();
+  };
+
+  test('is not present: nothing can be said', async () => {
+    expect(await ask(`sha256:${'0'.repeat(64)}`)).toBeUndefined();
+  });
+
+  test.each([
+    ['has no group file', 'true'],
+    ['has groups of usual names', 'mkdir -p /etc; printf "root:x:0:\\n100:x:100:\\nusers:x:1000:me\\n" >/etc/group'],
+    ['has links that stay inside', 'mkdir -p /usr/etc /usr/sbin; ln -s usr/sbin /sbin; rm -rf /etc; ln -s /usr/etc /etc'],
+    ['has a name server that is a link', 'mkdir -p /etc; rm -f /etc/resolv.conf; ln -s ../run/stub.conf /etc/resolv.conf'],
+    ['has directories of ours', 'mkdir -p /.hpcdj/runtime /scratch/old'],
+  ])('is fine when it %s', async (name, commands) => {
+    expect(await ask(await withCommands(`good${name.length}`, commands))).toEqual([]);
+  });
+
+  test.each([
+    ['calls a group by the number of another', 'mkdir -p /etc; echo 2100:x:42: >/etc/group', 'by the number 2100'],
+    ['does so behind a link', 'mkdir -p /etc /g; echo 2100:x:42: >/g/it; ln -s ../g/it /etc/group', 'by the number 2100'],
+    ['leads our directory into a mount', 'ln -s /scratch/bob/made /.hpcdj', '/.hpcdj/runtime leads into /scratch'],
+    ['leads a file of ours there', 'mkdir -p /etc; ln -s ../scratch/bob/made /etc/group', '/etc/group leads into /scratch'],
+    ['leads out again by its own content', 'mkdir -p /scratch /r; ln -s /r /scratch/a; ln -s /scratch/a /.hpcdj', '/scratch'],
+    ["leads the engine's files there", 'ln -s scratch/bob /sbin', '/sbin/docker-init leads into /scratch'],
+    ['leads in circles', 'ln -s /b /.hpcdj; ln -s /.hpcdj /b', 'too many links'],
+  ])('is refused when it %s', async (name, commands, fault) => {
+    expect((await ask(await withCommands(`bad${name.length}`, commands)))?.join()).toContain(fault);
+  });
+
+  test('is refused when a volume of its own leads into a mount', async () => {
+    const image = await withCommands('volume', 'ln -s /scratch/bob /data', 'VOLUME /data/made');
+    expect((await ask(image))?.join()).toContain('/data/made leads into /scratch');
+  });
+
+  test('may lead one mount of the site elsewhere, but not into another', async () => {
+    const image = await withCommands('mounts', 'rm -rf /home; ln -s /scratch/x /home; ln -s /usr/h /tools');
+    expect(await ask(image, ['/scratch', '/tools'])).toEqual([]);
+    expect((await ask(image, ['/scratch', '/home']))?.join()).toContain('/home leads into /scratch');
+  });
+});
+
 describe('an engine that does not answer', () => {
   test.each([
     ['absent', (socket: string) => Promise.resolve(socket)],

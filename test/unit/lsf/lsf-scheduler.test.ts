@@ -14,13 +14,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function launchWith(installed: readonly string[], launcher: LauncherChoice = 'auto'): LaunchCommand {
+function launchWith(
+  installed: readonly string[],
+  launcher: LauncherChoice = 'auto',
+  names: readonly string[] = ['node2', 'node1'],
+): LaunchCommand {
   for (const name of installed) {
     writeFileSync(join(directory, name), '#!/bin/sh\n');
     chmodSync(join(directory, name), 0o755);
   }
   const scheduler = lsfScheduler({ commandPath: directory, launcher, spreadCommand: ['/node', 'cli.cjs', 'spread'] });
-  const hosts = ['node2', 'node1'].map((name) => ({ name, slots: 2 }));
+  const hosts = names.map((name) => ({ name, slots: 2 }));
   const allocation = { scheduler: 'lsf', schedulerJobId: '12', job: requireJobKey('12'), hosts } as const;
   return scheduler.launchOnEveryHost(allocation, ['/bin/x', '-a', 'b c']);
 }
@@ -48,6 +52,10 @@ describe('the launcher', () => {
       argv: ['cli.cjs', 'spread', join(directory, 'ssh'), 'node2,node1', '--', '/bin/x', '-a', 'b c'],
       environment: {},
     });
+  });
+
+  it('is not needed on one host, whose processes LSF signals itself', () => {
+    expect(launchWith([], 'auto', ['node1'])).toEqual({ file: '/bin/x', argv: ['-a', 'b c'], environment: {} });
   });
 
   it('is the one that the site names', () => {
