@@ -1,5 +1,5 @@
 /** `lab`: a cluster of several hosts on one machine, to try the product and a site.yaml without touching a real cluster. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { execOnHost } from './exec-on-host.ts';
 import { bringUp, findLab, installInLab, provideImages } from './lab.ts';
 import { imageRecipes } from './image-recipes.ts';
@@ -72,7 +72,7 @@ program
   .option('--name <name>', 'name of the lab', defaultLabName)
   .argument('<host>', 'head, node1, node2, …')
   .argument('<command...>', 'the command, after --')
-  .option('--user <name>', 'alice, bob or root', 'root')
+  .addOption(new Option('--user <name>', 'who runs it').choices(['alice', 'bob', 'root']).default('root'))
   .action(async (host: string, argv: string[], { name, user }: { name: string; user: string }) => {
     const lab = await findLab(name);
     const { exitCode } = await execOnHost(lab, host, { user, argv, inherit: true });

@@ -51,6 +51,7 @@ async function bringUpLocked(
   options: UpOptions,
   report: Report,
 ): Promise<Lab> {
+  options.images?.forEach(findRecipe); // a name that is none is told before anything is started
   const layout = await settleShape(hierarchies, name, options);
   const controlCgroups = await takeControl(hierarchies, layout);
   await step(report, 'packages', () => ensurePackages(options.apt !== false, controlCgroups));

@@ -24,7 +24,7 @@ const actions: CliActions = {
     );
     try {
       const request = readRequest(options, command, process.env, process.cwd());
-      const scheduler = findScheduler(process.env);
+      const scheduler = await findScheduler(process.env);
       const outcome = await runJob({
         request,
         scheduler,
@@ -46,7 +46,7 @@ const actions: CliActions = {
   // Loaded only when asked for: every job's start waits for this program.
   explain: async (options, command) => {
     const { explainRequest } = await import('./middleware/explain-request.ts');
-    process.stdout.write(await explainRequest(options, command, process.env, process.cwd()));
+    process.stdout.write(await explainRequest(options, command, process.env, process.cwd(), countHosts));
     return 0;
   },
   checkConfig: async (file) => {
@@ -59,7 +59,32 @@ const actions: CliActions = {
     process.stderr.write(`${problems.join('\n')}\n`);
     return exitStatus.badConfig;
   },
+  starter: async (options, words) => {
+    const { planStarter } = await import('./middleware/plan-starter.ts');
+    const plan = await planStarter(options, words, process.env);
+    if (plan.kind === 'container') return await actions.run(plan.options, plan.argv);
+    const { runOnHost } = await import('./middleware/run-on-host.ts');
+    return await runOnHost(plan.argv);
+  },
+  esub: async (alias) => {
+    const { runEsub } = await import('./middleware/run-esub.ts');
+    const say = (line: string): void => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`);
+    return await runEsub({ alias, environment: process.env, say });
+  },
+  spread: async (ssh, hosts, argv) => {
+    const { spreadBySsh } = await import('./lsf/spread-by-ssh.ts');
+    return await spreadBySsh(ssh, hosts, argv);
+  },
 };
+
+/** Of the job that we are in; 1 outside of one. */
+async function countHosts(): Promise<number> {
+  try {
+    return (await findScheduler(process.env)).readAllocation(process.env).hosts.length;
+  } catch {
+    return 1;
+  }
+}
 
 /** Fails with `USAGE` when the outcome could not be written: better before the job than after it. */
 function checkOutcomeFile(json: string | boolean | undefined): void {
@@ -96,7 +121,7 @@ function writeOutcome(json: string | boolean | undefined, text: string): void {
 async function main(argv: readonly string[]): Promise<number> {
   outliveCommandSignals();
   // What follows -- is the user's command and is never looked at for options of ours.
-  const separator = argv.indexOf('--');
+  const separator = argv[0] === 'starter' ? -1 : argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);
   const command = separator < 0 ? [] : argv.slice(separator + 1);
   let status: number = exitStatus.bug;

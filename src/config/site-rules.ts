@@ -57,6 +57,7 @@ const rules: readonly Rule[] = [
     check: checkPool,
   },
   { uses: [['network']], check: checkVxlanIds },
+  { uses: [['lsf'], ['applications']], check: checkWantedImages },
   { uses: [['mounts', 'allowed']], check: checkTargets },
   { uses: [['mounts', 'allowed'], ['docker', 'socket'], ['etcd']], check: checkSources },
   { uses: [['deadlines']], check: checkDeadlines },
@@ -108,6 +109,25 @@ function* checkApplicationMounts({ applications, mounts }: SiteConfig): Iterable
         path: ['applications', name, 'mounts', index],
         message: `"${mount}" is not a source in mounts.allowed${hint}`,
       };
+    }
+  }
+}
+
+/** Aliases and queues of LSF name what there is, and one thing each. */
+function* checkWantedImages({ lsf, applications }: SiteConfig): Iterable<RuleProblem> {
+  for (const table of ['aliases', 'queues'] as const) {
+    for (const [name, { image, application }] of Object.entries(lsf[table])) {
+      const path = ['lsf', table, name];
+      if ((image === '') === (application === '')) {
+        yield { path, message: 'needs exactly one of image and application' };
+      } else if (application !== '' && !Object.hasOwn(applications, application)) {
+        const nearest = findNearestName(application, Object.keys(applications));
+        const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+        yield { path: [...path, 'application'], message: `"${application}" is not in applications${hint}` };
+      } else if (image !== '') {
+        const message = failureOf(() => parseImageReference(image));
+        if (message !== undefined) yield { path: [...path, 'image'], message };
+      }
     }
   }
 }

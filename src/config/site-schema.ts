@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { schedulerNames } from '../shared/schedulers.ts';
 import {
   absolutePath,
   limitOf,
@@ -30,15 +31,27 @@ const site = section({
 });
 
 const scheduler = section({
-  kind: oneOf('auto', 'slurm')
+  kind: oneOf('auto', ...schedulerNames)
     .default('auto')
     .describe('Which scheduler runs here; auto: told by the job’s environment.'),
   requireJobCgroup: yesOrNo()
     .default(true)
-    .describe('Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job.'),
+    .describe(
+      'Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job; false: where there is none, the scheduler is asked on every host whether the job runs there, and its slots limit the container.',
+    ),
   commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
     .default('/usr/bin:/bin:/usr/sbin:/sbin')
-    .describe('Where squeue, srun, ip, nft and their kin are looked for; every entry must be root’s.'),
+    .describe('Where squeue, srun, bjobs, ip, nft and their kin are looked for; every entry must be root’s.'),
+  lsf: section({
+    launcher: oneOf('auto', 'blaunch', 'lsrun', 'ssh')
+      .default('auto')
+      .describe('What starts the helpers on the other hosts; auto: the first of blaunch, lsrun and ssh that is there.'),
+    confDirectory: optionalPath()
+      .default('')
+      .describe('Directory of lsf.conf (LSF_ENVDIR), where it is not LSF’s own default.'),
+  })
+    .prefault({})
+    .describe('LSF and systems like it.'),
 });
 
 const etcd = section({
@@ -101,13 +114,69 @@ const application = section({
   maxRunSeconds: wholeNumber(0, 31_536_000, 'seconds')
     .default(0)
     .describe('The job is ended after so many seconds; 0: the scheduler’s limit only.'),
+  lsf: section({
+    queue: text(/^[A-Za-z0-9_.-]{0,59}$/, '"" or the name of a queue')
+      .default('')
+      .describe('Jobs of this application go to this queue; empty: to the one that the user chose.'),
+    resReq: submissionText('"" or a resource requirement like select[mem>4000] span[ptile=16]')
+      .default('')
+      .describe('Resource requirement of jobs that ask for none.'),
+    licenses: text(
+      /^(?:[A-Za-z][A-Za-z0-9_]{0,38}=\d{1,6}(?:[:,](?!$)|$))*$/,
+      '"" or numbers of licences like solver=1:post=2',
+    )
+      .default('')
+      .describe('Resources that every job of it uses, put into rusage[…]; without them a job is not let through.'),
+    runLimitSeconds: wholeNumber(0, 31_536_000, 'seconds')
+      .default(0)
+      .describe('Most that a job may ask for with -W, and what it gets without; 0: no rule.'),
+  })
+    .prefault({})
+    .describe('What esub.hpcdocker makes of jobs of this application when they are submitted to LSF.'),
 });
+
+/** Written into a file of LSF's that knows no escapes. */
+function submissionText(expected: string): z.ZodString {
+  return text(/^[^"\\`$\p{Cc}]{0,500}$/u, `${expected}, without ", \\, \` and $`);
+}
 
 const applications = z
   .record(text(/^[^\s\p{Cc}]{1,256}$/u, 'a name without blanks of at most 256 characters'), application, {
     error: 'expected names of applications, each with its keys',
   })
   .describe('The catalogue: what a user may write into APPLICATION. Each name has its own keys.');
+
+/** What a job runs in: exactly one of the two, see site-rules.ts. */
+const wantedImage = (): z.ZodObject<
+  { image: z.ZodDefault<z.ZodString>; application: z.ZodDefault<z.ZodString> },
+  z.core.$strict
+> =>
+  section({
+    image: text(/^[^\s"\\`$]{0,512}$/, 'an image reference like hpc/centos:7')
+      .default('')
+      .describe('An image; or'),
+    application: text(/^[^\s"\\`$\p{Cc}]{0,256}$/u, 'a name of the catalogue')
+      .default('')
+      .describe('a name of the catalogue.'),
+  });
+
+const lsf = section({
+  aliases: z
+    .record(text(/^[A-Za-z0-9_-]{1,60}$/, 'a name of letters, digits, "_" and "-"'), wantedImage(), {
+      error: 'expected names of aliases, each with image or application',
+    })
+    .default({})
+    .describe('What bsub -a NAME runs a job in; each name is a link esub.NAME to esub.hpcdocker.'),
+  queues: z
+    .record(text(/^[A-Za-z0-9_.-]{1,59}$/, 'the name of a queue'), wantedImage(), {
+      error: 'expected names of queues, each with image or application',
+    })
+    .default({})
+    .describe('What jobs of a queue run in when they name nothing themselves; the queue’s JOB_STARTER does it.'),
+  passEnvironment: listOf(text(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'a name of an environment variable'), 'names')
+    .default([])
+    .describe('Variables of the submitter that the starter passes into the container.'),
+});
 
 const allowedMount = section({
   source: absolutePath().describe('Directory of the host; every directory above it must be root’s alone.'),
@@ -161,6 +230,9 @@ const container = section({
   pidsMax: wholeNumber(16, 4_194_304, '').default(4096).describe('Processes and threads per container.'),
   nofile: wholeNumber(256, 1_073_741_816, '').default(65_536).describe('Open files per process.'),
   memlock: limitOf(65_536, 'bytes').default(-1).describe('Bytes that may be locked; -1: unlimited (RDMA).'),
+  memoryPerSlotBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(0)
+    .describe('Memory for each slot of a job that the scheduler confines in no cgroup; 0: no limit.'),
   stackBytes: limitOf(65_536, 'bytes').default(-1).describe('Stack of a process; -1: unlimited.'),
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
@@ -197,10 +269,12 @@ export const siteSchema = section({
   ssh: ssh.prefault({}).describe('How MPI reaches the other containers.'),
   container: container.prefault({}).describe('Limits of every container, besides those of the scheduler.'),
   deadlines: deadlines.prefault({}).describe('Every phase ends by itself; the message then names who is missing.'),
+  lsf: lsf.prefault({}).describe('The kit for LSF: what esub.hpcdocker and the starter run jobs in.'),
   audit: audit.prefault({}).describe('Where decisions are recorded.'),
 });
 
 /** The site's policy with every default filled in. */
 export type SiteConfig = z.infer<typeof siteSchema>;
 export type ApplicationConfig = SiteConfig['applications'][string];
+export type WantedImage = SiteConfig['lsf']['aliases'][string];
 export type AllowedMount = SiteConfig['mounts']['allowed'][number];

@@ -93,6 +93,7 @@ function describeLimits(spec: ContainerSpec): HostConfig {
     PidsLimit: spec.pidsMax,
     Ulimits: Object.entries(limits).map(([Name, limit]) => ({ Name, Soft: limit, Hard: limit })),
     ...(spec.cgroupParent === undefined ? {} : { CgroupParent: spec.cgroupParent }),
+    ...(spec.cpus === undefined ? {} : { NanoCpus: spec.cpus * 1e9 }),
     // As much memory with swap as without: no swap.
     ...(spec.memoryBytes === undefined ? {} : { Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes }),
   };

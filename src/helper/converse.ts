@@ -18,7 +18,7 @@ export async function converse(
   link: AgentLink,
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
-  using _forwarding = forwardSignals(link);
+  using _forwarding = own.signalsByStore ? undefined : forwardSignals(link);
   try {
     return await converseUntilOver(own, link, imageEnvironment);
   } finally {

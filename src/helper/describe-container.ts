@@ -12,6 +12,8 @@ export interface ContainerSurroundings {
   readonly runMounts: readonly Mount[];
   readonly network: ContainerSpec['network'];
   readonly cgroupParent: string | undefined;
+  /** Of the container itself; empty where the job's cgroup has them. */
+  readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
   readonly imageEnvironment: readonly string[];
 }
 
@@ -54,6 +56,7 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
     ],
     network: around.network,
     cgroupParent: around.cgroupParent,
+    ...around.limits,
     shmBytes: container.shmBytes,
     pidsMax: container.pidsMax,
     ulimits: { memlock: container.memlock, stack: container.stackBytes, nofile: container.nofile },

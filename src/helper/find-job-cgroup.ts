@@ -12,7 +12,7 @@ import type { HelperContext } from './open-context.ts';
  */
 export async function requireJobCgroup(
   site: SiteConfig,
-  authority: SchedulerAuthority,
+  authority: Pick<SchedulerAuthority, 'findJobCgroup'>,
   expected: { readonly schedulerJobId: string; readonly uid: number; readonly job: string },
 ): Promise<JobCgroup | undefined> {
   const found = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
@@ -26,7 +26,7 @@ export async function requireJobCgroup(
       found === undefined
         ? `This process is in no job's cgroup, so it is not part of job ${expected.job}.`
         : `This process is part of job ${found.schedulerJobId}, not of job ${expected.job}.`,
-    hint: 'Call hpc-submit-dockerjob in the batch script of that job. (Administrators: ProctrackType=proctrack/cgroup, or scheduler.requireJobCgroup: false.)',
+    hint: 'Call hpc-submit-dockerjob in the batch script of that job. (Administrators: the scheduler must put jobs into cgroups, Slurm by ProctrackType=proctrack/cgroup, LSF by LSF_LINUX_CGROUP_ACCT=Y; else scheduler.requireJobCgroup: false.)',
   });
 }
 
@@ -35,14 +35,14 @@ export async function requireJobCgroup(
  * before anything is waited for, since processes of root's count for none of a user's limits. Says nothing of owners.
  */
 export async function refuseOutsiders(
-  { site, authority, caller }: Pick<HelperContext, 'site' | 'authority' | 'caller'>,
+  { site, authorities, caller }: Pick<HelperContext, 'site' | 'authorities' | 'caller'>,
   job: JobKey,
 ): Promise<void> {
   if (caller.kind === 'root' || !site.scheduler.requireJobCgroup) return;
-  const found = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
+  const found = authorities.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
   // The key of an array's element does not tell the scheduler's id.
   const schedulerJobId = job.includes('_') ? (found?.schedulerJobId ?? '') : job;
-  await requireJobCgroup(site, authority, { schedulerJobId, uid: caller.uid, job });
+  await requireJobCgroup(site, authorities, { schedulerJobId, uid: caller.uid, job });
 }
 
 /**
@@ -85,7 +85,7 @@ function parseCgroups(text: string): { readonly controllers: string; readonly pa
     .map((match) => ({ controllers: match[1] ?? '', path: match[2] ?? '' }));
 }
 
-/** Controllers in which Slurm makes and removes the job's cgroups itself. */
+/** Controllers in which schedulers make and remove the job's cgroups themselves. */
 const schedulersOwn = new Set(['freezer', 'cpuset', 'memory', 'devices', 'cpuacct', 'cpu,cpuacct', 'unified']);
 
 /**

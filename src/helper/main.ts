@@ -3,6 +3,7 @@ import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
 import { requireJobKey } from '../shared/job-key.ts';
 import { toJsonLine } from '../shared/json-line.ts';
+import { isAnySchedulerJobId } from '../shared/schedulers.ts';
 import { controlJob } from './control-job.ts';
 import { findJobsHere } from './find-jobs-here.ts';
 import { identifyCaller } from './identify-caller.ts';
@@ -115,10 +116,10 @@ function describe(thrown: unknown): JobError {
 }
 
 function requireSchedulerJob(id: string | undefined): string {
-  if (id !== undefined && /^[1-9][0-9]{0,17}$/.test(id)) return id;
+  if (id !== undefined && isAnySchedulerJobId(id)) return id;
   throw new JobError({
     code: 'USAGE',
-    message: 'release-node needs a job, or --scheduler-job with a number.',
+    message: 'release-node needs a job, or --scheduler-job with a job id of the scheduler.',
     hint: 'hpc-dockerjob-helper release-node --help',
   });
 }

@@ -10,13 +10,13 @@ import { connectLocalStore } from '../local-store/connect-local-store.ts';
 import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
-import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import type { Store } from '../ports/store.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
-import { slurmAuthority } from '../slurm/slurm-authority.ts';
 import { auditTo } from './audit.ts';
 import type { Audit } from './audit.ts';
+import { findAuthorities } from './find-authority.ts';
+import type { Authorities } from './find-authority.ts';
 import { findRuntime } from './find-runtime.ts';
 import type { Runtime } from './find-runtime.ts';
 import type { Caller } from './identify-caller.ts';
@@ -27,7 +27,7 @@ export interface HelperContext {
   readonly site: SiteConfig;
   readonly caller: Caller;
   readonly engine: ContainerEngine;
-  readonly authority: SchedulerAuthority;
+  readonly authorities: Authorities;
   readonly audit: Audit;
   /** What is mounted into every container; asked for only where one is made. */
   findRuntime(): Promise<Runtime>;
@@ -47,7 +47,7 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
     site,
     caller,
     engine,
-    authority: slurmAuthority({ commandPath: site.scheduler.commandPath }),
+    authorities: findAuthorities(site.scheduler),
     audit: auditTo(site.audit.file),
     findRuntime: async () => await findRuntime(packageDirectory),
     network: (name) => networkDriver(name, { engine, commandPath: site.scheduler.commandPath }),

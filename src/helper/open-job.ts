@@ -4,7 +4,7 @@ import { createMemoryStore } from '../local-store/memory-store.ts';
 import { serveStore } from '../local-store/serve-store.ts';
 import { decideRequest } from '../policy/decide-request.ts';
 import type { Decision } from '../policy/decide-request.ts';
-import type { ConfirmedJob } from '../ports/scheduler.ts';
+import type { ConfirmedJob, SchedulerAuthority } from '../ports/scheduler.ts';
 import type { Lease, Store } from '../ports/store.ts';
 import { asJobError, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
@@ -54,6 +54,9 @@ export async function openJob(
   await using undo = new AsyncDisposableStack();
   const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
   undo.defer(() => orders.close());
+  // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and learns of it from the nodes.
+  process.on('SIGTSTP', stayAwake);
+  undo.defer(() => void process.removeListener('SIGTSTP', stayAwake));
   const { plan, store, lease } = await openChecked(context, orders, undo);
   orders.onSignal(forwardSignals(store, context.site.site.keyPrefix, plan.job));
   emit({
@@ -90,6 +93,10 @@ export async function openJob(
   emit({ event: 'released', leftovers });
 }
 
+function stayAwake(): void {
+  // Listening is enough: what is listened to does not stop the process.
+}
+
 interface Opened {
   readonly plan: JobPlan;
   readonly store: Store;
@@ -98,13 +105,14 @@ interface Opened {
 
 /** Checks everything again as root, claims the job and its subnet, writes the plan. */
 async function openChecked(context: HelperContext, orders: Orders, undo: AsyncDisposableStack): Promise<Opened> {
-  const { site, authority, engine } = context;
+  const { site, engine } = context;
   const uid = requireUser(context.caller);
   const request = parseRequest(await orders.request);
+  const authority = context.authorities.of(request.scheduler);
   const decision = decide(context, request, uid);
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
   const [confirmed, user, image, hostAddresses, sharedStore] = await Promise.all([
-    confirmRequest(context, request, uid),
+    confirmRequest(context, authority, request, uid),
     readUser(uid),
     engine.findImage(decision.imageReference),
     resolveHosts(request.hosts.map(({ name }) => name)),
@@ -166,8 +174,13 @@ function parseRequest(text: string): JobRequest {
 }
 
 /** The scheduler must confirm job, owner and hosts: the environment from which the request was made is forgeable. */
-async function confirmRequest(context: HelperContext, request: JobRequest, uid: number): Promise<ConfirmedJob> {
-  const confirmed = await context.authority.confirmJob(request.schedulerJobId);
+async function confirmRequest(
+  context: HelperContext,
+  authority: SchedulerAuthority,
+  request: JobRequest,
+  uid: number,
+): Promise<ConfirmedJob> {
+  const confirmed = await authority.confirmJob(request.schedulerJobId);
   const problem =
     confirmed.uid !== uid
       ? 'belongs to another user'

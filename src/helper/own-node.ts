@@ -20,6 +20,8 @@ export interface OwnNode {
   readonly told: AbortSignal;
   /** PHASE hangs on it until the node is at its end: so the keeper sees when this process dies. */
   readonly life: Lifeline;
+  /** True when signals for the command come by the store alone, see `SchedulerAuthority.signalsBatchScript`. */
+  readonly signalsByStore: boolean;
   /** Milliseconds since this process began at which each step was done; for the audit record, to find slow hosts. */
   readonly stepTimesMs: Record<string, number>;
 }

@@ -85,7 +85,7 @@ async function reapHere(round: Round, job: JobKey, schedulerJobId: string | unde
     );
     return;
   }
-  if (!(await context.authority.isOver(id))) return;
+  if (!(await context.authorities.isOver(id, state?.plan?.scheduler))) return;
   const { leftovers, untold } = await releaseNode(context, job);
   round.leftovers.push(...leftovers);
   if (untold !== undefined) round.notes.push(untold);
@@ -118,7 +118,7 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
   const isHere = round.here.has(job);
   // While it runs only the keeper's own host asks the scheduler, and only when nothing of the job is there any more.
   if (state.finish === 'running' && (own?.index !== 0 || isHere)) return;
-  if (!(await context.authority.isOver(plan.schedulerJobId))) return;
+  if (!(await context.authorities.isOver(plan.schedulerJobId, plan.scheduler))) return;
   if (state.finish === 'running') {
     round.notes.push(`job ${job} is open in the store although its scheduler says that it is over: release-job ${job}`);
     return;

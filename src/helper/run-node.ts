@@ -19,6 +19,8 @@ import { examineImage } from './examine-image.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
 import { checkPlacement, findCgroupParent, refuseOutsiders, requireJobCgroup } from './find-job-cgroup.ts';
+import { confirmShare, limitsOf } from './confirm-share.ts';
+import type { HostShare, ShareLimits } from './confirm-share.ts';
 import { followSuspension } from './follow-suspension.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
@@ -48,11 +50,16 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   if (plan === undefined) return;
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
   requireOwner(context.caller, plan.user.uid, job);
-  const cgroup = await requireJobCgroup(site, context.authority, { ...plan, uid: plan.user.uid });
+  const authority = context.authorities.of(plan.scheduler);
+  const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
+  const node = findOwnNode(plan);
+  // Without the kernel's word the scheduler's: that the job runs on this host, and is the user's.
+  const share = cgroup === undefined ? await confirmShare(authority, plan, node) : undefined;
   const { leaseTtlSeconds } = site.etcd;
   const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
   undo.defer(async () => await life.end().catch(() => undefined));
-  const own: OwnNode = { site, store, plan, node: findOwnNode(plan), followed, told, life, stepTimesMs: {} };
+  const signalsByStore = authority.signalsBatchScript;
+  const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
   await createJobRunDirectory(job, plan.schedulerJobId);
   if (!(await claimNode(own))) {
     await forgetJobHere(job);
@@ -64,7 +71,7 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   reached(own, 'claimed');
   undo.defer(async () => await releaseAndReport(context, own));
   try {
-    await leadNode(context, own, cgroup, undo);
+    await leadNode(context, own, { cgroup, share }, undo);
   } catch (thrown) {
     await reportTrouble(context, own, asJobError(thrown));
   }
@@ -74,7 +81,7 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
 async function leadNode(
   context: HelperContext,
   own: OwnNode,
-  cgroup: JobCgroup | undefined,
+  { cgroup, share }: { readonly cgroup: JobCgroup | undefined; readonly share: HostShare | undefined },
   undo: AsyncDisposableStack,
 ): Promise<void> {
   const { plan, node, site } = own;
@@ -95,6 +102,7 @@ async function leadNode(
     runMounts: directory.mounts,
     network,
     cgroupParent,
+    limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
     imageEnvironment: image.environment,
   });
   await examineImage(
@@ -163,6 +171,12 @@ async function awaitPlan(
   } finally {
     late.abort();
   }
+}
+
+/** Not below the job's cgroup: the limits that it would have there are the container's own. */
+async function ownLimits(context: HelperContext, own: OwnNode, share: HostShare | undefined): Promise<ShareLimits> {
+  const { plan, node, site } = own;
+  return limitsOf(site, share ?? (await confirmShare(context.authorities.of(plan.scheduler), plan, node)));
 }
 
 async function findPlannedImage(context: HelperContext, own: OwnNode): Promise<ImageFacts> {

@@ -16,11 +16,17 @@ export interface ExplainOptions extends RequestOptions {
   readonly hosts?: number;
 }
 
+/** Options of `starter`: for jobs that name nothing themselves. */
+export type StarterOptions = Pick<RequestOptions, 'application' | 'image'>;
+
 /** What the verbs do; each resolves to the exit status. */
 export interface CliActions {
   run(options: RunOptions, command: readonly string[]): Promise<number>;
   explain(options: ExplainOptions, command: readonly string[]): Promise<number>;
   checkConfig(file: string): Promise<number>;
+  starter(options: StarterOptions, words: readonly string[]): Promise<number>;
+  esub(alias: string | undefined): Promise<number>;
+  spread(ssh: string, hosts: readonly string[], argv: readonly string[]): Promise<number>;
 }
 
 const examples = `
@@ -93,6 +99,25 @@ export function createProgram(
     .description('say all that is wrong with a site.yaml')
     .argument('<file>')
     .action(async (file: string) => finish(await actions.checkConfig(file)));
+  program
+    .command('starter')
+    .description("LSF's job starter: runs the command of a job in the image of its alias or queue, else as it is")
+    .option('--application <name:tag>', 'for jobs that name nothing themselves')
+    .option('--image <reference>', 'for jobs that name nothing themselves')
+    .argument('[command...]')
+    .passThroughOptions()
+    .action(async (words: string[], options: StarterOptions) => finish(await actions.starter(options, words)));
+  program
+    .command('esub', { hidden: true })
+    .description('judge and change a submission to LSF; called by share/lsf/esub.hpcdocker')
+    .option('--alias <name>', 'the name of bsub -a')
+    .action(async (options: { alias?: string }) => finish(await actions.esub(options.alias)));
+  program
+    .command('spread', { hidden: true })
+    .description('run the command after -- on every host by ssh')
+    .argument('<ssh>')
+    .argument('<hosts>', 'names with "," between them')
+    .action(async (ssh: string, hosts: string) => finish(await actions.spread(ssh, hosts.split(','), command)));
   program
     .command('completion')
     .description('print a completion script for your shell: source <(hpc-submit-dockerjob completion bash)')

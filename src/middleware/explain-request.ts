@@ -1,6 +1,5 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
-import { expandHostList } from '../shared/host-list.ts';
 import { asClause } from '../shared/errors.ts';
 import { checkWorkdir } from './check-workdir.ts';
 import type { ExplainOptions } from './create-program.ts';
@@ -15,10 +14,11 @@ export async function explainRequest(
   command: readonly string[],
   environment: NodeJS.ProcessEnv,
   cwd: string,
+  countHosts: () => Promise<number>,
 ): Promise<string> {
   const site = await loadSite(options.config ?? defaultSitePath, { mustBeTrusted: false });
   const request = readRequest(options, command, environment, cwd);
-  const hostCount = options.hosts ?? countHosts(environment);
+  const hostCount = options.hosts ?? (await countHosts());
   const decision = decideRequest(site, { ...request, hostCount });
   const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.map(quoteWord).join(' ');
   const workdirFault = await checkWorkdir(request.workdir, process.getuid?.() ?? -1).then(() => undefined, asClause);
@@ -40,9 +40,4 @@ export async function explainRequest(
 /** As one would have to write it for a shell: so one sees where a word ends. */
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function countHosts(environment: NodeJS.ProcessEnv): number {
-  const list = environment['SLURM_JOB_NODELIST'];
-  return list === undefined ? 1 : new Set(expandHostList(list)).size;
 }

@@ -115,7 +115,7 @@ function describeAllocation(progress: Progress, { job, hosts }: Allocation): voi
 function requestFor(allocation: Allocation, request: UserRequest): JobRequest {
   return {
     protocol: requestProtocol,
-    scheduler: 'slurm',
+    scheduler: allocation.scheduler,
     schedulerJobId: allocation.schedulerJobId,
     job: allocation.job,
     hosts: allocation.hosts.map(({ name, slots }) => ({ name, slots })),

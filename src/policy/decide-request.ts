@@ -59,9 +59,15 @@ export function decideRequest(site: SiteConfig, request: RequestToDecide): Decis
   };
 }
 
+/** The image of a request before anything else is known of it: which one it is. Throws as `decideRequest` does. */
+export function decideImageOnly(site: SiteConfig, wanted: WantedOfRequest): string {
+  return decideImage(site, wanted, decideApplication(site, wanted)).reference;
+}
+
+type WantedOfRequest = Pick<RequestToDecide, 'application' | 'image'>;
 type Application = SiteConfig['applications'][string];
 
-function decideApplication(site: SiteConfig, request: RequestToDecide): Application | undefined {
+function decideApplication(site: SiteConfig, request: WantedOfRequest): Application | undefined {
   const { application: name, image } = request;
   if (name !== undefined && image !== undefined) {
     throw new JobError({
@@ -88,7 +94,7 @@ function decideApplication(site: SiteConfig, request: RequestToDecide): Applicat
 
 function decideImage(
   site: SiteConfig,
-  request: RequestToDecide,
+  request: WantedOfRequest,
   application: Application | undefined,
 ): { reference: string; rule: DecidingRule } {
   if (application !== undefined) {

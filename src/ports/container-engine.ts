@@ -80,6 +80,8 @@ export interface ContainerSpec {
   /** -1 = unlimited. */
   readonly ulimits: { readonly memlock: number; readonly stack: number; readonly nofile: number };
   readonly memoryBytes?: number | undefined;
+  /** Processor time per second; undefined = all that the cgroup has. */
+  readonly cpus?: number | undefined;
   readonly readOnlyRoot: boolean;
 }
 

@@ -1,9 +1,10 @@
 import type { JobKey } from '../shared/job-key.ts';
+import type { SchedulerName } from '../shared/schedulers.ts';
 
 /** What the scheduler gave to the job, as its environment in the batch script says. Forgeable: never decides safety. */
 export interface Allocation {
-  readonly scheduler: string;
-  /** The id by which the scheduler itself knows the job (Slurm: `SLURM_JOB_ID`, also for an array element). */
+  readonly scheduler: SchedulerName;
+  /** The id by which the scheduler itself knows the job: of an array element `13` in Slurm, `12[3]` in LSF. */
   readonly schedulerJobId: string;
   readonly job: JobKey;
   /** Hosts in the scheduler's order, each once; the first is the one on which the script runs: it becomes node_0. */
@@ -24,6 +25,8 @@ export interface ConfirmedJob {
   readonly schedulerJobId: string;
   readonly uid: number;
   readonly hosts: readonly string[];
+  /** Slots of the job on each of them, where the scheduler tells them. */
+  readonly slots?: ReadonlyMap<string, number>;
   /** Seconds until the scheduler ends the job; undefined without limit. */
   readonly secondsLeft?: number;
 }
@@ -47,9 +50,7 @@ export interface LaunchCommand {
 
 /** The side of a scheduler that the middleware needs; runs as the user. */
 export interface Scheduler {
-  readonly name: string;
-  /** True when the environment says that a job of this scheduler is running. */
-  isInJob(environment: NodeJS.ProcessEnv): boolean;
+  readonly name: SchedulerName;
   /** The allocation; fails with `ALLOCATION_INVALID` and names the variable that is wrong. */
   readAllocation(environment: NodeJS.ProcessEnv): Allocation;
   /** The command that runs `argv` once per host under the scheduler's control, with output passed through unlabelled. */
@@ -58,7 +59,14 @@ export interface Scheduler {
 
 /** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */
 export interface SchedulerAuthority {
-  readonly name: string;
+  readonly name: SchedulerName;
+  /**
+   * True when a signal to the job always reaches the batch script, too: then its order is the only one that counts, and
+   * what other processes of the job get of it is the same signal once more.
+   */
+  readonly signalsBatchScript: boolean;
+  /** True when this host has the scheduler's commands. */
+  isHere(): boolean;
   /** The running job, or `JOB_NOT_YOURS`-free facts for the caller to compare; fails when the job is unknown or not running. */
   confirmJob(schedulerJobId: string): Promise<ConfirmedJob>;
   /**

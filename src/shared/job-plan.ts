@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { absolutePathSchema, commandSchema, environmentSchema, hostNameSchema, jobKeySchema } from './job-request.ts';
+import {
+  absolutePathSchema,
+  commandSchema,
+  environmentSchema,
+  hostNameSchema,
+  jobKeySchema,
+  schedulerSchema,
+} from './job-request.ts';
 
 const ipv4 = z.ipv4();
 const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
@@ -28,7 +35,7 @@ export const jobPlanSchema = z.strictObject({
   /** Random; tells this run of the job from any other of the same id. */
   token: z.string().regex(/^[0-9a-f]{32}$/),
   job: jobKeySchema,
-  scheduler: z.enum(['slurm']),
+  scheduler: schedulerSchema,
   schedulerJobId: z.string(),
   openedAt: z.iso.datetime(),
   user: z.strictObject({

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseJobKey } from './job-key.ts';
 import type { JobKey } from './job-key.ts';
+import { isSchedulerJobId, schedulerNames } from './schedulers.ts';
 
 /** Version of the exchange between middleware and helper; both come from one package, so it must be equal. */
 export const requestProtocol = 1;
@@ -51,15 +52,16 @@ export const absolutePathSchema = plainText(4096).regex(
   'must be an absolute path without . and ..',
 );
 
+export const schedulerSchema = z.enum(schedulerNames);
+
 export const hostNameSchema = z
   .string()
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/, 'is not a host name');
 
-/** What the middleware asks of `open-job`: the first line on its standard input. Written by a user: every byte is hostile. */
-export const jobRequestSchema = z.strictObject({
+const requestShape = z.strictObject({
   protocol: z.literal(requestProtocol),
-  scheduler: z.enum(['slurm']),
-  schedulerJobId: z.string().regex(/^[1-9][0-9]{0,17}$/, 'is not a job id'),
+  scheduler: schedulerSchema,
+  schedulerJobId: z.string(),
   job: jobKeySchema,
   hosts: z
     .array(z.strictObject({ name: hostNameSchema, slots: z.number().int().min(1).max(65_536) }))
@@ -74,4 +76,10 @@ export const jobRequestSchema = z.strictObject({
   /** Sources out of `mounts.allowed`. */
   mounts: z.array(absolutePathSchema).max(64),
 });
+
+/** What the middleware asks of `open-job`: the first line on its standard input. Written by a user: every byte is hostile. */
+export const jobRequestSchema = requestShape.refine(
+  ({ scheduler, schedulerJobId }) => isSchedulerJobId(scheduler, schedulerJobId),
+  { error: 'is not a job id', path: ['schedulerJobId'] },
+);
 export type JobRequest = z.infer<typeof jobRequestSchema>;

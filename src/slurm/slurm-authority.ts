@@ -1,4 +1,5 @@
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
+import { findProgram } from '../shared/find-program.ts';
 import { confirmJob, isJobOver } from './confirm-job.ts';
 import { findCommand } from './find-command.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
@@ -12,6 +13,9 @@ export interface SlurmAuthorityOptions {
 export function slurmAuthority(options: SlurmAuthorityOptions): SchedulerAuthority {
   return {
     name: 'slurm',
+    // scancel --signal goes to the steps alone.
+    signalsBatchScript: false,
+    isHere: () => findProgram('squeue', options.commandPath) !== undefined,
     confirmJob: async (schedulerJobId) => confirmJob(findCommand('squeue', options.commandPath), schedulerJobId),
     isOver: async (schedulerJobId) => isJobOver(findCommand('squeue', options.commandPath), schedulerJobId),
     findJobCgroup,

@@ -10,12 +10,16 @@ export interface SlurmSchedulerOptions {
   readonly environment?: NodeJS.ProcessEnv;
 }
 
+/** True when the environment says that this is a job of Slurm. */
+export function isInSlurmJob(environment: NodeJS.ProcessEnv): boolean {
+  return Boolean(environment['SLURM_JOB_ID'] ?? environment['SLURM_JOBID']);
+}
+
 /** Slurm as the middleware needs it, in a batch script of the user. */
 export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
   const { commandPath, environment: inherited = process.env } = options;
   return {
     name: 'slurm',
-    isInJob: (environment) => Boolean(environment['SLURM_JOB_ID'] ?? environment['SLURM_JOBID']),
     readAllocation,
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', commandPath), allocation, argv, inherited),

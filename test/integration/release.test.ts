@@ -83,12 +83,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
     site,
     caller: { kind: 'root' },
     engine,
-    authority: {
-      name: 'slurm',
-      confirmJob: unused,
-      findJobCgroup: unused,
-      isOver: (id) => Promise.resolve(!live.has(id)),
-    },
+    authorities: { of: unused, findJobCgroup: () => undefined, isOver: (id) => Promise.resolve(!live.has(id)) },
     audit: {
       record: (event, facts) => void audited.push(JSON.stringify({ event, ...facts })),
       flush: () => Promise.resolve(),

@@ -53,7 +53,7 @@ describe('parseSite', () => {
     ['version: 1\nsite: 3', 'site: expected a section of keys, got 3'],
     ['version: 1\nsite: {name: }', 'site.name: expected a name of letters, digits, ".", "_" and "-", got null'],
     ['version: 1\nsite: {keyPrefix: clusterA}', 'expected "" or a prefix like /clusterA, got "clusterA"'],
-    ['version: 1\nscheduler: {kind: lsf}', 'scheduler.kind: expected one of auto, slurm, got "lsf"'],
+    ['version: 1\nscheduler: {kind: pbs}', 'scheduler.kind: expected one of auto, slurm, lsf, got "pbs"'],
     ['version: 1\nscheduler: {commandPath: "bin"}', 'expected absolute directories with ":" between them'],
     ['version: 1\nscheduler: {requireJobCgroup: yes}', 'expected true or false, got "yes"'],
     [

@@ -34,6 +34,7 @@ describe('etc/site.yaml', () => {
         environment: {},
         hostfile: '',
         maxRunSeconds: 0,
+        lsf: { queue: '', resReq: '', licenses: '', runLimitSeconds: 0 },
       },
     });
   });
@@ -44,6 +45,9 @@ describe('etc/site.yaml', () => {
     // The keys of one mount stand in a comment beside the empty list.
     for (const key of Object.keys(schemaAt(['mounts', 'allowed', 0])?.properties ?? {}))
       expect(text).toMatch(new RegExp(`# .*${key}: `));
+    for (const table of ['aliases', 'queues'])
+      for (const key of Object.keys(schemaAt(['lsf', table, 'x'])?.properties ?? {}))
+        expect(text).toMatch(new RegExp(`# .*{${key}: `));
   });
 });
 
@@ -70,6 +74,8 @@ function pathsOf(value: unknown, path = ''): string[] {
 
 function pathsOfSchema(node: SchemaNode, path = ''): string[] {
   const named = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined;
+  // Maps that are empty in the file: their keys stand in comments beside them.
+  if (path === '/lsf/aliases' || path === '/lsf/queues') return [path];
   if (named?.properties !== undefined) return pathsOfSchema(named, `${path}/*`);
   if (node.properties === undefined) return [path];
   return Object.entries(node.properties).flatMap(([key, inner]) => pathsOfSchema(inner, `${path}/${key}`));

@@ -2,15 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { refuseOutsiders } from '../../../src/helper/find-job-cgroup.ts';
 import type { Caller } from '../../../src/helper/identify-caller.ts';
-import type { JobCgroup, SchedulerAuthority } from '../../../src/ports/scheduler.ts';
+import type { Authorities } from '../../../src/helper/find-authority.ts';
+import type { JobCgroup } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 
 const alice: Caller = { kind: 'user', uid: 2001 };
 const inside: JobCgroup = { path: '/slurm/uid_2001/job_772', uid: 2001, schedulerJobId: '772' };
 
 async function call(cgroup: JobCgroup | undefined, job: string, caller = alice, policy = ''): Promise<void> {
-  const authority = { findJobCgroup: () => cgroup } as Partial<SchedulerAuthority> as SchedulerAuthority;
-  await refuseOutsiders({ site: parseSite(`version: 1\n${policy}`), authority, caller }, requireJobKey(job));
+  const authorities = { findJobCgroup: () => cgroup } as Partial<Authorities> as Authorities;
+  await refuseOutsiders({ site: parseSite(`version: 1\n${policy}`), authorities, caller }, requireJobKey(job));
 }
 
 describe('a call for a job', () => {

@@ -4,7 +4,11 @@ import { bashCompletion } from '../../../src/middleware/complete-shell.ts';
 import { createProgram } from '../../../src/middleware/create-program.ts';
 
 const nothing = (): Promise<number> => Promise.resolve(0);
-const program = createProgram([], { run: nothing, explain: nothing, checkConfig: nothing }, () => undefined);
+const program = createProgram(
+  [],
+  { run: nothing, explain: nothing, checkConfig: nothing, starter: nothing, esub: nothing, spread: nothing },
+  () => undefined,
+);
 
 /** What a real bash offers for the last of these words. */
 function complete(...words: readonly string[]): readonly string[] {

@@ -7,7 +7,11 @@ const done = (): Promise<number> => Promise.resolve(0);
 /** What the program says of this call; empty when it takes it. */
 async function faultOf(...argv: readonly string[]): Promise<string> {
   let said = '';
-  const program = createProgram([], { run: done, explain: done, checkConfig: done }, () => undefined);
+  const program = createProgram(
+    [],
+    { run: done, explain: done, checkConfig: done, starter: done, esub: done, spread: done },
+    () => undefined,
+  );
   for (const command of [program, ...program.commands, ...program.commands.flatMap((verb) => verb.commands)])
     command.configureOutput({ writeErr: (text) => (said += text) });
   try {
@@ -35,5 +39,30 @@ describe('the command line', () => {
   it('takes options, also of a verb', async () => {
     expect(await faultOf('--image', 'a:1', '--quiet')).toBe('');
     expect(await faultOf('explain', '--image', 'a:1', '--hosts', '4')).toBe('');
+  });
+});
+
+describe('starter', () => {
+  async function startedWith(...argv: readonly string[]): Promise<unknown> {
+    let got: unknown;
+    const nothing = (): Promise<number> => Promise.resolve(0);
+    const actions = {
+      ...{ run: nothing, explain: nothing, checkConfig: nothing, esub: nothing, spread: nothing },
+      starter: (options: unknown, words: readonly string[]) => {
+        got = { options, words };
+        return Promise.resolve(0);
+      },
+    };
+    await createProgram([], actions, () => undefined).parseAsync(['starter', ...argv], { from: 'user' });
+    return got;
+  }
+
+  it.each([
+    [['run', '--image', 'x', '--', '-a', '--help'], {}, ['run', '--image', 'x', '--', '-a', '--help']],
+    [['--image', 'a:1', 'run', '--image', 'x'], { image: 'a:1' }, ['run', '--image', 'x']],
+    [['--application', 'a:1', '--', '-x'], { application: 'a:1' }, ['-x']],
+    [['hi  there', ''], {}, ['hi  there', '']],
+  ])('takes of %j only what stands before the command', async (argv, options, words) => {
+    expect(await startedWith(...argv)).toEqual({ options, words });
   });
 });

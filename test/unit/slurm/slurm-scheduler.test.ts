@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Allocation } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
-import { slurmScheduler } from '../../../src/slurm/slurm-scheduler.ts';
+import { isInSlurmJob, slurmScheduler } from '../../../src/slurm/slurm-scheduler.ts';
 
 const allocation: Allocation = {
   scheduler: 'slurm',
@@ -39,7 +39,7 @@ describe('slurmScheduler', () => {
     [{ SLURM_JOB_ID: '' }, false],
     [{ LSB_JOBID: '1' }, false],
   ])('knows whether %j is a job of Slurm: %s', (environment, isInJob) => {
-    expect(slurmScheduler({ commandPath: directory, environment: {} }).isInJob(environment)).toBe(isInJob);
+    expect(isInSlurmJob(environment)).toBe(isInJob);
   });
 
   it('starts one task on each host and hands the arguments on unchanged', () => {

@@ -1,0 +1,42 @@
+import { cpus } from 'node:os';
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { ContainerSpec } from '../ports/container-engine.ts';
+import type { SchedulerAuthority } from '../ports/scheduler.ts';
+import { JobError } from '../shared/errors.ts';
+import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+
+/** What of a host belongs to a job, by the scheduler's word. */
+export interface HostShare {
+  /** Undefined where the scheduler does not tell it. */
+  readonly slots: number | undefined;
+}
+
+export type ShareLimits = Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
+
+/**
+ * Asks the scheduler, as root and on the very host, whether the job runs there now and belongs to the plan's user. It
+ * stands in for the kernel's word where the scheduler has no cgroups. Fails with `JOB_NOT_YOURS`.
+ */
+export async function confirmShare(
+  authority: SchedulerAuthority,
+  plan: JobPlan,
+  { host }: PlannedNode,
+): Promise<HostShare> {
+  const confirmed = await authority.confirmJob(plan.schedulerJobId);
+  const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
+  if (isThatJob && confirmed.hosts.includes(host)) return { slots: confirmed.slots?.get(host) };
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: isThatJob
+      ? `The scheduler does not say that job ${plan.job} runs on host ${host}.`
+      : `The scheduler says that job ${plan.job} belongs to another user.`,
+  });
+}
+
+/** The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the site says. */
+export function limitsOf({ container }: SiteConfig, { slots }: HostShare): ShareLimits {
+  if (slots === undefined) return {};
+  const memoryBytes = container.memoryPerSlotBytes * slots;
+  // The engine refuses more processors than there are.
+  return { cpus: Math.min(slots, cpus().length), ...(memoryBytes === 0 ? {} : { memoryBytes }) };
+}

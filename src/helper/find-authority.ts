@@ -1,0 +1,60 @@
+import type { SiteConfig } from '../config/site-schema.ts';
+import { lsfAuthority } from '../lsf/lsf-authority.ts';
+import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
+import { JobError } from '../shared/errors.ts';
+import { isSchedulerJobId, schedulerNames } from '../shared/schedulers.ts';
+import type { SchedulerName } from '../shared/schedulers.ts';
+import { slurmAuthority } from '../slurm/slurm-authority.ts';
+
+/** Root's side of every scheduler, one line each. */
+const known: Readonly<Record<SchedulerName, (settings: SiteConfig['scheduler']) => SchedulerAuthority>> = {
+  slurm: ({ commandPath }) => slurmAuthority({ commandPath }),
+  lsf: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
+};
+
+/** The schedulers whose word counts on this host. */
+export interface Authorities {
+  /** The job of any of them that a process is in, out of its /proc/<pid>/cgroup. */
+  findJobCgroup(procCgroupText: string): JobCgroup | undefined;
+  /** The one of this name. Fails with `NOT_PERMITTED` when the site does not use it, `SCHEDULER_UNREACHABLE` without its commands. */
+  of(name: SchedulerName): SchedulerAuthority;
+  /** See `SchedulerAuthority.isOver`; where the job's scheduler is not known, all that could have given the id must say so. */
+  isOver(schedulerJobId: string, name: SchedulerName | undefined): Promise<boolean>;
+}
+
+/** The schedulers of the site: the one that site.yaml names, else those whose commands this host has. */
+export function findAuthorities(settings: SiteConfig['scheduler']): Authorities {
+  const { kind, commandPath } = settings;
+  const allowed = schedulerNames.filter((name) => kind === 'auto' || kind === name);
+  const of = (name: SchedulerName): SchedulerAuthority => {
+    if (!allowed.includes(name)) {
+      throw new JobError({
+        code: 'NOT_PERMITTED',
+        message: `Jobs of ${name} are not served here: site.yaml says scheduler.kind: ${kind}.`,
+      });
+    }
+    const authority = known[name](settings);
+    if (authority.isHere()) return authority;
+    throw new JobError({
+      code: 'SCHEDULER_UNREACHABLE',
+      message: `The commands of ${name} are not in any of ${commandPath}.`,
+      hint: 'Correct scheduler.commandPath in site.yaml, or install the client of the scheduler on this host.',
+    });
+  };
+  return {
+    of,
+    findJobCgroup: (text) =>
+      allowed.map((name) => known[name](settings).findJobCgroup(text)).find((cgroup) => cgroup !== undefined),
+    isOver: async (schedulerJobId, name) => {
+      if (name !== undefined) return await of(name).isOver(schedulerJobId);
+      const candidates = allowed
+        .filter((each) => isSchedulerJobId(each, schedulerJobId))
+        .map((each) => known[each](settings))
+        .filter((authority) => authority.isHere());
+      // Nobody to ask is not a word: `of` says what is missing.
+      if (candidates.length === 0) return await of(allowed[0] ?? schedulerNames[0]).isOver(schedulerJobId);
+      const answers = await Promise.all(candidates.map(async (authority) => await authority.isOver(schedulerJobId)));
+      return answers.every(Boolean);
+    },
+  };
+}

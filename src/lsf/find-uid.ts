@@ -1,0 +1,26 @@
+import { execa } from 'execa';
+import { JobError } from '../shared/errors.ts';
+
+/** The uid of a user whom LSF names, by this host's user database. Fails with `HOST_UNFIT`. */
+export async function findUid(name: string): Promise<number> {
+  // A name of digits would be looked up as a uid.
+  if (!/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name)) throw unknownUser(name);
+  const { stdout, failed } = await execa('/usr/bin/getent', ['passwd', '--', name], {
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    timeout: 10_000,
+  });
+  const [found, , uid = ''] = stdout.split('\n', 1)[0]?.split(':') ?? [];
+  if (failed || found !== name || !/^\d{1,10}$/.test(uid)) throw unknownUser(name);
+  return Number(uid);
+}
+
+function unknownUser(name: string): JobError {
+  return new JobError({
+    code: 'HOST_UNFIT',
+    message: `This host's user database does not know the user ${JSON.stringify(name.slice(0, 80))} whom LSF names.`,
+    hint: "Check that getent passwd works for the job's user on every host.",
+  });
+}

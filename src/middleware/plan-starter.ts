@@ -1,0 +1,46 @@
+import { basename } from 'node:path';
+import { defaultSitePath, loadSite } from '../config/load-site.ts';
+import { chooseImage } from '../lsf/starter/choose-image.ts';
+import { readJobCommand } from '../lsf/starter/read-job-command.ts';
+import { JobError } from '../shared/errors.ts';
+import type { RunOptions, StarterOptions } from './create-program.ts';
+import { wantedOf } from './run-esub.ts';
+
+/** What becomes of a job's command: it runs in a container, or as it is on this host. */
+export type StarterPlan =
+  | { readonly kind: 'container'; readonly options: RunOptions; readonly argv: readonly string[] }
+  | { readonly kind: 'host'; readonly argv: readonly string[] };
+
+/** A batch script's own call of this program needs no container around it. */
+const ownNames: readonly string[] = ['hpc-submit-dockerjob', 'hpc_submit_dockerjob'];
+
+/** What the job starter of LSF makes of the words behind it. Fails as a run does. */
+export async function planStarter(
+  options: StarterOptions,
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  sitePath = defaultSitePath,
+): Promise<StarterPlan> {
+  if (words.length === 0) {
+    throw new JobError({
+      code: 'USAGE',
+      message: 'starter needs the command of a job.',
+      hint: 'LSF calls it: JOB_STARTER in lsb.queues.',
+    });
+  }
+  if (ownNames.includes(basename(words[0] ?? ''))) return { kind: 'host', argv: words };
+  const site = await loadSite(sitePath, { mustBeTrusted: false });
+  const { queues, passEnvironment } = site.lsf;
+  const wanted = chooseImage({
+    options,
+    environment,
+    queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
+  });
+  if (wanted === undefined) return { kind: 'host', argv: words };
+  const visible = site.mounts.allowed.filter(({ always, source, target }) => always && source === target);
+  const { argv, assignments } = readJobCommand(words, (path) =>
+    visible.some(({ target }) => path.startsWith(`${target}/`)),
+  );
+  const passed = passEnvironment.filter((name) => environment[name] !== undefined);
+  return { kind: 'container', options: { ...wanted, env: [...passed, ...assignments], quiet: true }, argv };
+}

@@ -1,0 +1,66 @@
+import { defaultSitePath, loadSite } from '../config/load-site.ts';
+import type { SiteConfig, WantedImage } from '../config/site-schema.ts';
+import { decideSubmission } from '../lsf/esub/decide-submission.ts';
+import type { SubmissionPolicy, Wanted } from '../lsf/esub/decide-submission.ts';
+import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../lsf/esub/exchange-files.ts';
+import { parseParameters } from '../lsf/esub/parse-parameters.ts';
+import { decideImageOnly } from '../policy/decide-request.ts';
+import { asJobError } from '../shared/errors.ts';
+
+export interface EsubInput {
+  /** Name of the alias; undefined for the esub of every submission. */
+  readonly alias: string | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly sitePath?: string | undefined;
+  /** For people; never standard output, which LSF hands on to eexec. */
+  readonly say: (line: string) => void;
+}
+
+/** What LSF documents; it says the number in the environment. */
+const usualAbortValue = 97;
+
+/**
+ * LSF's question about a submission. Resolves to 0, or to the status by which LSF refuses the job. A fault of the site's
+ * policy stops those only who asked for an image: it must not close the cluster to everybody.
+ */
+export async function runEsub({ alias, environment, sitePath, say }: EsubInput): Promise<number> {
+  // Also called, without files, for lsrun and for copies of files (-f).
+  const parameterFile = environment['LSB_SUB_PARM_FILE'] ?? '';
+  if (parameterFile === '') return 0;
+  try {
+    const parameters = parseParameters(readParameterFile(parameterFile));
+    const site = await loadSite(sitePath ?? defaultSitePath, { mustBeTrusted: false });
+    const changes = decideSubmission({ alias, parameters, environment }, policyOf(site));
+    writeParameterChanges(environment['LSB_SUB_MODIFY_FILE'] ?? '', changes.parameters);
+    writeEnvironmentChanges(environment['LSB_SUB_MODIFY_ENVFILE'] ?? '', changes.environment);
+    for (const note of changes.notes) say(`note: ${note}`);
+    return 0;
+  } catch (thrown) {
+    const error = asJobError(thrown);
+    say(error.toLine());
+    const isOfSite = error.code === 'CONFIG_INVALID' || error.code === 'BUG';
+    return alias === undefined && isOfSite ? 0 : abortValue(environment);
+  }
+}
+
+function abortValue(environment: NodeJS.ProcessEnv): number {
+  const value = Number(environment['LSB_SUB_ABORT_VALUE']);
+  return Number.isInteger(value) && value > 0 && value < 256 ? value : usualAbortValue;
+}
+
+function policyOf(site: SiteConfig): SubmissionPolicy {
+  const { aliases, queues } = site.lsf;
+  return {
+    alias: (name) => (Object.hasOwn(aliases, name) ? wantedOf(aliases[name]) : undefined),
+    queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
+    judge: (wanted) => void decideImageOnly(site, wanted),
+    isApplication: (name) => Object.hasOwn(site.applications, name),
+    ruleOf: (name) => (Object.hasOwn(site.applications, name) ? site.applications[name]?.lsf : undefined),
+  };
+}
+
+/** site.yaml has exactly one of the two. */
+export function wantedOf(entry: WantedImage | undefined): Wanted | undefined {
+  if (entry === undefined) return undefined;
+  return entry.application === '' ? { image: entry.image } : { application: entry.application };
+}

@@ -1,0 +1,168 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runEsub } from '../../../src/middleware/run-esub.ts';
+
+let directory: string;
+const at = (name: string): string => join(directory, name);
+const read = (name: string): string | undefined => (existsSync(at(name)) ? readFileSync(at(name), 'utf8') : undefined);
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'esub-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const policy = `version: 1
+images: {allowed: ["hpc/*"]}
+applications:
+  "foam:2": {image: hpc/foam:2, lsf: {queue: big, licenses: "s=1", runLimitSeconds: 600}}
+lsf:
+  aliases: {docker-cs7: {image: "hpc/centos:7"}, docker-bad: {image: "evil/x:1"}, foam: {application: "foam:2"}}
+`;
+
+async function submit(alias: string | undefined, parameters = '', environment: NodeJS.ProcessEnv = {}, site = policy) {
+  writeFileSync(at('site.yaml'), site);
+  writeFileSync(at('parm'), parameters);
+  const said: string[] = [];
+  const status = await runEsub({
+    alias,
+    sitePath: at('site.yaml'),
+    say: (line) => void said.push(line),
+    environment: {
+      LSB_SUB_PARM_FILE: at('parm'),
+      LSB_SUB_MODIFY_FILE: at('delta'),
+      LSB_SUB_MODIFY_ENVFILE: at('env'),
+      LSB_SUB_ABORT_VALUE: '42',
+      ...environment,
+    },
+  });
+  return { status, said: said.join('\n') };
+}
+
+describe('runEsub', () => {
+  it('hands the image of an alias on in the environment of the job', async () => {
+    expect(await submit('docker-cs7')).toEqual({ status: 0, said: '' });
+    expect(read('env')).toBe('HPCDJ_APPLICATION=""\nHPCDJ_IMAGE="hpc/centos:7"\n');
+    expect(read('delta')).toBeUndefined();
+  });
+
+  it('writes what changes in the form that LSF reads', async () => {
+    expect((await submit('foam', 'LSB_SUB_RES_REQ="span[ptile=2]"\n')).status).toBe(0);
+    expect(read('delta')).toBe(
+      'LSB_SUB_QUEUE="big"\nLSB_SUB_RES_REQ="span[ptile=2] rusage[s=1]"\nLSB_SUB_RLIMIT_RUN=600\n',
+    );
+  });
+
+  it('adds to what another esub has changed', async () => {
+    writeFileSync(at('delta'), 'LSB_SUB_PROJECT_NAME="p"\n');
+    await submit('foam');
+    expect(read('delta')).toMatch(/^LSB_SUB_PROJECT_NAME="p"\nLSB_SUB_QUEUE="big"\n/);
+  });
+
+  it.each([
+    ['an image that the site does not allow', 'docker-bad', '', {}, 'Image evil/x:1 is not allowed'],
+    ['an alias that it does not know', 'docker-x', '', {}, 'no image of that name'],
+    [
+      'an application that it does not know',
+      undefined,
+      '',
+      { APPLICATION: 'fom:2', COMMAND: 'x' },
+      'Did you mean "foam:2"',
+    ],
+    [
+      'resources that cannot be written',
+      'foam',
+      'LSB_SUB_RES_REQ="select[a==\\"b\\"]"\n',
+      {},
+      'cannot be handed to LSF',
+    ],
+  ])('refuses %s with the status that LSF names', async (_, alias, parameters, environment, message) => {
+    const { status, said } = await submit(alias, parameters, environment);
+    expect(status).toBe(42);
+    expect(said).toContain(message);
+  });
+
+  it.each([[undefined], ['x'], ['0'], ['300']])(
+    'refuses with 97 when LSF names no usable status (%s)',
+    async (value) => {
+      expect((await submit('docker-bad', '', { LSB_SUB_ABORT_VALUE: value })).status).toBe(97);
+    },
+  );
+
+  it('lets calls without files through: lsrun, copies of files', async () => {
+    expect((await submit('docker-bad', '', { LSB_SUB_PARM_FILE: '' })).status).toBe(0);
+    expect((await submit('docker-bad', '', { LSB_SUB_PARM_FILE: undefined })).status).toBe(0);
+  });
+
+  it('stops only those who ask for an image when the policy is wrong', async () => {
+    const broken = 'version: 2\n';
+    expect((await submit(undefined, '', {}, broken)).status).toBe(0);
+    expect((await submit('docker-cs7', '', {}, broken)).status).toBe(42);
+  });
+
+  it('follows no link that somebody has put in the place of a file', async () => {
+    writeFileSync(at('victim'), '');
+    symlinkSync(at('victim'), at('env'));
+    expect((await submit('docker-cs7')).status).toBe(42);
+    expect(read('victim')).toBe('');
+  });
+});
+
+describe('esub.hpcdocker', () => {
+  /** The wrapper in a package whose program ends with this status, called as `name` with nothing else around. */
+  function call(name: string, program: string | undefined, environment: NodeJS.ProcessEnv = {}) {
+    mkdirSync(at('package/share/lsf'), { recursive: true });
+    mkdirSync(at('package/bin'), { recursive: true });
+    cpSync('share/lsf/esub.hpcdocker', at('package/share/lsf/esub.hpcdocker'));
+    if (program !== undefined) {
+      writeFileSync(at('package/bin/hpc-submit-dockerjob'), `#!/bin/sh\necho "$@" >"${at('called')}"\n${program}\n`);
+      chmodSync(at('package/bin/hpc-submit-dockerjob'), 0o755);
+    }
+    symlinkSync('package/share/lsf/esub.hpcdocker', at(name));
+    const { status, stdout, stderr } = spawnSync(at(name), ['-r'], { env: environment, encoding: 'utf8' });
+    return { status, stdout, stderr, called: read('called') };
+  }
+
+  const submission = { LSB_SUB_PARM_FILE: '/x', LSB_SUB_ABORT_VALUE: '42' };
+
+  it('survives an empty environment and calls nothing', () => {
+    expect(call('esub.hpcdocker', 'exit 1')).toEqual({ status: 0, stdout: '', stderr: '', called: undefined });
+  });
+
+  it.each([
+    ['esub.hpcdocker', 'esub\n'],
+    ['esub', 'esub\n'],
+    ['esub.docker-cs7', 'esub --alias=docker-cs7\n'],
+  ])('tells the program that it is %s', (name, called) => {
+    expect(call(name, 'exit 0', submission)).toMatchObject({ status: 0, called });
+  });
+
+  it('keeps standard output empty, which goes to eexec', () => {
+    expect(call('esub.a', 'echo hello; exit 0', submission)).toMatchObject({ stdout: '', stderr: 'hello\n' });
+  });
+
+  it('passes a refusal on', () => {
+    expect(call('esub.hpcdocker', 'exit 42', submission).status).toBe(42);
+  });
+
+  it.each([
+    ['fails', 'exit 70'],
+    ['is killed', 'kill -9 $$'],
+    ['is missing', undefined],
+  ])('stops only who asked for an image when the program %s', (_, program) => {
+    expect(call('esub.hpcdocker', program, submission).status).toBe(0);
+    expect(call('esub.docker-cs7', program, submission)).toMatchObject({ status: 42 });
+  });
+});
