@@ -97,7 +97,7 @@ function fold(text: string): string[] {
 
 const fieldValues: Readonly<Record<string, (job: JobRecord) => string>> = {
   jobid: (job) => String(job.id),
-  jobindex: (job) => (job.index === 0 ? '' : String(job.index)),
+  jobindex: (job) => String(job.index),
   stat: (job) => job.status,
   user: (job) => job.user,
   queue: (job) => job.queue,
