@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JobControl, Queue } from './queues.ts';
 import type { Settings } from './settings.ts';
+import type { StrayList } from './stray-processes.ts';
 import { signalGroup } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
 
@@ -13,6 +14,8 @@ export interface ControlledJob {
   readonly isParallel: boolean;
   /** The process that runs now. */
   current(): StartedProcess | undefined;
+  /** Processes of the job that have left its group, as far as they were seen. */
+  readonly strays: StrayList;
   /** Runs a command of JOB_CONTROLS beside the job. */
   runCommand(text: string): Promise<void>;
   /** Aborted when the job has ended: nothing is sent after that. */
@@ -76,7 +79,9 @@ async function act(job: ControlledJob, control: JobControl | undefined): Promise
 
 function sendSignal(job: ControlledJob, signal: NodeJS.Signals): void {
   const process = job.current();
-  if (process !== undefined && !job.ended.aborted) signalGroup(process, signal);
+  if (process === undefined || job.ended.aborted) return;
+  signalGroup(process, signal);
+  job.strays.signal(signal);
 }
 
 async function waitFor(milliseconds: number, ended: AbortSignal): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** A job in the scheduler: its order as it was submitted, and how it stands. */
 import type { Socket } from 'node:net';
+import type { Message } from './wire.ts';
 import type { ArrayPlace, HostShare, JobRecord, JobStatus, JobUser, Submission } from './job.ts';
 
 export interface QueuedJob {
@@ -20,6 +21,8 @@ export interface QueuedJob {
   /** True from the moment an agent has the job until it has told how it ended. */
   isPlaced: boolean;
   agent?: Socket;
+  /** Orders of the time before the agent was reached. */
+  unsent?: Message[];
   /** A `bsub -I` or `-K` that waits for its end. */
   client?: Socket;
 }

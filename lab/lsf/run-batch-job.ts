@@ -12,6 +12,7 @@ import type { Queue } from './queues.ts';
 import type { Settings } from './settings.ts';
 import { startProcess } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
+import { StrayList } from './stray-processes.ts';
 import type { Message } from './wire.ts';
 
 const preAbortStatus = 99;
@@ -43,6 +44,7 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
   const queue = settings.queues.find(({ name }) => name === order.queue);
   const environment = buildJobEnvironment(settings, order);
   const over = new AbortController();
+  const strays = new StrayList();
   let current: StartedProcess | undefined;
   const runner: HookRunner = { settings, user: order.user, onStart: (started) => (current = started) };
   const context: JobContext = {
@@ -52,7 +54,7 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
   };
   const slots = order.shares.reduce((sum, share) => sum + share.slots, 0);
   const job: BatchJob = {
-    ...{ settings, queue, order },
+    ...{ settings, queue, order, strays },
     isParallel: slots > 1 || order.submission.request.interactive === true,
     ended: over.signal,
     current: () => current,
@@ -135,6 +137,7 @@ async function runCommand(context: JobContext, job: BatchJob, spool: JobSpool): 
   await started.ready;
   runner.onStart(started);
   tell({ type: 'started', pid: started.child.pid });
+  job.strays.follow(started, settings.lookMs, job.ended);
   const limit = request.runLimitSeconds === undefined ? context.queue?.runLimit : request.runLimitSeconds / 60;
   if (limit !== undefined) void enforceRunLimit(job, limit * settings.minuteMs);
   const { status, wasKilled } = await started.ended;

@@ -12,7 +12,7 @@ import type { Message } from './wire.ts';
 export interface Scheduler {
   readonly jobs: readonly QueuedJob[];
   add(job: QueuedJob): void;
-  /** Sends a job's agent an order, if an agent has the job. */
+  /** Sends an order to the agent that has the job, or will have it in a moment. */
   order(job: QueuedJob, message: Message): void;
   /** Ends a job that does not run. */
   cancel(job: QueuedJob): void;
@@ -56,7 +56,8 @@ export function startScheduler(settings: Settings): Scheduler {
       dispatch();
     },
     order: (job, message) => {
-      if (job.agent !== undefined) send(job.agent, message);
+      if (job.agent === undefined) (job.unsent ??= []).push(message);
+      else send(job.agent, message);
     },
     cancel: (job) => {
       finish(job, undefined, 'EXIT');
@@ -90,10 +91,12 @@ async function place(settings: Settings, job: QueuedJob, dispatch: () => void): 
   const host = settings.hosts.find(({ name }) => name === job.shares[0]?.host);
   try {
     if (host === undefined) throw new Error('There is no such host.');
-    const socket = await connectTo(`The agent of ${host.name}`, host);
-    job.agent = socket;
     job.startSeconds = nowSeconds();
-    socket.write(`${await sealOrder(settings, { type: 'job', order: toOrder(job) })}\n`);
+    const sealed = await sealOrder(settings, { type: 'job', order: toOrder(job) });
+    const socket = await connectTo(`The agent of ${host.name}`, host);
+    socket.write(`${sealed}\n`);
+    job.agent = socket;
+    for (const message of job.unsent?.splice(0) ?? []) send(socket, message);
     await follow(job, socket);
   } catch (error) {
     returnToQueue(job, error instanceof Error ? error.message : String(error));

@@ -34,6 +34,8 @@ export interface Settings {
   readonly cycleMs: number;
   readonly terminateIntervalMs: number;
   readonly warnTimeMs: number;
+  /** Pause between looks at a job's processes: only what was seen once is signalled when it has left the job's group. */
+  readonly lookMs: number;
   /** Length of a minute of `-W` and RUNLIMIT; less than 60 s in tests only. */
   readonly minuteMs: number;
 }
@@ -64,6 +66,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     cycleMs: milliseconds('MBD_SLEEP_TIME', 3),
     terminateIntervalMs: milliseconds('JOB_TERMINATE_INTERVAL', 10),
     warnTimeMs: milliseconds('STANDIN_WARN_TIME', 600),
+    lookMs: milliseconds('STANDIN_PIM_INTERVAL', 15),
     minuteMs: milliseconds('STANDIN_MINUTE', 60),
   };
 }

@@ -63,7 +63,8 @@ export async function startStandin(options: StandinOptions = {}): Promise<Standi
   await writeFile(join(directory, 'lsf.conf'), renderConf(directory, await findFreePort(), options.conf));
   await writeFile(
     join(directory, 'lsb.params'),
-    options.params ?? 'MBD_SLEEP_TIME=0.2\nJOB_TERMINATE_INTERVAL=0.4\nSTANDIN_WARN_TIME=0.4\nSTANDIN_MINUTE=0.5\n',
+    options.params ??
+      'MBD_SLEEP_TIME=0.2\nJOB_TERMINATE_INTERVAL=0.4\nSTANDIN_WARN_TIME=0.4\nSTANDIN_MINUTE=0.5\nSTANDIN_PIM_INTERVAL=0.2\n',
   );
   const queues = Object.entries({ normal: '', ...options.queues });
   await writeFile(

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStandin } from '../../support/lsf-standin.ts';
 import type { Standin } from '../../support/lsf-standin.ts';
@@ -49,6 +50,15 @@ describe('bkill', () => {
     const signals = (await lsf.awaitFile('stubborn.txt')).trim().split('\n');
     expect(signals.filter((name) => name !== 'CONT')).toEqual(['ready', 'INT', 'TERM']);
     expect((await lsf.run('bjobs', ['-l', String(id)])).stdout).toContain('Exited with exit code 137.');
+  });
+
+  it('reaches a child in a session of its own once that was seen', async () => {
+    const id = await lsf.submit(['-o', 'stray.out', `setsid ${recorder('stray.txt')} & wait`]);
+    await lsf.awaitFile('stray.txt', /ready/);
+    await pause(600);
+    await lsf.run('bkill', [String(id)]);
+    await lsf.awaitFile('stray.txt', /INT/);
+    await lsf.awaitStatus(id, 'EXIT', 'DONE');
   });
 
   it('sends one signal alone with -s', async () => {
