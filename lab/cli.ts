@@ -27,6 +27,7 @@ program
   .option('--hosts <number>', 'compute hosts (default: 3)', toCount)
   .option('--etcd <members>', 'etcd members, 1 or 3 (default: 1)', toMembers)
   .option('--images <names>', 'also provide these images on every host, e.g. mpi,tiny', toNames, [])
+  .option('--lsf', 'add the stand-in for LSF', false)
   .option('--no-install', 'leave the product of this tree out')
   .option('--no-apt', 'fail instead of installing missing Debian packages')
   .action(
@@ -35,11 +36,13 @@ program
       hosts?: number;
       etcd?: 1 | 3;
       images: string[];
+      lsf: boolean;
       install: boolean;
       apt: boolean;
     }) => {
-      const { name, hosts, etcd, images, install, apt } = options;
-      const lab = await bringUp({ name, hosts, etcdMembers: etcd, images, install, apt, report });
+      const { name, hosts, etcd, images, lsf, install, apt } = options;
+      const kind = lsf ? 'plain' : undefined;
+      const lab = await bringUp({ name, hosts, etcdMembers: etcd, lsf: kind, images, install, apt, report });
       report(
         `Lab ${lab.layout.shape.name} is up. Try: lab exec node1 --user alice -- srun -N${lab.nodes.length} hostname`,
       );
@@ -85,6 +88,21 @@ program
   .option('--name <name>', 'name of the lab', defaultLabName)
   .action(async ({ name }: { name: string }) => {
     await installInLab(await findLab(name), report);
+  });
+
+program
+  .command('lsf')
+  .description('add the stand-in for LSF to the running lab, or change which LSF it imitates')
+  .option('--name <name>', 'name of the lab', defaultLabName)
+  .option(
+    '--blaunch',
+    'blaunch, LSB_DJOB_HOSTFILE and their kin as IBM documents them; without it they are missing',
+    false,
+  )
+  .action(async ({ name, blaunch }: { name: string; blaunch: boolean }) => {
+    await findLab(name);
+    await bringUp({ name, lsf: blaunch ? 'ibm' : 'plain', install: false, report });
+    report('The stand-in for LSF is up. Try: lab exec node1 --user alice -- bsub -I hostname');
   });
 
 function toCount(text: string): number {

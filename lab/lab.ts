@@ -11,8 +11,9 @@ import { labLock, underLock } from './hold-lock.ts';
 import { installPackage, setUpProduct } from './install-product.ts';
 import { LabError } from './lab-error.ts';
 import { allHosts, defaultLabName, layOut, lockFileOf, stateDirOf } from './layout.ts';
-import type { LabLayout, LabShape } from './layout.ts';
+import type { LabLayout, LabShape, LsfKind } from './layout.ts';
 import { loadImages } from './load-images.ts';
+import { awaitLsf, installLsf } from './lsf/install-lsf.ts';
 import { ensureCertificates } from './make-certificates.ts';
 import { step } from './report-progress.ts';
 import type { Report } from './report-progress.ts';
@@ -27,6 +28,8 @@ export interface UpOptions {
   readonly name?: string | undefined;
   readonly hosts?: number | undefined;
   readonly etcdMembers?: 1 | 3 | undefined;
+  /** Adds the stand-in for LSF, or makes the one that runs like this; a lab that has it keeps it. */
+  readonly lsf?: LsfKind | undefined;
   /** Images to provide on every host, by the names of their recipes. */
   readonly images?: readonly string[];
   /** False leaves the product out. */
@@ -64,12 +67,14 @@ async function bringUpLocked(
     () => startHosts(hierarchies, layout),
   );
   const lab = toLab(hierarchies, layout, controlCgroups, hosts);
+  if (layout.shape.lsf !== undefined) await step(report, 'stand-in LSF', () => installLsf(lab));
   await step(report, 'daemons', () => startDaemons(lab));
   await step(report, 'etcd', () => awaitEtcd(layout, lab.head));
   await step(report, 'docker', () => awaitDockers(lab, hosts));
   if (options.install !== false) await installPackageInLab(lab, report);
   await provideImagesInLab(lab, options.images ?? [], report);
   await step(report, 'slurm', () => awaitSlurm(layout, lab.head));
+  if (layout.shape.lsf !== undefined) await step(report, 'lsf', () => awaitLsf(lab));
   return lab;
 }
 
@@ -85,6 +90,7 @@ async function settleShape(
     name,
     hosts: options.hosts ?? running?.hosts ?? defaultShape.hosts,
     etcdMembers: options.etcdMembers ?? running?.etcdMembers ?? defaultShape.etcdMembers,
+    lsf: options.lsf ?? running?.lsf,
   };
   const layout = layOut(shape);
   if (running !== undefined && (running.hosts !== shape.hosts || running.etcdMembers !== shape.etcdMembers)) {

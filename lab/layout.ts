@@ -6,7 +6,11 @@ export interface LabShape {
   readonly name: string;
   readonly hosts: number;
   readonly etcdMembers: 1 | 3;
+  /** The stand-in for LSF beside Slurm: as recorded, or with blaunch and its variables like IBM's. */
+  readonly lsf?: LsfKind | undefined;
 }
+
+export type LsfKind = 'plain' | 'ibm';
 
 export interface LabHost {
   readonly name: string;

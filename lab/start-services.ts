@@ -9,6 +9,7 @@ import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { pathInHost, runOnHost, startDaemon } from './enter-host.ts';
 import { LabError } from './lab-error.ts';
 import type { EtcdMember, LabLayout } from './layout.ts';
+import { lsfServiceOf } from './lsf/lsf-files.ts';
 import { pathExists } from './path-exists.ts';
 import { tlsDir } from './write-host-files.ts';
 
@@ -31,9 +32,10 @@ const dockerd: Service = { name: 'dockerd', argv: ['/usr/sbin/dockerd', '--pidfi
 
 /** The daemons that a host has to run. */
 export function servicesOf(layout: LabLayout, host: { readonly name: string }): readonly Service[] {
-  if (host.name === layout.head.name)
-    return [munged, ...layout.etcdMembers.map((member) => etcdService(layout, member)), slurmctld];
-  return [munged, dockerd, slurmd];
+  const isHead = host.name === layout.head.name;
+  const lsf = layout.shape.lsf === undefined ? [] : [lsfServiceOf(isHead ? 'daemon' : 'agent')];
+  if (isHead) return [munged, ...layout.etcdMembers.map((member) => etcdService(layout, member)), slurmctld, ...lsf];
+  return [munged, dockerd, slurmd, ...lsf];
 }
 
 /** An etcd member that accepts only clients and peers with a certificate of the lab's authority. */

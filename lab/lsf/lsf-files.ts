@@ -1,0 +1,58 @@
+/** Where the stand-in for LSF lives in a host, and the text of its configuration. Pure. */
+import { cacheDir } from '../layout.ts';
+import type { LabLayout } from '../layout.ts';
+import { defaultConfigDir } from './settings.ts';
+
+export const libraryDir = '/usr/local/lib/lsf-standin';
+export const binaryDir = '/usr/local/bin';
+/** esub and eexec of the site go here. */
+export const serverDir = `${libraryDir}/sbin`;
+export const commandNames = ['bsub', 'bjobs', 'bkill', 'bstop', 'bresume', 'lsrun', 'bqueues', 'bhosts'] as const;
+/** The Node that runs the programs, where all hosts see it: a tree on the machine's /tmp is not in a host. */
+export const nodeFile = `${cacheDir}/node-${process.version}-${process.arch}`;
+export const programFile = `${libraryDir}/standin.mjs`;
+
+const masterPort = 6879;
+const agentPort = 6882;
+// The reference slides' job asks for 8 slots and has to fit.
+const leastSlots = 8;
+const leastSlotsPerHost = 2;
+
+/** The daemon of a host: the scheduler on the head, an agent on each node. */
+export function lsfServiceOf(kind: 'daemon' | 'agent') {
+  const name = kind === 'daemon' ? 'lsf-standin' : 'lsf-standin-agent';
+  return { name, argv: [nodeFile, programFile, kind], mark: programFile };
+}
+
+/** A command that users call. */
+export function renderCommand(name: string): string {
+  return `#!/bin/sh\n# ${name} of the lab's stand-in for LSF.\nexec ${nodeFile} ${programFile} ${name} "$@"\n`;
+}
+
+/** The configuration files by their names. */
+export function renderConfig(layout: LabLayout): Readonly<Record<string, string>> {
+  const slots = Math.max(leastSlotsPerHost, Math.ceil(leastSlots / layout.nodes.length));
+  const conf = [
+    '# The lab runs a stand-in for LSF: it behaves as an LSF-compatible system was seen to behave, and is none.',
+    `STANDIN_CLUSTER=${layout.shape.name}`,
+    `STANDIN_MASTER=${layout.head.name}:${layout.head.address}:${masterPort}`,
+    `STANDIN_LIKE=${layout.shape.lsf ?? 'plain'}`,
+    'STANDIN_AUTH=munge',
+    `LSF_BINDIR=${binaryDir}`,
+    `LSF_SERVERDIR=${serverDir}`,
+    `LSF_LIBDIR=${libraryDir}`,
+    'LSB_SUB_COMMANDNAME=y',
+  ];
+  return {
+    'lsf.conf': toText(conf),
+    'lsb.params': toText(['DEFAULT_QUEUE=normal', 'MBD_SLEEP_TIME=3', 'JOB_TERMINATE_INTERVAL=10']),
+    'lsb.queues': toText(['Begin Queue', 'QUEUE_NAME = normal', 'DESCRIPTION = the default queue', 'End Queue']),
+    'standin.hosts': toText(layout.nodes.map(({ name, address }) => `${name} ${address} ${agentPort} ${slots}`)),
+  };
+}
+
+export const configDir = defaultConfigDir;
+
+function toText(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`;
+}

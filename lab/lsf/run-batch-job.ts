@@ -1,0 +1,194 @@
+/** One job on its first execution host, from eexec to the last post-exec: the stand-in's sbatchd. */
+import { basename } from 'node:path';
+import { buildJobEnvironment } from './job-environment.ts';
+import type { JobOrder } from './job.ts';
+import { deliverOutput, removeSpool, writeSpool } from './job-spool.ts';
+import type { JobSpool } from './job-spool.ts';
+import { enforceRunLimit } from './control-job.ts';
+import type { ControlledJob } from './control-job.ts';
+import { runEexec, runJobHook, runQueueHook } from './run-hooks.ts';
+import type { HookRunner } from './run-hooks.ts';
+import type { Queue } from './queues.ts';
+import type { Settings } from './settings.ts';
+import { startProcess } from './start-process.ts';
+import type { StartedProcess } from './start-process.ts';
+import { StrayList } from './stray-processes.ts';
+import type { Message } from './wire.ts';
+
+const preAbortStatus = 99;
+const firstSignalStatus = 129;
+const bitsBelowStatus = 8;
+
+export type Tell = (message: Message) => void;
+
+export interface BatchJob extends ControlledJob {
+  readonly order: JobOrder;
+  /** Input for an interactive job; undefined ends it. */
+  feed(data: Buffer | undefined): void;
+  run(): Promise<void>;
+}
+
+interface JobContext {
+  readonly settings: Settings;
+  readonly order: JobOrder;
+  readonly queue: Queue | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly runner: HookRunner;
+  readonly tell: Tell;
+  readonly end: () => void;
+  wasLimitKilled: boolean;
+}
+
+/** Prepares a job; `run` takes it through all its phases and tells of each. */
+export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell): BatchJob {
+  const queue = settings.queues.find(({ name }) => name === order.queue);
+  const environment = buildJobEnvironment(settings, order);
+  const over = new AbortController();
+  const strays = new StrayList();
+  let current: StartedProcess | undefined;
+  const runner: HookRunner = { settings, user: order.user, onStart: (started) => (current = started) };
+  const context: JobContext = {
+    ...{ settings, order, queue, environment, runner, tell },
+    end: () => over.abort(),
+    wasLimitKilled: false,
+  };
+  const slots = order.shares.reduce((sum, share) => sum + share.slots, 0);
+  const job: BatchJob = {
+    ...{ settings, queue, order, strays },
+    isParallel: slots > 1 || order.submission.request.interactive === true,
+    ended: over.signal,
+    current: () => current,
+    onLimitKill: () => void (context.wasLimitKilled = true),
+    runCommand: (text) => runControlCommand(context, text, current),
+    feed: (data) => {
+      if (data === undefined) current?.child.stdin?.end();
+      else current?.child.stdin?.write(data);
+    },
+    run: () => runPhases(context, job),
+  };
+  return job;
+}
+
+async function runPhases(context: JobContext, job: BatchJob): Promise<void> {
+  const { settings, order, tell } = context;
+  try {
+    const spool = await writeSpool(settings, order);
+    if (!(await runBefore(context, spool))) return;
+    const status = await runCommand(context, job, spool);
+    const isRequeued = context.queue?.requeueValues.includes(status) === true;
+    // The end is told first: `bsub -K` may return before the output file is there, as recorded.
+    if (!isRequeued) tell({ type: 'ended', status });
+    if (!isRequeued) await deliverOutput(settings, order, spool, status);
+    await runAfter(context, spool, status, isRequeued);
+    if (isRequeued) tell({ type: 'requeued', status });
+  } catch (error) {
+    tell({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  } finally {
+    context.end();
+    await removeSpool(settings, order);
+  }
+}
+
+/** eexec, the queue's pre-exec, the job's; false when the job does not start, which has then been told. */
+async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean> {
+  const { order, queue, runner, environment, tell } = context;
+  const { request, eexecData, cwd } = order.submission;
+  const { PATH: _path, ...withoutPath } = environment;
+  const eexecEnvironment = request.loginShell === undefined ? environment : withoutPath;
+  await runEexec(runner, eexecEnvironment, Buffer.from(eexecData, 'base64'));
+  if (queue?.preExec !== undefined) {
+    const { HOME: _home, ...homeless } = environment;
+    const jobFile = `.lsbatch/${basename(spool.jobFile)}`;
+    const hookEnvironment = { ...homeless, LSB_JOBFILENAME: jobFile };
+    const status = await runQueueHook(runner, queue.preExec, hookEnvironment, queue.prePostAsRoot);
+    if (status !== 0) return refuse(tell, 'queue', status);
+  }
+  if (request.preExec !== undefined) {
+    const status = await runJobHook(runner, request.preExec, { cwd, environment, output: spool.stdout });
+    if (status !== 0) {
+      await runQueuePost(context, status << bitsBelowStatus, true);
+      return refuse(tell, 'job', status);
+    }
+  }
+  return true;
+}
+
+/** Status 99 cancels the job, death by a signal ends it; anything else sends it back to the queue. */
+function refuse(tell: Tell, level: 'queue' | 'job', status: number): false {
+  if (status === preAbortStatus || status >= firstSignalStatus) tell({ type: 'ended', status });
+  else tell({ type: 'pre-failed', level, status });
+  return false;
+}
+
+async function runCommand(context: JobContext, job: BatchJob, spool: JobSpool): Promise<number> {
+  const { settings, order, environment, runner, tell } = context;
+  const { request, cwd } = order.submission;
+  const isInteractive = request.interactive === true;
+  const started = await startProcess(settings, order.user, {
+    argv:
+      request.loginShell === undefined
+        ? ['/bin/sh', spool.jobFile]
+        : [request.loginShell, '-l', '-c', 'exec /bin/sh "$0"', spool.jobFile],
+    cwd,
+    environment,
+    ...(isInteractive ? {} : { stdin: request.inFile ?? '/dev/null', stdout: spool.stdout, stderr: spool.stderr }),
+  });
+  if (isInteractive) passOutput(started, tell);
+  await started.ready;
+  runner.onStart(started);
+  tell({ type: 'started', pid: started.child.pid });
+  job.strays.follow(started, settings.lookMs, job.ended);
+  const limit = request.runLimitSeconds === undefined ? context.queue?.runLimit : request.runLimitSeconds / 60;
+  if (limit !== undefined) void enforceRunLimit(job, limit * settings.minuteMs);
+  const { status, wasKilled } = await started.ended;
+  context.end();
+  // Recorded: a job that its run limit had to KILL is reported as done.
+  return wasKilled && context.wasLimitKilled ? 0 : status;
+}
+
+function passOutput({ child }: StartedProcess, tell: Tell): void {
+  child.stdout?.on('data', (data: Buffer) => tell({ type: 'stdout', data: data.toString('base64') }));
+  child.stderr?.on('data', (data: Buffer) => tell({ type: 'stderr', data: data.toString('base64') }));
+}
+
+/** eexec again, the job's post-exec, the queue's; none of them changes the job's status. */
+async function runAfter(context: JobContext, spool: JobSpool, status: number, isRequeued: boolean): Promise<void> {
+  const { order, environment, runner } = context;
+  const { request, cwd } = order.submission;
+  const waitStatus = status << bitsBelowStatus;
+  const after = { ...environment, LS_EXEC_T: 'END', LSB_JOBEXIT_STAT: String(waitStatus) };
+  await runEexec(runner, after);
+  if (request.postExec !== undefined)
+    await runJobHook(runner, request.postExec, { cwd, environment: after, output: spool.stdout });
+  await runQueuePost(context, waitStatus, isRequeued);
+}
+
+async function runQueuePost(context: JobContext, waitStatus: number, isRequeued: boolean): Promise<void> {
+  const { queue, runner, environment } = context;
+  if (queue?.postExec === undefined) return;
+  const after = {
+    ...environment,
+    LS_EXEC_T: 'END',
+    LSB_JOBEXIT_STAT: String(waitStatus),
+    ...(isRequeued ? { LSB_JOBPEND: 'Y' } : {}),
+  };
+  await runQueueHook(runner, queue.postExec, after, queue.prePostAsRoot);
+}
+
+async function runControlCommand(context: JobContext, text: string, current?: StartedProcess): Promise<void> {
+  const { settings, order, environment } = context;
+  const group = String(current?.child.pid ?? '');
+  const started = await startProcess(settings, order.user, {
+    argv: ['/bin/sh', '-c', text],
+    cwd: order.submission.cwd,
+    environment: {
+      ...environment,
+      LS_EXEC_T: 'JOB_CONTROLS',
+      LSB_JOBPGIDS: group,
+      LSB_JOBPIDS: group,
+      LSB_SUSP_REASONS: '2',
+    },
+    ...{ stdin: '/dev/null', stdout: '/dev/null', stderr: '/dev/null' },
+  });
+  await started.ended;
+}

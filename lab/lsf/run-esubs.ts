@@ -1,0 +1,130 @@
+/** Runs a site's esubs before a job is submitted, as the submitting user. */
+import { spawn } from 'node:child_process';
+import { access, chmod, constants, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CommandError } from './command-error.ts';
+import { applyChanges, parseEnvironment, renderParameters } from './esub-files.ts';
+import type { JobRequest } from './job.ts';
+import type { Settings } from './settings.ts';
+
+export const abortValue = 97;
+
+export interface EsubOutcome {
+  readonly request: JobRequest;
+  /** Variables for the job. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What the esubs wrote to their standard output, for eexec. */
+  readonly eexecData: Buffer;
+}
+
+interface EsubContext {
+  readonly settings: Settings;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly group: string;
+  /** True when -n was given: only then the parameter file tells it. */
+  readonly slotsGiven: boolean;
+}
+
+/** The esubs in their order: `esub`, those of LSB_ESUB_METHOD (the caller's environment wins), those of `-a`; a missing one is skipped. */
+export async function listEsubs(
+  settings: Settings,
+  environment: NodeJS.ProcessEnv,
+  additional = '',
+): Promise<string[]> {
+  const methods = environment['LSB_ESUB_METHOD'] ?? settings.esubMethod;
+  const names = [...methods.split(/\s+/), ...additional.split(/\s+/)].filter(Boolean);
+  const files = ['esub', ...names.map((name) => `esub.${name.replace(/\(.*$/, '')}`)];
+  const found: string[] = [];
+  for (const file of files) {
+    const path = join(settings.serverdir, file);
+    if (await isExecutable(path)) found.push(path);
+  }
+  return found;
+}
+
+/** Runs all esubs; fails when one of them refuses the job by exit status 97 or dies of a signal. */
+export async function runEsubs(request: JobRequest, context: EsubContext): Promise<EsubOutcome> {
+  let outcome: EsubOutcome = { request, environment: {}, eexecData: Buffer.alloc(0) };
+  for (const esub of await listEsubs(context.settings, context.environment, request.additional))
+    outcome = await runEsub(esub, outcome, context);
+  return outcome;
+}
+
+async function runEsub(esub: string, before: EsubOutcome, context: EsubContext): Promise<EsubOutcome> {
+  const base = '/tmp/.lsbsub';
+  const ending = `${process.pid}`;
+  const parameters = `${base}parm.${ending}`;
+  const changes = `${base}deltaparm.${ending}.${process.getuid?.() ?? 0}`;
+  const variables = `${base}deltaenv.${ending}.${process.getuid?.() ?? 0}`;
+  try {
+    const namesCommand = context.settings.namesCommandToEsub;
+    await rm(parameters, { force: true });
+    await writeFile(parameters, renderParameters(before.request, { slots: context.slotsGiven, namesCommand }), {
+      flag: 'wx',
+    });
+    // World-writable, as recorded.
+    await chmod(parameters, 0o666);
+    const output = await runProgram(esub, {
+      ...context.environment,
+      ...installationVariables(context.settings),
+      LSB_SUB_ABORT_VALUE: String(abortValue),
+      LSB_SUB_PARM_FILE: parameters,
+      LSB_SUB_MODIFY_FILE: changes,
+      LSB_SUB_MODIFY_ENVFILE: variables,
+      LSB_UNIXGROUP: context.group,
+    });
+    const changed = applyChanges(before.request, await readFile(changes, 'utf8').catch(() => ''));
+    for (const warning of changed.warnings) process.stderr.write(`${warning}\n`);
+    const added = parseEnvironment(await readFile(variables, 'utf8').catch(() => ''));
+    return {
+      request: changed.request,
+      environment: { ...before.environment, ...added },
+      eexecData: Buffer.concat([before.eexecData, output]),
+    };
+  } finally {
+    for (const file of [parameters, changes, variables]) await rm(file, { force: true });
+  }
+}
+
+/** Variables that tell where the stand-in is installed. */
+export function installationVariables(settings: Settings): Record<string, string> {
+  return {
+    ...(settings.esubMethod === '' ? {} : { LSB_ESUB_METHOD: process.env['LSB_ESUB_METHOD'] ?? settings.esubMethod }),
+    LSF_BINDIR: settings.bindir,
+    LSF_ENVDIR: settings.configDir,
+    LSF_LIBDIR: settings.libdir,
+    LSF_SERVERDIR: settings.serverdir,
+  };
+}
+
+/** Only status 97 and death by a signal refuse the job: any other failure of an esub lets it through, as recorded. */
+function runProgram(esub: string, environment: NodeJS.ProcessEnv): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    // Methods are called with -r, the plain esub with nothing.
+    const argv = esub.endsWith('/esub') ? [] : ['-r'];
+    const child = spawn(esub, argv, { env: environment, stdio: ['inherit', 'pipe', 'inherit'] });
+    const parts: Buffer[] = [];
+    child.stdout.on('data', (data: Buffer) => parts.push(data));
+    child.on('error', () => resolve(Buffer.alloc(0)));
+    child.on('close', (code, signal) => {
+      if (code === abortValue || signal !== null)
+        reject(new CommandError('Request aborted by esub. Job not submitted.'));
+      else resolve(Buffer.concat(parts));
+    });
+  });
+}
+
+/** The plain esub alone, without files: what every lsrun does. Its failures are its own. */
+export async function runPlainEsub(settings: Settings, environment: NodeJS.ProcessEnv): Promise<Buffer> {
+  const esub = join(settings.serverdir, 'esub');
+  if (!(await isExecutable(esub))) return Buffer.alloc(0);
+  const { LSB_SUB_PARM_FILE: _p, LSB_SUB_MODIFY_FILE: _m, ...rest } = environment;
+  return await runProgram(esub, { ...rest, ...installationVariables(settings) }).catch(() => Buffer.alloc(0));
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
