@@ -54,8 +54,10 @@ program
   .description('end the lab and check that nothing of it is left')
   .option('--name <name>', 'name of the lab', defaultLabName)
   .option('--purge', 'also remove its homes, scratch, images and all caches', false)
-  .action(async ({ name, purge }: { name: string; purge: boolean }) => {
-    await takeDown({ name, purge: purge ? 'all' : 'nothing', report });
+  .option('--wait <seconds>', 'wait so long for another command that works on the lab', toCount)
+  .action(async ({ name, purge, wait }: { name: string; purge: boolean; wait?: number }) => {
+    const waitMs = wait === undefined ? undefined : wait * 1000;
+    await takeDown({ name, purge: purge ? 'all' : 'nothing', waitMs, report });
   });
 
 program
@@ -106,7 +108,7 @@ program
   });
 
 function toCount(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('A number of hosts is expected.');
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('A number from 1 to 999 is expected.');
   return Number(text);
 }
 

@@ -11,6 +11,7 @@ import { findLeftovers } from './find-leftovers.ts';
 import { LabError } from './lab-error.ts';
 import { bringUp } from './lab.ts';
 import type { Lab } from './running-lab.ts';
+import { takeDownOnSignal } from './take-down-on-signal.ts';
 import { takeDown } from './take-down.ts';
 
 const name = 'demo';
@@ -66,15 +67,12 @@ async function main(): Promise<void> {
   }
   const startedAt = performance.now();
   title('a cluster of three hosts on this machine: Slurm, etcd with mutual TLS, a Docker Engine per host');
-  const stop = (signal: NodeJS.Signals): void => {
-    say(`\n${signal}: taking the cluster down`);
-    void takeDown({ name }).finally(() => process.exit(130));
-  };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const watch = takeDownOnSignal(name, say);
   try {
     const lab = await bringUp({ name, hosts: 3, images: ['openfoam', 'mpi'], report: (line) => say(`   ${line}`) });
     await runDemo(lab);
   } finally {
+    await watch.settle();
     if (values.keep) say(tryNext());
     else {
       title('the cluster goes down');

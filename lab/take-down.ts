@@ -18,6 +18,8 @@ export interface DownOptions {
   readonly name?: string | undefined;
   /** `state` also removes the lab's homes, scratch and loaded images; `all` the cache of built images as well. */
   readonly purge?: Purge;
+  /** How long to wait for another command that works on the lab; by default not at all. */
+  readonly waitMs?: number | undefined;
   readonly report?: Report;
 }
 
@@ -28,9 +30,11 @@ export async function takeDown(options: DownOptions = {}): Promise<void> {
   checkMachine();
   checkLabName(name);
   const hierarchies = await readHierarchies();
-  await underLock(labLock(name, lockFileOf(name)), () =>
-    takeDownLocked(name, hierarchies, options.purge ?? 'nothing', report),
-  );
+  const lock = {
+    ...labLock(name, lockFileOf(name)),
+    ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
+  };
+  await underLock(lock, () => takeDownLocked(name, hierarchies, options.purge ?? 'nothing', report));
 }
 
 async function takeDownLocked(
