@@ -42,6 +42,12 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
+  // squeue, nft, ip and their kin run as root, too. A directory that does not exist finds nothing, but could be made.
+  await Promise.all(
+    site.scheduler.commandPath
+      .split(':')
+      .map(async (directory) => await checkUntamperable(directory, { expected: 'directory' })),
+  );
   const engine = connectEngine({ socketPath: site.docker.socket });
   return {
     site,
