@@ -9,11 +9,11 @@ import { findJobsHere } from './find-jobs-here.ts';
 import { identifyCaller } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 import { openContext } from './open-context.ts';
-import { openJob } from './open-job.ts';
+import { openJob } from './keeper/open-job.ts';
 import { releaseJob } from './release-job.ts';
 import { reapJobs } from './reap-jobs.ts';
 import { releaseNode } from './release-node.ts';
-import { runNode } from './run-node.ts';
+import { runNode } from './node/run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {

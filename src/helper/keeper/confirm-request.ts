@@ -1,0 +1,50 @@
+import type { Decision } from '../../policy/decide-request.ts';
+import { decideRequest } from '../../policy/decide-request.ts';
+import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
+import { asJobError, JobError } from '../../shared/errors.ts';
+import type { JobRequest } from '../../shared/job-request.ts';
+import type { HelperContext } from '../open-context.ts';
+
+/** What the site's policy says to the request; a refusal is audited and thrown. */
+export function decideAudited(context: HelperContext, request: JobRequest, uid: number): Decision {
+  try {
+    return decideRequest(context.site, { ...request, hostCount: request.hosts.length });
+  } catch (thrown) {
+    const { code, message } = asJobError(thrown);
+    context.audit.record('request-refused', { job: request.job, uid, code, message });
+    throw thrown;
+  }
+}
+
+/** The scheduler must confirm job, owner and hosts: the environment from which the request was made is forgeable. */
+export async function confirmRequest(
+  context: HelperContext,
+  authority: SchedulerAuthority,
+  request: JobRequest,
+  uid: number,
+): Promise<ConfirmedJob> {
+  const confirmed = await authority.confirmJob(request.schedulerJobId);
+  const problem =
+    confirmed.uid !== uid
+      ? 'belongs to another user'
+      : confirmed.job !== request.job
+        ? `is called ${confirmed.job} by the scheduler, not ${request.job}`
+        : !isSameSet(
+              confirmed.hosts,
+              request.hosts.map(({ name }) => name),
+            )
+          ? `has the hosts ${confirmed.hosts.slice(0, 8).join(', ')}, not those that the job's environment names`
+          : undefined;
+  if (problem === undefined) return confirmed;
+  context.audit.record('request-forged', { job: request.job, uid, problem });
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Job ${request.job} ${problem}.`,
+    hint: 'Leave the variables of the scheduler as they are.',
+  });
+}
+
+function isSameSet(left: readonly string[], right: readonly string[]): boolean {
+  const set = new Set(left);
+  return set.size === right.length && new Set(right).size === right.length && right.every((name) => set.has(name));
+}

@@ -1,0 +1,93 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { Decision } from '../../policy/decide-request.ts';
+import type { Lease, Store } from '../../ports/store.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+import type { JobRequest } from '../../shared/job-request.ts';
+import { decidePlan, makeToken, resolveHosts } from '../decide-plan.ts';
+import { requireJobCgroup } from '../find-job-cgroup.ts';
+import { requireUser } from '../identify-caller.ts';
+import type { HelperContext } from '../open-context.ts';
+import { readUser } from '../read-user.ts';
+import type { Orders } from '../receive-orders.ts';
+import { claimJob } from './claim-job.ts';
+import { confirmRequest, decideAudited } from './confirm-request.ts';
+import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
+import { readJobRequest } from './read-job-request.ts';
+import { reserveSubnet } from './reserve-subnet.ts';
+
+/** A job that is ours: planned, claimed in its store, held by a lease. */
+export interface Opened {
+  readonly plan: JobPlan;
+  readonly store: Store;
+  readonly lease: Lease;
+}
+
+/** Checks everything again as root, claims the job and its subnet, writes the plan. */
+export async function openCheckedJob(
+  context: HelperContext,
+  orders: Orders,
+  undo: AsyncDisposableStack,
+): Promise<Opened> {
+  const { site, engine } = context;
+  const uid = requireUser(context.caller);
+  const request = readJobRequest(await orders.request);
+  const authority = context.authorities.of(request.scheduler);
+  const decision = decideAudited(context, request, uid);
+  // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
+  const [confirmed, user, image, hostAddresses, sharedStore] = await Promise.all([
+    confirmRequest(context, authority, request, uid),
+    readUser(uid),
+    engine.findImage(decision.imageReference),
+    resolveHosts(request.hosts.map(({ name }) => name)),
+    request.hosts.length > 1 ? reachSharedStore(context, request.job, undo) : undefined,
+    requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
+  ]);
+  if (image === undefined) throw imageNotPresent(decision, request);
+  const store = sharedStore ?? (await openLocalStore(confirmed, undo));
+  const token = makeToken();
+  // Undone unless the job becomes ours; afterwards the release undoes them, once no host uses them any more.
+  await using claims = new AsyncDisposableStack();
+  if (sharedStore !== undefined) await leaveTrace(confirmed, undo, claims);
+  const [subnet, lease] = await Promise.all([
+    reserveSubnet(context, store, request, { driver: decision.driver, token }, claims),
+    grantLease(store, site, claims),
+  ]);
+  const plan = decidePlan({
+    site,
+    request,
+    decision,
+    confirmed,
+    user,
+    imageId: image.id,
+    hostAddresses,
+    subnet,
+    token,
+  });
+  await claimJob(store, site.site.keyPrefix, plan, lease, claims);
+  claims.move();
+  context.audit.record('job-opened', {
+    job: plan.job,
+    uid,
+    user: user.name,
+    image: decision.imageReference,
+    imageId: image.id,
+    hosts: plan.nodes.map(({ host }) => host),
+    rules: decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided} (${rule})`),
+  });
+  return { plan, store, lease };
+}
+
+function imageNotPresent(decision: Decision, request: JobRequest): JobError {
+  return new JobError({
+    code: 'IMAGE_NOT_PRESENT',
+    message: `Image ${decision.imageReference} is not present on host ${request.hosts[0]?.name ?? '?'}.`,
+    hint: 'Ask the administrators to bring it to every host (docker pull, or docker save and load).',
+  });
+}
+
+async function grantLease(store: Store, site: SiteConfig, claims: AsyncDisposableStack): Promise<Lease> {
+  const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
+  claims.defer(async () => await lease.revoke());
+  return lease;
+}

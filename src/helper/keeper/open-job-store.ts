@@ -1,0 +1,57 @@
+import { createMemoryStore } from '../../local-store/memory-store.ts';
+import { serveStore } from '../../local-store/serve-store.ts';
+import type { ConfirmedJob } from '../../ports/scheduler.ts';
+import type { Store } from '../../ports/store.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { controlRange } from '../../shared/kvs-keys.ts';
+import { parseJobState } from '../job-state.ts';
+import type { HelperContext } from '../open-context.ts';
+import { openSharedStore } from '../open-context.ts';
+import {
+  createJobRunDirectory,
+  forgetJobHere,
+  localStoreSocket,
+  markKeptHere,
+  removeRunDirectory,
+} from '../run-directory.ts';
+import { refuseBusy } from './claim-job.ts';
+
+/** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */
+export async function reachSharedStore(
+  context: HelperContext,
+  job: JobKey,
+  undo: AsyncDisposableStack,
+): Promise<Store> {
+  const store = await openSharedStore(context.site);
+  undo.defer(async () => await store.close());
+  const { keyPrefix } = context.site.site;
+  refuseBusy(parseJobState(keyPrefix, job, await store.read(controlRange(keyPrefix, job))), job);
+  return store;
+}
+
+/** For a job on one host: a store of our own, which that host's run-node reaches by a socket. */
+export async function openLocalStore(
+  { job, schedulerJobId }: ConfirmedJob,
+  undo: AsyncDisposableStack,
+): Promise<Store> {
+  const store = createMemoryStore();
+  undo.defer(async () => await store.close());
+  await createJobRunDirectory(job, schedulerJobId);
+  const server = await serveStore(store, localStoreSocket(job));
+  undo.defer(async () => {
+    await server.close();
+    await removeRunDirectory(job);
+  });
+  return store;
+}
+
+/** Should we be killed, the epilog finds by this that there are keys to be removed. */
+export async function leaveTrace(
+  { job, schedulerJobId }: ConfirmedJob,
+  undo: AsyncDisposableStack,
+  claims: AsyncDisposableStack,
+): Promise<void> {
+  await createJobRunDirectory(job, schedulerJobId);
+  undo.defer(async () => await forgetJobHere(job));
+  claims.use(await markKeptHere(job));
+}

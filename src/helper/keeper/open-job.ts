@@ -1,0 +1,94 @@
+import type { Lease, Store } from '../../ports/store.ts';
+import { openCheckedJob } from './open-checked-job.ts';
+import { asJobError, JobError } from '../../shared/errors.ts';
+import type { HelperEvent } from '../../shared/helper-events.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { jobFieldKey } from '../../shared/kvs-keys.ts';
+import { forwardSignals } from '../forward-signals.ts';
+import { keepJob } from '../keep-job.ts';
+import type { HelperContext } from '../open-context.ts';
+import { receiveOrders } from '../receive-orders.ts';
+import { releaseKeys } from '../release-keys.ts';
+import { trackSuspension } from '../follow-suspension.ts';
+import { lifelineOf } from '../lifeline.ts';
+import type { Lifeline } from '../lifeline.ts';
+import { unmarkKeptHere } from '../run-directory.ts';
+
+/**
+ * Opens the job that the middleware asks for on standard input, keeps it until its end, and releases it. Prints
+ * events as JSON lines. The end of the input means that the middleware is gone: the job is ended and released.
+ */
+export async function openJob(
+  context: HelperContext,
+  input: NodeJS.ReadableStream,
+  emit: (event: HelperEvent) => void,
+): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
+  undo.defer(() => orders.close());
+  // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and learns of it from the nodes.
+  process.on('SIGTSTP', stayAwake);
+  undo.defer(() => void process.removeListener('SIGTSTP', stayAwake));
+  const { plan, store, lease } = await openCheckedJob(context, orders, undo);
+  orders.onSignal(forwardSignals(store, context.site.site.keyPrefix, plan.job));
+  emit({
+    event: 'opened',
+    job: plan.job,
+    image: plan.image.reference,
+    imageId: plan.image.id,
+    driver: plan.network.driver,
+    cidr: plan.network.cidr,
+    nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
+  });
+  const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
+  const suspension = trackSuspension(
+    {
+      suspend: async () => await life.suspend(async () => await holdJob(context, store, plan.job, life)),
+      resume: async () => await life.resume(async () => await holdJob(context, store, plan.job, life)),
+    },
+    (error) => context.audit.record('suspension-failed', { job: plan.job, message: asJobError(error).message }),
+  );
+  const cancelled = AbortSignal.any([orders.cancelled, leaseSignal(life, plan.job)]);
+  const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
+  context.audit.record('job-ended', {
+    job: plan.job,
+    by: end.by,
+    exitStatus: end.exitStatus,
+    code: end.by === 'command' ? undefined : end.code,
+  });
+  emit({ event: 'finished', end });
+  const leftovers = await releaseKeys(context, store, plan, orders.launcherEnded);
+  // What is left is for this host's epilog, which finds the job by the keeper's mark.
+  if (leftovers.length === 0) await unmarkKeptHere(plan.job);
+  await life.end().catch(() => undefined);
+  context.audit.record('job-released', { job: plan.job, leftovers });
+  emit({ event: 'released', leftovers });
+}
+
+function stayAwake(): void {
+  // Listening is enough: what is listened to does not stop the process.
+}
+
+/** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */
+async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lease }: Lifeline): Promise<void> {
+  const key = jobFieldKey(site.site.keyPrefix, job, 'FINISH');
+  await store.commit({
+    conditions: [{ kind: 'value', key, equals: 'FALSE' }],
+    puts: [{ key, value: 'FALSE', ...(lease === undefined ? {} : { lease }) }],
+  });
+}
+
+function leaseSignal(lease: Pick<Lease, 'lost'>, job: JobKey): AbortSignal {
+  const controller = new AbortController();
+  const lost = (): void =>
+    controller.abort(
+      new JobError({
+        code: 'LEASE_LOST',
+        message: `The lease of job ${job} in etcd has ended.`,
+        hint: 'This host or etcd stood still for longer than etcd.leaseTtlSeconds. Submit the job again.',
+      }),
+    );
+  if (lease.lost.aborted) lost();
+  else lease.lost.addEventListener('abort', lost, { once: true });
+  return controller.signal;
+}

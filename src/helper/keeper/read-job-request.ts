@@ -1,0 +1,23 @@
+import { JobError } from '../../shared/errors.ts';
+import type { JobRequest } from '../../shared/job-request.ts';
+import { jobRequestSchema } from '../../shared/job-request.ts';
+
+/** The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. */
+export function readJobRequest(text: string): JobRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
+  }
+  const parsed = jobRequestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues
+    .slice(0, 10)
+    .map(({ path, message }) => `${path.join('.') || 'request'}: ${message}`);
+  const isEmptyCommand = parsed.error.issues.every(({ path }) => path[0] === 'command');
+  throw new JobError({
+    code: isEmptyCommand ? 'COMMAND_EMPTY' : 'REQUEST_INVALID',
+    message: `The request is refused: ${problems.join('; ')}.`,
+  });
+}

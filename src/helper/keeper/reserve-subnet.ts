@@ -1,0 +1,37 @@
+import { randomInt } from 'node:crypto';
+import type { Decision } from '../../policy/decide-request.ts';
+import type { Store } from '../../ports/store.ts';
+import type { JobRequest } from '../../shared/job-request.ts';
+import { subnetAt, subnetCount, subnetIndex } from '../../shared/subnet.ts';
+import type { ClaimedSubnet } from '../claim-subnet.ts';
+import { claimSubnet, freeSubnet } from '../claim-subnet.ts';
+import type { HelperContext } from '../open-context.ts';
+
+/** Tries on a single host, whose other networks are the only rivals. */
+const hostSubnetTries = 24;
+
+/** A subnet for this job alone: of this host for the bridge driver, else of the whole site. Undone by `claims`. */
+export async function reserveSubnet(
+  context: HelperContext,
+  store: Store,
+  request: JobRequest,
+  { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
+  claims: AsyncDisposableStack,
+): Promise<ClaimedSubnet> {
+  const { network, site } = context.site;
+  const { pool, prefixLength } = network;
+  if (driver === 'bridge') {
+    const count = subnetCount(pool, prefixLength);
+    const indexes = Array.from({ length: Math.min(hostSubnetTries, count) }, () => randomInt(count));
+    claims.defer(async () => await context.network('bridge').release(request.job));
+    const cidr = await context.reserveHostSubnet(
+      request.job,
+      indexes.map((index) => subnetAt(pool, prefixLength, index)),
+    );
+    return { cidr, index: subnetIndex(pool, cidr) ?? 0 };
+  }
+  const claimer = { prefix: site.keyPrefix, job: request.job, token };
+  const subnet = await claimSubnet(store, { ...claimer, pool, prefixLength });
+  claims.defer(async () => await freeSubnet(store, { ...claimer, cidr: subnet.cidr }));
+  return subnet;
+}

@@ -1,0 +1,37 @@
+import type { JobError } from '../../shared/errors.ts';
+import type { HelperContext } from '../open-context.ts';
+import type { OwnNode } from '../own-node.ts';
+import { reached, report } from '../own-node.ts';
+import { releaseHere } from '../release-here.ts';
+import { forgetJobHere } from '../run-directory.ts';
+
+/** Writes what went wrong to the node's ERROR key: the keeper ends the job by it. */
+export async function reportTrouble(context: HelperContext, own: OwnNode, error: JobError): Promise<void> {
+  process.exitCode = error.exitStatus;
+  context.audit.record('node-failed', {
+    job: own.plan.job,
+    node: own.node.index,
+    code: error.code,
+    message: error.message,
+  });
+  const text = [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000);
+  await report(own, { ERROR: text, PHASE: 'failed' }).catch(() => {
+    process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
+  });
+}
+
+/** Takes away all of the job that is on this host, and says so in the store. */
+export async function releaseAndReport(context: HelperContext, own: OwnNode): Promise<void> {
+  const leftovers = await releaseHere(context, own.plan.job, { nodeIndex: own.node.index });
+  reached(own, 'released');
+  const stepTimesMs = Object.entries(own.stepTimesMs).map(([step, ms]) => `${step} ${ms}`);
+  context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });
+  if (leftovers.length === 0) {
+    // Not told: the trace stays, and by it the epilog or `reap` tells the store later.
+    const told = await report(own, { PHASE: 'released' }).then(
+      () => true,
+      () => false,
+    );
+    if (told) await forgetJobHere(own.plan.job);
+  } else process.stderr.write(`hpc-dockerjob-helper: left behind on ${own.node.host}: ${leftovers.join('; ')}\n`);
+}

@@ -1,0 +1,121 @@
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ContainerEnd, ContainerOutput } from '../../ports/container-engine.ts';
+import type { JobCgroup } from '../../ports/scheduler.ts';
+import { asJobError, JobError } from '../../shared/errors.ts';
+import type { HostShare } from '../confirm-share.ts';
+import { converse } from '../converse.ts';
+import { describeContainer, isolateAgent } from '../describe-container.ts';
+import { examineImage } from '../examine-image.ts';
+import { checkPlacement, findCgroupParent } from '../find-job-cgroup.ts';
+import type { HelperContext } from '../open-context.ts';
+import type { OwnNode } from '../own-node.ts';
+import { reached, report } from '../own-node.ts';
+import { createNodeRunDirectory } from '../run-directory.ts';
+import { serveAgent } from '../serve-agent.ts';
+import { checkMountsHere, findPlannedImage, ownLimits } from './check-node.ts';
+import { passOnSuspension } from './pass-on-suspension.ts';
+import { publishEnd } from './publish-end.ts';
+
+/** The steps of one node; each leaves its undo on the stack before the next begins. */
+export async function leadNode(
+  context: HelperContext,
+  own: OwnNode,
+  { cgroup, share }: { readonly cgroup: JobCgroup | undefined; readonly share: HostShare | undefined },
+  undo: AsyncDisposableStack,
+): Promise<void> {
+  const { plan, node, site } = own;
+  const driver = context.network(plan.network.driver);
+  const [cgroupParent, image, network, directory] = await Promise.all([
+    findCgroupParent(context, cgroup),
+    findPlannedImage(context, own),
+    driver.prepare(plan, node),
+    createNodeRunDirectory(plan, node),
+    checkMountsHere(own),
+  ]);
+  reached(own, 'prepared');
+  const server = await serveAgent(directory.agentSocket, plan.user.uid);
+  undo.defer(async () => await server.close());
+  const spec = describeContainer(plan, node, {
+    site,
+    ...(await context.findRuntime()),
+    runMounts: directory.mounts,
+    network,
+    cgroupParent,
+    limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
+    imageEnvironment: image.environment,
+  });
+  await examineImage(
+    context.engine,
+    spec,
+    plan.mounts.map(({ target }) => target),
+  );
+  reached(own, 'examined');
+  const container = await context.engine.createContainer(spec);
+  reached(own, 'created');
+  const drained = drainOutput(await container.attachOutput(() => tellOfGap(own)));
+  const running = await container.start();
+  undo.defer(async () => {
+    await container.stop(site.deadlines.stopSeconds);
+    await Promise.race([drained, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
+  });
+  reached(own, 'started');
+  undo.use(passOnSuspension(context, own, container));
+  const ended = container.waitForEnd(own.told);
+  ended.catch(() => undefined);
+  await checkPlacement(running.pid, cgroupParent);
+  await driver.attach(plan, node, running);
+  reached(own, 'attached');
+  const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
+  reached(own, 'called');
+  const end = await Promise.race([
+    converse(own, link, isolateAgent(image.environment).restored),
+    endedEarly(own, ended),
+  ]);
+  reached(own, 'over');
+  if (end !== undefined) await publishEnd(own, end);
+  await report(own, { PHASE: 'stopping' }).catch(() => undefined);
+  // The agent ends by itself now; the stop on the undo stack is for one that does not.
+  await Promise.race([ended, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]).catch(
+    () => undefined,
+  );
+}
+
+/** On the job's own standard error: whoever reads the output must know that it is not whole. */
+function tellOfGap({ node }: OwnNode): void {
+  process.stderr.write(
+    `hpc-submit-dockerjob: note: the Docker Engine on host ${node.host} was restarted; what the job wrote there meanwhile may be lost\n`,
+  );
+}
+
+async function drainOutput(output: ContainerOutput): Promise<void> {
+  await Promise.all([
+    pipeline(output.stdout, process.stdout, { end: false }),
+    pipeline(output.stderr, process.stderr, { end: false }),
+  ]).catch(() => undefined); // the launcher has gone, and with it the reader: the job is being ended
+}
+
+async function agentSilent(own: OwnNode): Promise<never> {
+  const { startSeconds } = own.site.deadlines;
+  await pause(startSeconds * 1000, undefined, { signal: own.told, ref: false }).catch(() => {
+    throw asJobError(own.told.reason);
+  });
+  throw new JobError({
+    code: 'NODE_LATE',
+    message: `the agent in the container did not call within ${startSeconds} s.`,
+  });
+}
+
+/** The container has ended although nobody said so. */
+async function endedEarly(own: OwnNode, ended: Promise<ContainerEnd>): Promise<never> {
+  const { exitStatus, outOfMemory } = await ended.catch((error: unknown) => {
+    throw own.told.aborted ? asJobError(own.told.reason) : error;
+  });
+  throw new JobError({
+    code: 'NODE_LOST',
+    message: outOfMemory
+      ? `the container was killed because it needed more memory than the job was given.`
+      : `the container ended unexpectedly with status ${exitStatus}.`,
+    hint: outOfMemory ? 'Ask the scheduler for more memory.' : undefined,
+  });
+}
