@@ -6,8 +6,8 @@ import { parseJobState, reasonText } from './job-state.ts';
 
 /**
  * Ends the job with `end` unless it has ended before; returns the end that counts, the first. FINISH=TRUE hangs on
- * no lease: it stays until the job is released. Gives up with `end` itself when the store cannot be reached: then
- * the lease ends the job on the other hosts.
+ * no lease: it stays until the job is released. Fails with `STORE_UNREACHABLE`; the lease ends the job on the other
+ * hosts then.
  */
 export async function endJob(store: Store, prefix: string, job: JobKey, end: JobEnd): Promise<JobEnd> {
   const key = jobFieldKey(prefix, job, 'FINISH');
@@ -16,15 +16,11 @@ export async function endJob(store: Store, prefix: string, job: JobKey, end: Job
     { key: jobFieldKey(prefix, job, 'REASON'), value: reasonText(end) },
     { key, value: 'TRUE' },
   ];
-  try {
-    if (await store.commit({ conditions: [{ kind: 'value', key, equals: 'FALSE' }], puts })) return end;
-    const state = parseJobState(prefix, job, await store.read(controlRange(prefix, job)));
-    // Absent: the lease is gone and with it FINISH; the end is written all the same, for whoever looks for it.
-    if (state.finish === 'absent' && state.plan !== undefined) {
-      await store.commit({ conditions: [{ kind: 'absent', key }], puts });
-    }
-    return state.end ?? end;
-  } catch {
-    return end;
+  if (await store.commit({ conditions: [{ kind: 'value', key, equals: 'FALSE' }], puts })) return end;
+  const state = parseJobState(prefix, job, await store.read(controlRange(prefix, job)));
+  // Absent: the lease is gone and with it FINISH; the end is written all the same, for whoever looks for it.
+  if (state.finish === 'absent' && state.plan !== undefined) {
+    await store.commit({ conditions: [{ kind: 'absent', key }], puts });
   }
+  return state.end ?? end;
 }

@@ -17,11 +17,24 @@ export interface KeptJob {
   readonly store: Store;
   readonly site: SiteConfig;
   readonly plan: JobPlan;
-  /** Aborts with a `JobError` when the middleware, a signal, the launcher or the lease ends the job. */
+  /**
+   * Aborts with a `JobError` when the middleware, a signal, the launcher or the lease ends the job, and with a
+   * `CommandEnded` when the command's end came by another way than the store.
+   */
   readonly cancelled: AbortSignal;
   readonly emit: (event: HelperEvent) => void;
   /** Told when the nodes say that the scheduler has suspended the job, which tells them alone. */
   readonly suspension?: Suspension;
+}
+
+/** A reason to wait no longer: the command has ended, and the store does not know it. */
+export class CommandEnded extends Error {
+  readonly end: JobEnd;
+
+  constructor(end: JobEnd) {
+    super('The command has ended.');
+    this.end = end;
+  }
 }
 
 /**
@@ -48,7 +61,7 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
     if (ended.kind === 'ended') return ended.end;
     throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
   } catch (thrown) {
-    return await endWithError(job, asJobError(thrown));
+    return await endWith(job, thrown instanceof CommandEnded ? thrown.end : endOf(asJobError(thrown)));
   }
 }
 
@@ -178,13 +191,11 @@ async function publish(job: KeptJob, field: 'ROSTER' | 'START', value: string): 
   // A refused commit means that the job has ended meanwhile: the next look at the state says how.
 }
 
-async function endWithError(job: KeptJob, error: JobError): Promise<JobEnd> {
-  const end: JobEnd = {
-    by: 'middleware',
-    exitStatus: error.exitStatus,
-    code: error.code,
-    message: error.message,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  };
-  return await endJob(job.store, job.site.site.keyPrefix, job.plan.job, end);
+function endOf({ exitStatus, code, message, hint }: JobError): JobEnd {
+  return { by: 'middleware', exitStatus, code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The end that counts; without the store it is the one that the keeper knows. */
+async function endWith(job: KeptJob, end: JobEnd): Promise<JobEnd> {
+  return await endJob(job.store, job.site.site.keyPrefix, job.plan.job, end).catch(() => end);
 }

@@ -39,7 +39,8 @@ export async function releaseJob(
     const state = await readState(context, store, job);
     if (state.plan !== undefined) {
       requireOwner(context.caller, state.plan.user.uid, job);
-      await endJob(store, keyPrefix, job, releasedFromOutside(job));
+      // What is here is taken away all the same when the store has gone meanwhile.
+      await endJob(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);
     }
     const here = await releaseNode(context, job);
     const leftovers = [...here.leftovers, ...(here.untold === undefined ? [] : [here.untold])];

@@ -17,6 +17,11 @@ export function localStoreSocket(job: JobKey): string {
   return `${jobRunDirectory(job)}/store.sock`;
 }
 
+/** Files of the node that runs the command, which is on the keeper's own host. */
+export function masterRunDirectory(job: JobKey): string {
+  return `${jobRunDirectory(job)}/node-0`;
+}
+
 /** Holds the scheduler's id of the job, by which an epilog asks for it; an array element's key does not tell it. */
 const schedulerJobFile = 'scheduler-job';
 

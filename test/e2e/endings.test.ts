@@ -215,6 +215,22 @@ describe('etcd', () => {
     expect(ended.stderr).toContain('nothing is left behind');
   });
 
+  it("that stays away does not keep the command's status from the scheduler, nor the hosts from being clean", async () => {
+    const job = await startBatch(lab, `${inMpi} sh -c 'echo started; sleep 4; exit 7'`);
+    await job.shows('started', 'out');
+    await stopService(lab.hierarchies, lab.layout, lab.head, 'etcd1');
+    try {
+      const ended = await job.end(120_000);
+      expect(ended.exitCode).toBe('7:0');
+      expect(ended.stderr).toContain('etcd');
+      for (const host of ['node1', 'node2', 'node3'])
+        expect(await inHostDocker(lab, host, 'ps', '--all', '--quiet')).toBe('');
+    } finally {
+      await startEtcd();
+    }
+    await awaitReapers();
+  });
+
   it('that stays away does not keep a cancelled job from leaving its hosts clean', async () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');
@@ -227,15 +243,19 @@ describe('etcd', () => {
     } finally {
       await startEtcd();
     }
-    // What could not be told to the store is told by the reaper of each host, once the job's lease has run out.
-    await until('nothing left for the reapers', 30_000, async () => {
-      for (const host of ['node3', 'node2', 'node1']) await mustRun(lab, host, [helper, 'reap']);
-      const left = await findLeftovers(lab);
-      return left.length === 0 || left.join('; ');
-    });
-    expect(await readUnfitNodes()).toEqual([]);
+    await awaitReapers();
   });
 });
+
+/** What could not be told to the store is told by the reaper of each host, once the job's lease has run out. */
+async function awaitReapers(): Promise<void> {
+  await until('nothing left for the reapers', 30_000, async () => {
+    for (const host of ['node3', 'node2', 'node1']) await mustRun(lab, host, [helper, 'reap']);
+    const left = await findLeftovers(lab);
+    return left.length === 0 || left.join('; ');
+  });
+  expect(await readUnfitNodes()).toEqual([]);
+}
 
 async function startEtcd(): Promise<void> {
   await startMissingServices(lab.hierarchies, lab.layout, lab.head);

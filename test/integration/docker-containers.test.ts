@@ -6,7 +6,9 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
+import { JobError } from '../../src/shared/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
+import { slowInspections } from '../support/slow-docker.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -49,6 +51,11 @@ async function run(spec: ContainerSpec): Promise<{ stdout: string; stderr: strin
 }
 
 const afterStart = (script: string): string => `sleep 1; ${script}`;
+
+/** What tells how a start went, of an end or an error. */
+function pick(seen: unknown): object {
+  return seen instanceof JobError ? { code: seen.code } : { exitStatus: (seen as ContainerEnd).exitStatus };
+}
 
 async function inspect(container: Container): Promise<Record<string, Record<string, unknown>>> {
   const parsed: unknown = JSON.parse(await lab.docker('inspect', container.id));
@@ -214,11 +221,26 @@ describe('start', () => {
     await container.remove();
   });
 
-  test('refuses a container that ends at once', async () => {
-    const container = await engine.createContainer(shellContainer(imageId, 'exit 3', { argv: ['/bin/nothing'] }));
+  test('refuses a container that has ended before it could be looked at', async () => {
+    await using slow = await slowInspections(lab.socketPath, path.join(directory, 'slow.sock'), 1500);
+    const slowEngine = connectEngine({ socketPath: slow.socketPath });
+    const container = await slowEngine.createContainer(shellContainer(imageId, '', { argv: ['/bin/nothing'] }));
     await expect(container.start()).rejects.toMatchObject({
-      code: expect.stringMatching(/^(HOST_UNFIT|IMAGE_UNUSABLE)$/) as string,
+      code: 'IMAGE_UNUSABLE',
+      message: 'The container ended as soon as it was started, with exit status 127.',
     });
+    await container.remove();
+  });
+
+  test('of a container that ends at once either fails or lets its end be seen', async () => {
+    const container = await engine.createContainer(shellContainer(imageId, '', { argv: ['/bin/nothing'] }));
+    const seen = await container.start().then(
+      async () => await container.waitForEnd(never),
+      (error: unknown) => error,
+    );
+    expect([{ exitStatus: 127 }, { code: 'IMAGE_UNUSABLE' }, { code: 'HOST_UNFIT' }]).toContainEqual(
+      expect.objectContaining(pick(seen)) as object,
+    );
     await container.remove();
   });
 });

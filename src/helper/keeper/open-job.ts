@@ -1,11 +1,11 @@
 import type { Lease, Store } from '../../ports/store.ts';
-import { openCheckedJob } from './open-checked-job.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { HelperEvent } from '../../shared/helper-events.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import { jobFieldKey } from '../../shared/kvs-keys.ts';
 import { forwardSignals } from '../forward-signals.ts';
-import { keepJob } from '../keep-job.ts';
+import { takeEndHere } from '../end-here.ts';
+import { CommandEnded, keepJob } from '../keep-job.ts';
 import type { HelperContext } from '../open-context.ts';
 import { receiveOrders } from '../receive-orders.ts';
 import { releaseKeys } from '../release-keys.ts';
@@ -13,6 +13,7 @@ import { trackSuspension } from '../follow-suspension.ts';
 import { lifelineOf } from '../lifeline.ts';
 import type { Lifeline } from '../lifeline.ts';
 import { unmarkKeptHere } from '../run-directory.ts';
+import { openCheckedJob } from './open-checked-job.ts';
 
 /**
  * Opens the job that the middleware asks for on standard input, keeps it until its end, and releases it. Prints
@@ -48,7 +49,11 @@ export async function openJob(
     },
     (error) => context.audit.record('suspension-failed', { job: plan.job, message: asJobError(error).message }),
   );
-  const cancelled = AbortSignal.any([orders.cancelled, leaseSignal(life, plan.job)]);
+  const cancelled = AbortSignal.any([
+    orders.cancelled,
+    leaseSignal(life, plan.job),
+    ...(plan.nodes.length === 1 ? [] : [endedHere(plan.job, undo)]),
+  ]);
   const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
   context.audit.record('job-ended', {
     job: plan.job,
@@ -76,6 +81,18 @@ async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lea
     conditions: [{ kind: 'value', key, equals: 'FALSE' }],
     puts: [{ key, value: 'FALSE', ...(lease === undefined ? {} : { lease }) }],
   });
+}
+
+/** Aborts when node 0 has left the command's end on this host, since the store was away. */
+function endedHere(job: JobKey, undo: AsyncDisposableStack): AbortSignal {
+  const ended = new AbortController();
+  const over = new AbortController();
+  undo.defer(() => over.abort());
+  takeEndHere(job, over.signal).then(
+    (end) => end !== undefined && ended.abort(new CommandEnded(end)),
+    (error: unknown) => ended.abort(asJobError(error)),
+  );
+  return ended.signal;
 }
 
 function leaseSignal(lease: Pick<Lease, 'lost'>, job: JobKey): AbortSignal {

@@ -1,17 +1,28 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { asJobError } from '../../shared/errors.ts';
 import type { JobEnd } from '../../shared/helper-events.ts';
+import { isEndTaken, leaveEndHere } from '../end-here.ts';
 import { endJob } from '../end-job.ts';
 import type { OwnNode } from '../own-node.ts';
 
-/** Publishes the command's end, for as long as it takes to outlive an outage of the store. */
+/**
+ * Publishes the command's end. While the store is away it is left for the keeper on this host, so that the job's status
+ * is known although etcd never comes back. Fails when neither has taken it within `deadlines.releaseSeconds`.
+ */
 export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
-  for (;;) {
+  const { job } = own.plan;
+  const lastTry = performance.now() + own.site.deadlines.releaseSeconds * 1000;
+  for (let isLeft = false; ; isLeft = true) {
     try {
-      await endJob(own.store, own.site.site.keyPrefix, own.plan.job, end);
+      await endJob(own.store, own.site.site.keyPrefix, job, end);
       return;
     } catch (error) {
-      if (own.told.aborted) throw error;
-      await pause(1000);
+      const isAway = asJobError(error).code === 'STORE_UNREACHABLE';
+      // The store of a job on one host is the keeper itself.
+      if (!isAway || own.plan.nodes.length === 1 || own.told.aborted || performance.now() > lastTry) throw error;
     }
+    if (!isLeft) await leaveEndHere(job, end);
+    else if (await isEndTaken(job)) return;
+    await pause(1000, undefined, { signal: own.told }).catch(() => undefined);
   }
 }

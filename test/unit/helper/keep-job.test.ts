@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
-import { keepJob } from '../../../src/helper/keep-job.ts';
+import { CommandEnded, keepJob } from '../../../src/helper/keep-job.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/shared/errors.ts';
@@ -43,7 +43,7 @@ const ready = async (index: number) => await put({ [nodeFieldKey('', plan.job, i
 const read = async (field: 'ROSTER' | 'START' | 'FINISH' | 'REASON') =>
   (await store.read({ start: jobFieldKey('', plan.job, field), end: `${jobFieldKey('', plan.job, field)}\0` }))[0]
     ?.value;
-const until = async (field: 'ROSTER' | 'START'): Promise<void> => {
+const until = async (field: 'ROSTER' | 'START' | 'FINISH'): Promise<void> => {
   const deadline = performance.now() + 2000;
   while ((await read(field)) === undefined) {
     if (performance.now() > deadline) throw new Error(`${field} was never written`);
@@ -69,6 +69,21 @@ describe('keepJob', () => {
     await put({ '/12/EXITCODE': '3', '/12/REASON': 'command', '/12/FINISH': 'TRUE' });
     expect(await kept).toEqual({ by: 'command', exitStatus: 3 });
     expect(events.map(({ event }) => event).filter((event) => event !== 'node')).toEqual(['gathered', 'ready']);
+  });
+
+  it("returns the command's end that came by another way, and writes it for the hosts", async () => {
+    const kept = keep();
+    cancel.abort(new CommandEnded({ by: 'command', exitStatus: 7 }));
+    expect(await kept).toEqual({ by: 'command', exitStatus: 7 });
+    expect(await read('FINISH')).toBe('TRUE');
+  });
+
+  it("returns the command's end also when the store is away", async () => {
+    const kept = keep();
+    await until('FINISH');
+    await store.close();
+    cancel.abort(new CommandEnded({ by: 'command', exitStatus: 7 }));
+    expect(await kept).toEqual({ by: 'command', exitStatus: 7 });
   });
 
   it('names who is missing, on which host and in which phase, when the deadline passes', async () => {
