@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import { execa } from 'execa';
 import { compileEtcdProto } from './esbuild-compile-etcd-proto.ts';
 import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
+import { dropGrpcExtras } from './esbuild-drop-grpc-extras.ts';
 import { dropZodLocales } from './esbuild-drop-zod-locales.ts';
 import { openRehearsalStage } from './rehearsal-stage.ts';
 
@@ -53,7 +54,7 @@ for (const [name, entry] of Object.entries(programs)) {
     define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
     // Optional native add-ons: never built, never needed.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-    plugins: [compileEtcdProto(), dropDockerExtras(), dropZodLocales()],
+    plugins: [compileEtcdProto(), dropGrpcExtras(), dropDockerExtras(), dropZodLocales()],
   });
   await writeFile(`dist/${name}.cjs`, bootText(name));
   // `--version` runs the start-up path, and agent and helper rehearse a job's start, so that the cached data holds the

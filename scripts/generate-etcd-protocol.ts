@@ -25,7 +25,7 @@ interface Root {
 }
 
 interface Service {
-  readonly methodsArray: readonly Method[];
+  readonly methods: Readonly<Record<string, Method>>;
 }
 
 interface Method {
@@ -46,8 +46,12 @@ interface EnumType {
   readonly valuesById: Readonly<Record<number, string>>;
 }
 
-/** What src/etcd calls; the messages of the other services are not needed. */
-const services = ['etcdserverpb.KV', 'etcdserverpb.Watch', 'etcdserverpb.Lease'];
+/** What src/etcd calls; the other services and methods would be read at every start. */
+const usedMethods: Readonly<Record<string, readonly string[]>> = {
+  'etcdserverpb.KV': ['Range', 'Txn'],
+  'etcdserverpb.Watch': ['Watch'],
+  'etcdserverpb.Lease': ['LeaseGrant', 'LeaseRevoke', 'LeaseKeepAlive'],
+};
 
 /** Text of a CommonJS module, for the protocol in `directory`. */
 export function generateEtcdProtocol(protobufjs: Protobufjs, directory: string): string {
@@ -56,8 +60,10 @@ export function generateEtcdProtocol(protobufjs: Protobufjs, directory: string):
   root.loadSync('rpc.proto', { keepCase: true }).resolveAll();
   const numbers = new Map<MessageType, number>();
   const definitions: string[] = [];
-  for (const name of services) {
-    const methods = root.lookupService(name).methodsArray.map((method) => {
+  for (const [name, used] of Object.entries(usedMethods)) {
+    const methods = used.map((methodName) => {
+      const method = root.lookupService(name).methods[methodName];
+      if (method === undefined) throw new Error(`etcd3 brings another protocol than expected: no ${methodName}.`);
       for (const type of [method.resolvedRequestType, method.resolvedResponseType]) numberTypes(type, numbers);
       return methodText(name, method, numbers);
     });

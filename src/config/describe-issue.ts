@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { findNearestName } from '../shared/nearest-name.ts';
 import type { SitePath } from './read-site-yaml.ts';
 import { keysAt } from './schema-tree.ts';

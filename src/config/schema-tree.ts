@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { siteSchema } from './site-schema.ts';
 
 /** The part of JSON Schema that zod writes for site.yaml. */

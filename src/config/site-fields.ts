@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The kinds of values in site.yaml. Each has one text that says what is expected; the reader of a wrong file gets

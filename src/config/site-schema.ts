@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { schedulerNames } from '../shared/schedulers.ts';
 import {
   absolutePath,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Lists that the engine may leave out or send as null. */
 const texts = z

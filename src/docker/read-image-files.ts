@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import type Docker from 'dockerode';
-import { z } from 'zod';
+import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';

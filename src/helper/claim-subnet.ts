@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Store, StoreEntry } from '../ports/store.ts';
 import { JobError } from '../shared/errors.ts';
 import { keyOnly, subnetKey, subnetsRange } from '../shared/kvs-keys.ts';

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 
 /** Signals that go to the job's command and do not end the job by themselves. */

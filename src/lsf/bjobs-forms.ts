@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What bjobs says of one job, in fields that LSF itself writes: no name, description or path of a user is asked for. */
 export interface JobFacts {

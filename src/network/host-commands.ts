@@ -3,7 +3,7 @@ import { access, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 
 /** What the network drivers ask of the host: its programs that configure networks, and two facts. */

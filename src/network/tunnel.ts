@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import { containsAddress } from '../shared/subnet.ts';

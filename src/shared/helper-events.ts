@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobKeySchema } from './job-request.ts';
 
 /** Where a node stands; the value of its PHASE key. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseJobKey } from './job-key.ts';
 import type { JobKey } from './job-key.ts';
 import { isSchedulerJobId, schedulerNames } from './schedulers.ts';

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dropDockerExtras } from '../../scripts/esbuild-drop-docker-extras.ts';
+import { dropGrpcExtras } from '../../scripts/esbuild-drop-grpc-extras.ts';
 import { compileEtcdProto } from '../../scripts/esbuild-compile-etcd-proto.ts';
 import { startEtcd } from '../support/etcd-server.ts';
 import type { EtcdServer } from '../support/etcd-server.ts';
@@ -53,7 +54,7 @@ describe('a bundle with the etcd adapter', () => {
       format: 'cjs',
       logLevel: 'error',
       external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-      plugins: [compileEtcdProto(), dropDockerExtras()],
+      plugins: [compileEtcdProto(), dropGrpcExtras(), dropDockerExtras()],
     });
     return outfile;
   };
