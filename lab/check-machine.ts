@@ -1,6 +1,8 @@
 /** Is this machine fit to carry a lab? Installs the Debian packages that are missing, if it may. */
 import { readFile } from 'node:fs/promises';
+import { underLock } from './hold-lock.ts';
 import { LabError } from './lab-error.ts';
+import { packagesLockFile } from './layout.ts';
 import { pathExists } from './path-exists.ts';
 import { run } from './run-command.ts';
 
@@ -38,8 +40,20 @@ export function checkMachine(): void {
 
 /** Installs the packages that are missing; `mayInstall` false makes that an error that names them. */
 export async function ensurePackages(mayInstall: boolean, controlCgroups: readonly string[]): Promise<string> {
+  if ((await listMissing()).length === 0) return 'all present';
+  // Two labs that come up at once: the second finds what the first has installed.
+  const lock = { file: packagesLockFile, guards: 'Installing Debian packages', waitMs: 2 * installTimeoutMs };
+  return await underLock(lock, () => ensureUnderLock(mayInstall, controlCgroups));
+}
+
+async function listMissing(): Promise<string[]> {
   const missing: string[] = [];
   for (const [name, file] of requiredPackages) if (!(await pathExists(file))) missing.push(name);
+  return missing;
+}
+
+async function ensureUnderLock(mayInstall: boolean, controlCgroups: readonly string[]): Promise<string> {
+  const missing = await listMissing();
   if (missing.length === 0) return 'all present';
   const command = `apt-get install ${missing.join(' ')}`;
   if (!mayInstall)

@@ -14,7 +14,6 @@ import type { Lab } from './running-lab.ts';
 import { takeDownOnSignal } from './take-down-on-signal.ts';
 import { takeDown } from './take-down.ts';
 
-const name = 'demo';
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 const title = (text: string): void => say(`\n== ${text}`);
 const indent = (text: string): string => text.trimEnd().replaceAll(/^/gm, '   ');
@@ -61,19 +60,23 @@ function lastIteration(output: string): string {
 
 async function main(): Promise<void> {
   const { values } = readOptions();
+  const { name } = values;
   if (values.help) {
-    say('npm run demo [-- --keep]\n\n  --keep   leave the cluster up afterwards, and say what to try with it');
+    say(`npm run demo [-- [--keep] [--name NAME]]
+
+  --keep        leave the cluster up afterwards, and say what to try with it
+  --name NAME   name of the cluster (default: demo), for a second demo on one machine`);
     return;
   }
   const startedAt = performance.now();
   title('a cluster of three hosts on this machine: Slurm, etcd with mutual TLS, a Docker Engine per host');
-  const watch = takeDownOnSignal(name, say);
+  const watch = takeDownOnSignal([name], say);
   try {
     const lab = await bringUp({ name, hosts: 3, images: ['openfoam', 'mpi'], report: (line) => say(`   ${line}`) });
     await runDemo(lab);
   } finally {
     await watch.settle();
-    if (values.keep) say(tryNext());
+    if (values.keep) say(tryNext(name));
     else {
       title('the cluster goes down');
       await takeDown({ name, report: (line) => say(`   ${line}`) });
@@ -82,17 +85,21 @@ async function main(): Promise<void> {
   say(`\nDone in ${((performance.now() - startedAt) / 1000).toFixed(0)} s.`);
 }
 
-function readOptions(): { values: { keep: boolean; help: boolean } } {
+function readOptions(): { values: { keep: boolean; help: boolean; name: string } } {
   try {
     return parseArgs({
-      options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+      options: {
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        name: { type: 'string', default: 'demo' },
+      },
     });
   } catch (error) {
     throw new LabError(`${error instanceof Error ? error.message : String(error)}. See npm run demo -- --help`);
   }
 }
 
-function tryNext(): string {
+function tryNext(name: string): string {
   return `
 The cluster stays up. Try:
    npm run lab -- status --name ${name}

@@ -43,6 +43,8 @@ export const productRoot = '/opt/hpc-submit-dockerjob';
 export const cacheDir = '/var/cache/hpc-dockerjob-lab';
 
 const lockDir = '/run/hpc-dockerjob-lab';
+/** Not the lock of any lab: their names have no hyphen. */
+export const packagesLockFile = `${lockDir}/debian-packages.lock`;
 const stateRoot = '/var/lib/hpc-dockerjob-lab';
 const headAddress = '10.77.0.1';
 const maxHosts = 64;

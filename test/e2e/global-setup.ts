@@ -2,7 +2,7 @@ import { bringUp } from '../../lab/lab.ts';
 import type { SignalWatch } from '../../lab/take-down-on-signal.ts';
 import { takeDownOnSignal } from '../../lab/take-down-on-signal.ts';
 import { takeDown } from '../../lab/take-down.ts';
-import { e2eLabName } from '../support/e2e-lab.ts';
+import { e2eLabs } from '../support/e2e-lab.ts';
 
 // HPCDJ_KEEP_LAB=1: for work on the tests; the next run repairs and re-uses it.
 const isKept = process.env['HPCDJ_KEEP_LAB'] === '1';
@@ -10,10 +10,10 @@ let watch: SignalWatch | undefined;
 
 /** One lab for all end-to-end tests; taken down also when bringing it up failed half-way, or the run is interrupted. */
 export async function setup(): Promise<void> {
-  if (!isKept) watch = takeDownOnSignal(e2eLabName, console.error);
+  if (!isKept) watch = takeDownOnSignal(Object.values(e2eLabs), console.error);
   try {
     await bringUp({
-      name: e2eLabName,
+      name: e2eLabs.shared,
       hosts: 3,
       images: ['mpi', 'tiny'],
       report: (line) => console.error(`lab  ${line}`),
@@ -27,5 +27,5 @@ export async function setup(): Promise<void> {
 
 export async function teardown(): Promise<void> {
   await watch?.settle();
-  if (!isKept) await takeDown({ name: e2eLabName });
+  if (!isKept) await takeDown({ name: e2eLabs.shared });
 }

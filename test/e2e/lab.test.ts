@@ -11,8 +11,9 @@ import { bringUp } from '../../lab/lab.ts';
 import { readStatus } from '../../lab/read-status.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { listRemains, takeDown } from '../../lab/take-down.ts';
+import { e2eLabs } from '../support/e2e-lab.ts';
 
-const name = 'second';
+const name = e2eLabs.second;
 const cli = fileURLToPath(new URL('../../lab/cli.ts', import.meta.url));
 
 describe('a lab', () => {
@@ -97,9 +98,9 @@ describe('a lab whose `up` was killed', () => {
   it.each(['packages', 'certificates', 'hosts', 'daemons'])(
     'leaves nothing when it is taken down (after: %s)',
     async (line) => {
-      await startAndKill('killed', line);
-      await takeDown({ name: 'killed', purge: 'state' });
-      expect(await listRemains('killed')).toEqual([]);
+      await startAndKill(e2eLabs.killed, line);
+      await takeDown({ name: e2eLabs.killed, purge: 'state' });
+      expect(await listRemains(e2eLabs.killed)).toEqual([]);
     },
   );
 });

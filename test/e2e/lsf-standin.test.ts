@@ -9,8 +9,9 @@ import { readStatus } from '../../lab/read-status.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { takeDown } from '../../lab/take-down.ts';
 import { awaitState } from '../support/await-state.ts';
+import { e2eLabs } from '../support/e2e-lab.ts';
 
-const name = 'lsftest';
+const name = e2eLabs.lsf;
 
 describe('the stand-in for LSF in a lab', () => {
   let lab: Lab;

@@ -1,4 +1,4 @@
-import { access, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ import { startEtcd } from '../support/etcd-server.ts';
 import type { EtcdServer } from '../support/etcd-server.ts';
 import { makePlan } from '../support/make-plan.ts';
 
-// Run directories are made in their real place, below ids that no scheduler gives.
+// Run directories are made in their real place, which is a mount of the tests' own, below ids that no scheduler gives.
 const firstId = 900_000_000_000 + process.pid * 1000;
 const commandPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -43,6 +43,10 @@ let count = 0;
 const undo = new AsyncDisposableStack();
 
 beforeAll(async () => {
+  if (!(await readFile('/proc/self/mountinfo', 'utf8')).includes(' /run/hpc-dockerjob '))
+    throw new Error(
+      'These tests release all that is in /run/hpc-dockerjob; npm run test:integration gives them their own.',
+    );
   [docker, etcd] = await Promise.all([startDockerEngine(), startEtcd()]);
   undo.use(docker);
   undo.use(etcd);
@@ -53,10 +57,7 @@ beforeAll(async () => {
   store = connectEtcd({ ...etcd.identity, endpoints: [etcd.endpoint], callTimeoutMs: 1000 });
   undo.defer(async () => await store.close());
 });
-afterAll(async () => {
-  await undo.disposeAsync();
-  await rmdir('/run/hpc-dockerjob').catch(() => undefined); // somebody else's jobs are in it
-});
+afterAll(async () => await undo.disposeAsync());
 
 beforeEach(() => {
   audited = [];

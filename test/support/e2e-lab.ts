@@ -2,12 +2,14 @@ import { readLabFile, awaitJob, submitJob } from '../../lab/batch-jobs.ts';
 import type { SlurmJob } from '../../lab/batch-jobs.ts';
 import { findLab } from '../../lab/lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { nameE2eLabs } from './name-e2e-labs.ts';
+
+/** The labs of this run. */
+export const e2eLabs = nameE2eLabs(process.env);
 
 /** The lab that the global set-up of the end-to-end tests brings up. */
-export const e2eLabName = 'e2e';
-
 export async function e2eLab(): Promise<Lab> {
-  return await findLab(e2eLabName);
+  return await findLab(e2eLabs.shared);
 }
 
 export interface FinishedJob extends SlurmJob {
