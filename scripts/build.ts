@@ -1,10 +1,12 @@
 /**
- * Builds the programs into dist/: per program a bundle, V8 cached data made by the very Node that will run it
+ * Builds the programs into dist/, with the licences of all that is in them: per program a bundle, V8 cached data made by the very Node that will run it
  * (the version is pinned), and a boot file that puts the two together. Cached data that does not fit is ignored by V8.
  */
 import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
+import type { Metafile } from 'esbuild';
 import { build } from 'esbuild';
 import { execa } from 'execa';
+import { collectLicences } from './collect-licences.ts';
 import { compileEtcdProto } from './esbuild-compile-etcd-proto.ts';
 import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
 import { dropGrpcExtras } from './esbuild-drop-grpc-extras.ts';
@@ -37,16 +39,19 @@ script.runInThisContext()(exports, require, module, file, __dirname);
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 await rm('dist', { recursive: true, force: true });
 await mkdir('dist');
+const metafiles: Metafile[] = [];
 const stage = await openRehearsalStage();
 for (const [name, entry] of Object.entries(programs)) {
-  await build({
+  const { metafile } = await build({
     entryPoints: [entry],
     outfile: `dist/${name}.bundle.cjs`,
     bundle: true,
     platform: 'node',
     target: 'node24',
     format: 'cjs',
+    // All licence texts are in one file.
     legalComments: 'none',
+    metafile: true,
     // Names stay readable in stack traces; the rest is read and hashed at every start.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -56,6 +61,7 @@ for (const [name, entry] of Object.entries(programs)) {
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
     plugins: [compileEtcdProto(), dropGrpcExtras(), dropDockerExtras(), dropZodLocales()],
   });
+  metafiles.push(metafile);
   await writeFile(`dist/${name}.cjs`, bootText(name));
   // `--version` runs the start-up path, and agent and helper rehearse a job's start, so that the cached data holds the
   // functions that every start needs. The servers of the rehearsal live in this process: it must not block.
@@ -68,3 +74,4 @@ for (const [name, entry] of Object.entries(programs)) {
   if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
 }
 await stage.close();
+await writeFile('dist/THIRD-PARTY-LICENSES', await collectLicences(metafiles));
