@@ -6,6 +6,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { underLock } from './hold-lock.ts';
+import type { Lock } from './hold-lock.ts';
 import { hashRecipe, imageRecipes, renderImageConfig, renderManifest } from './image-recipes.ts';
 import type { ImageRecipe } from './image-recipes.ts';
 import { LabError } from './lab-error.ts';
@@ -14,7 +15,7 @@ import { pathExists } from './path-exists.ts';
 import { run } from './run-command.ts';
 
 const buildTimeoutMs = 900_000;
-const imagesDir = `${cacheDir}/images`;
+const imagesDir = imagesDirOf(cacheDir);
 /** Neither needed to run anything, and a third of an image. The examples of OpenFOAM live below /usr/share/doc. */
 const leftOut = ['/usr/share/man/*', '/usr/share/locale/*', '/usr/share/info/*', '/usr/share/doc/*'];
 const keptAgain = ['/usr/share/doc/openfoam-examples', '/usr/share/doc/openfoam-examples/*'];
@@ -25,6 +26,16 @@ export interface BuiltImage {
   /** The id on every host: the digest of the image's configuration. */
   readonly id: string;
   readonly archive: string;
+}
+
+/** Where a cache keeps its images. */
+export function imagesDirOf(cache: string): string {
+  return `${cache}/images`;
+}
+
+/** The lock of a cache, for whoever changes what is in it. */
+export function buildLock(cache: string): Lock {
+  return { file: `${cache}/build.lock`, guards: 'The image cache', waitMs: buildTimeoutMs };
 }
 
 /** The recipe of that name, or what names there are. */
@@ -44,8 +55,7 @@ export async function ensureImage(
 ): Promise<BuiltImage & { isNew: boolean }> {
   await mkdir(imagesDir, { recursive: true, mode: 0o700 });
   // One builder at a time on this machine; the second finds what the first made.
-  const lock = { file: `${cacheDir}/build.lock`, guards: 'The image cache', waitMs: buildTimeoutMs };
-  return await underLock(lock, async () => {
+  return await underLock(buildLock(cacheDir), async () => {
     const release = await readRelease();
     const base = join(imagesDir, `${recipe.name}-${hashRecipe(recipe, release, dockerArchitecture())}`);
     const image = { reference: recipe.reference, archive: `${base}.tar` };

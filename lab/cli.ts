@@ -6,6 +6,7 @@ import { imageRecipes } from './image-recipes.ts';
 import { describeFailure } from './lab-error.ts';
 import { defaultLabName } from './layout.ts';
 import { readStatus, renderStatus } from './read-status.ts';
+import { purgeCache } from './purge-cache.ts';
 import { takeDown } from './take-down.ts';
 
 const failureStatus = 1;
@@ -53,11 +54,11 @@ program
   .command('down')
   .description('end the lab and check that nothing of it is left')
   .option('--name <name>', 'name of the lab', defaultLabName)
-  .option('--purge', 'also remove its homes, scratch, images and all caches', false)
+  .option('--purge', 'also remove its homes, scratch and loaded images', false)
   .option('--wait <seconds>', 'wait so long for another command that works on the lab', toCount)
   .action(async ({ name, purge, wait }: { name: string; purge: boolean; wait?: number }) => {
     const waitMs = wait === undefined ? undefined : wait * 1000;
-    await takeDown({ name, purge: purge ? 'all' : 'nothing', waitMs, report });
+    await takeDown({ name, purge: purge ? 'state' : 'nothing', waitMs, report });
   });
 
 program
@@ -130,6 +131,13 @@ program
     const lab = await findLab(name);
     await provideImages(lab, names.length > 0 ? names : imageRecipes.map((recipe) => recipe.name), report);
   });
+
+program
+  .command('purge-cache')
+  .description(
+    'remove the built images that all labs of this machine share; the next lab that needs one builds it again',
+  )
+  .action(async () => report(await purgeCache()));
 
 try {
   await program.parseAsync();

@@ -6,17 +6,17 @@ import { killProcesses, listCgroups, readHierarchies, removeCgroups } from './cg
 import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { checkMachine } from './check-machine.ts';
 import { labLock, underLock } from './hold-lock.ts';
-import { cacheDir, cgroupNameOf, checkLabName, defaultLabName, lockFileOf, stateDirOf } from './layout.ts';
+import { cgroupNameOf, checkLabName, defaultLabName, lockFileOf, stateDirOf } from './layout.ts';
 import { step } from './report-progress.ts';
 import type { Report } from './report-progress.ts';
 
 const checkTimeoutMs = 10_000;
 
-export type Purge = 'nothing' | 'state' | 'all';
+export type Purge = 'nothing' | 'state';
 
 export interface DownOptions {
   readonly name?: string | undefined;
-  /** `state` also removes the lab's homes, scratch and loaded images; `all` the cache of built images as well. */
+  /** `state` also removes the lab's homes, scratch and loaded images. The cache of built images is other labs' as well. */
   readonly purge?: Purge;
   /** How long to wait for another command that works on the lab; by default not at all. */
   readonly waitMs?: number | undefined;
@@ -58,10 +58,9 @@ async function takeDownLocked(
 }
 
 async function removeState(name: string, purge: Purge): Promise<string> {
-  if (purge === 'all') await rm(cacheDir, { recursive: true, force: true });
-  if (purge !== 'nothing') {
+  if (purge === 'state') {
     await rm(stateDirOf(name), { recursive: true, force: true });
-    return purge === 'all' ? 'removed with all caches' : 'removed';
+    return 'removed';
   }
   const hosts = `${stateDirOf(name)}/hosts`;
   for (const host of await readdir(hosts).catch(() => [])) {

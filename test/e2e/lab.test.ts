@@ -1,13 +1,17 @@
 /** The lab itself, as a second lab beside the one that the other tests share: so it also proves that two do not meet. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awaitJob } from '../../lab/batch-jobs.ts';
 import { execOnHost, killHost } from '../../lab/exec-on-host.ts';
 import type { ExecResult } from '../../lab/exec-on-host.ts';
 import { bringUp } from '../../lab/lab.ts';
+import { cacheDir, stateDirOf } from '../../lab/layout.ts';
 import { readStatus } from '../../lab/read-status.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { listRemains, takeDown } from '../../lab/take-down.ts';
@@ -103,6 +107,18 @@ describe('a lab whose `up` was killed', () => {
       expect(await listRemains(e2eLabs.killed)).toEqual([]);
     },
   );
+});
+
+describe('`down --purge`', () => {
+  it('removes the state of that lab, and nothing that other labs use', async () => {
+    const cached = async (): Promise<string[]> => (await readdir(`${cacheDir}/images`)).sort();
+    const [state, before] = [stateDirOf(e2eLabs.killed), await cached()];
+    expect(before.length).toBeGreaterThan(0);
+    await mkdir(`${state}/home/alice`, { recursive: true });
+    await execa(process.execPath, [cli, 'down', '--name', e2eLabs.killed, '--purge']);
+    expect(existsSync(state)).toBe(false);
+    expect(await cached()).toEqual(before);
+  });
 });
 
 async function startAndKill(lab: string, line: string): Promise<void> {
