@@ -4,15 +4,18 @@ import type { HelperEvent } from '../shared/helper-events.ts';
 import { requireJobKey } from '../shared/job-key.ts';
 import { toJsonLine } from '../shared/json-line.ts';
 import { isAnySchedulerJobId } from '../shared/schedulers.ts';
+import { usageLine } from '../shared/usage-line.ts';
 import { controlJob } from './control-job.ts';
 import { findJobsHere } from './find-jobs-here.ts';
 import { identifyCaller } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 import { openContext } from './open-context.ts';
 import { openJob } from './keeper/open-job.ts';
+import { refuseVerb } from './refuse-verb.ts';
 import { releaseJob } from './release-job.ts';
 import { reapJobs } from './reap-jobs.ts';
 import { releaseNode } from './release-node.ts';
+import { describeJobRelease, describeNodeRelease, describeReaped } from './report-release.ts';
 import { runNode } from './node/run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
@@ -30,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     )
     .version(process.env['HPCDJ_VERSION'] ?? 'development')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+    .configureOutput({ outputError: (text, write) => write(usageLine('hpc-dockerjob-helper', text)) });
   program
     .command('open-job')
     .description(
@@ -61,8 +64,11 @@ export async function main(argv: readonly string[]): Promise<number> {
       const here = await context();
       const jobs =
         job === undefined ? await findJobsHere(here, requireSchedulerJob(options.schedulerJob)) : [requireJobKey(job)];
+      if (jobs.length === 0) say([`job ${options.schedulerJob}: nothing of it to release on this host`]);
       for (const each of jobs) {
-        const { leftovers, untold } = await releaseNode(here, each);
+        const released = await releaseNode(here, each);
+        const { leftovers, untold } = released;
+        say(describeNodeRelease(each, released));
         complain(leftovers);
         if (untold !== undefined) warn(`this host is clean, but the store was not told: ${untold}. See: reap`);
       }
@@ -71,24 +77,34 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('reap')
     .description('finish the release of every job that is over, here and in the store; for timers (root only)')
     .action(async () => {
-      const { leftovers, notes } = await reapJobs(await context());
-      for (const note of notes) warn(note);
-      complain(leftovers);
+      const reaped = await reapJobs(await context());
+      say(describeReaped(reaped));
+      for (const note of reaped.notes) warn(note);
+      complain(reaped.leftovers);
     });
   program
     .command('release-job')
     .description('end a job on all its hosts and remove all of it')
     .argument('<job>', 'job id, as 772 or 772_3')
     .addOption(new Option('--force', 'remove keys and subnet although hosts did not report (root only)'))
-    .action(async (job: string, options: { force?: boolean }) =>
-      complain(await releaseJob(await context(), requireJobKey(job), { isForced: options.force === true })),
-    );
+    .action(async (text: string, options: { force?: boolean }) => {
+      const job = requireJobKey(text);
+      const released = await releaseJob(await context(), job, { isForced: options.force === true });
+      say(describeJobRelease(job, released));
+      complain(released.leftovers);
+    });
   program
     .command('control-job')
     .description("suspend, resume or stop this host's containers of a job")
     .argument('<job>', 'job id, as 772 or 772_3')
     .argument('<action>', 'suspend, resume or stop')
     .action(async (job: string, action: string) => await controlJob(await context(), requireJobKey(job), action));
+  // Last: a verb would inherit that it takes any words.
+  program
+    .enablePositionalOptions()
+    .passThroughOptions()
+    .allowExcessArguments()
+    .action(() => refuseVerb(program));
   try {
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
@@ -122,6 +138,10 @@ function requireSchedulerJob(id: string | undefined): string {
     message: 'release-node needs a job, or --scheduler-job with a job id of the scheduler.',
     hint: 'hpc-dockerjob-helper release-node --help',
   });
+}
+
+function say(lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
 function warn(text: string): void {

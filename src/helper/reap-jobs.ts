@@ -111,7 +111,9 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
   const { plan } = state;
   if (plan?.token !== held.claim.token) {
     // No plan of this claim: its network was never made, or is gone from every host.
-    if (Date.now() - Date.parse(held.claim.since) > orphanAgeMs) await freeHeld(store, held);
+    if (Date.now() - Date.parse(held.claim.since) <= orphanAgeMs) return;
+    await freeHeld(store, held);
+    round.released.push(job);
     return;
   }
   const own = findOwnNodeIfAny(plan);

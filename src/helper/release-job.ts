@@ -12,6 +12,14 @@ import { openStoreOf } from './open-context.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
 import { readState, releasedFromOutside, releaseNode } from './release-node.ts';
 
+/** How a job was released. */
+export interface JobRelease {
+  /** False when neither this host nor the store had anything of it. */
+  readonly wasThere: boolean;
+  /** What is left and where; empty when nothing is. */
+  readonly leftovers: readonly string[];
+}
+
 export interface ReleaseJobOptions {
   /** Remove keys and subnet although some hosts did not report; for root, after looking at those hosts. */
   readonly isForced: boolean;
@@ -19,13 +27,13 @@ export interface ReleaseJobOptions {
 
 /**
  * Ends a job wherever it is and removes all of it: tells its hosts through FINISH, cleans this host, waits until
- * the others have reported, then removes keys and subnet. Idempotent. Returns what is left and where.
+ * the others have reported, then removes keys and subnet. Idempotent.
  */
 export async function releaseJob(
   context: HelperContext,
   job: JobKey,
   { isForced }: ReleaseJobOptions,
-): Promise<readonly string[]> {
+): Promise<JobRelease> {
   if (isForced && context.caller.kind !== 'root') {
     throw new JobError({
       code: 'NOT_PERMITTED',
@@ -45,8 +53,8 @@ export async function releaseJob(
     const here = await releaseNode(context, job);
     const leftovers = [...here.leftovers, ...(here.untold === undefined ? [] : [here.untold])];
     if (state.plan === undefined) {
-      if (context.caller.kind === 'root') await freeOrphanedSubnets(store, keyPrefix, job);
-      return leftovers;
+      const freed = context.caller.kind === 'root' ? await freeOrphanedSubnets(store, keyPrefix, job) : 0;
+      return { wasThere: here.wasHere || freed > 0, leftovers };
     }
     const { plan } = state;
     // Whoever keeps the job removes its keys; one that nobody keeps is finished here.
@@ -66,13 +74,15 @@ export async function releaseJob(
         : findUnreleased(plan, parseJobState(keyPrefix, job, outcome.entries ?? []), false);
     if (late.length === 0 || isForced) await removeKeys(store, keyPrefix, plan);
     else leftovers.push(...late);
-    return leftovers;
+    return { wasThere: true, leftovers };
   } finally {
     await store.close();
   }
 }
 
-/** Claims of a process that died between the claim and the plan: no network was ever made of them. */
-async function freeOrphanedSubnets(store: Store, prefix: string, job: JobKey): Promise<void> {
-  for (const held of await readSubnetClaims(store, prefix)) if (held.claim.job === job) await freeHeld(store, held);
+/** Claims of a process that died between the claim and the plan: no network was ever made of them. Returns how many. */
+async function freeOrphanedSubnets(store: Store, prefix: string, job: JobKey): Promise<number> {
+  const orphans = (await readSubnetClaims(store, prefix)).filter(({ claim }) => claim.job === job);
+  for (const held of orphans) await freeHeld(store, held);
+  return orphans.length;
 }

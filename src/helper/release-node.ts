@@ -8,6 +8,7 @@ import type { JobKey } from '../shared/job-key.ts';
 import { jobFieldKey, jobRange, nodeFieldKey, nodesRange } from '../shared/kvs-keys.ts';
 import { labels } from '../shared/labels.ts';
 import { endJob } from './end-job.ts';
+import { findAllJobsHere } from './find-jobs-here.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { JobState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
@@ -20,6 +21,8 @@ import { forgetJobHere, isKeptHere, localStoreSocket, removeRunDirectory, unmark
 
 /** How a job was released on this host. */
 export interface NodeRelease {
+  /** False when there was nothing of it here, or nothing that is the caller's. */
+  readonly wasHere: boolean;
   /** What is still on this host; empty when it is clean. */
   readonly leftovers: readonly string[];
   /** Why the store could not be told of it: keys and subnet stay until `reap` or `release-job`. No fault of this host. */
@@ -33,11 +36,12 @@ export interface NodeRelease {
  */
 export async function releaseNode(context: HelperContext, job: JobKey): Promise<NodeRelease> {
   // Between a job's first file and its plan nothing says whose it is: then it is not a user's to take away.
-  if (!(await isOwnedHere(context, job))) return { leftovers: [], untold: undefined };
+  if (!(await isOwnedHere(context, job))) return { wasHere: false, leftovers: [], untold: undefined };
+  const wasHere = (await findAllJobsHere(context)).jobs.has(job);
   const leftovers = await releaseHere(context, job);
   const untold = leftovers.length === 0 ? await tellStore(context, job) : undefined;
   context.audit.record('node-released', { job, host: hostname(), leftovers, untold });
-  return { leftovers, untold };
+  return { wasHere, leftovers, untold };
 }
 
 /** Says in the job's store that nothing is left here. Returns why that was not possible; the trace stays then. */

@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { JobError } from '../shared/errors.ts';
 import { findNearestName } from '../shared/nearest-name.ts';
+import { usageLine } from '../shared/usage-line.ts';
 import { bashCompletion } from './complete-shell.ts';
 import type { RequestOptions } from './read-request.ts';
 
@@ -59,7 +60,7 @@ export function createProgram(
     )
     .version(process.env['HPCDJ_VERSION'] ?? 'development')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
+    .configureOutput({ outputError: (text, write) => write(usageLine('hpc-submit-dockerjob', text)) })
     .addHelpText('after', examples)
     .enablePositionalOptions()
     .passThroughOptions()
@@ -127,15 +128,6 @@ export function createProgram(
       finish(0);
     });
   return program;
-}
-
-/** A fault that the parser found, as every other error is told: one line with a stable name. */
-function usageLine(text: string): string {
-  const fault = text
-    .replace(/^error: /, '')
-    .trim()
-    .replaceAll('\n', ' ');
-  return `hpc-submit-dockerjob: ${fault} See hpc-submit-dockerjob --help. [USAGE]\n`;
 }
 
 /** Words where none are expected: most often the command without its `--`. Fails with `USAGE`. */

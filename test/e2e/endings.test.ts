@@ -299,12 +299,16 @@ describe('a job', () => {
       await tryAs(lab, 'node2', user, ...(user === 'root' ? [] : ['sudo', '-n']), helper, verb, job.id);
     expect(await release('bob', 'release-job')).toMatchObject({ exitCode: 77 });
     expect(await release('bob', 'release-node')).toMatchObject({ exitCode: 77 });
-    expect(await release('alice', 'release-job')).toEqual({ exitCode: 0, text: '' });
+    expect(await release('alice', 'release-job')).toEqual({ exitCode: 0, text: `job ${job.id}: released` });
     const ended = await job.end(30_000);
     expect(ended.exitCode).toBe('143:0');
     expect(ended.stderr).toContain('was released from outside');
-    for (const verb of ['release-job', 'release-node', 'release-node'])
-      expect(await release('root', verb)).toEqual({ exitCode: 0, text: '' });
+    for (const verb of ['release-job', 'release-node', 'release-node']) {
+      const { exitCode, text } = await release('root', verb);
+      expect([exitCode, text]).toEqual([0, expect.stringContaining(`job ${job.id}: nothing of it to release`)]);
+    }
+    expect(await release('alice', 'release-everything')).toMatchObject({ exitCode: 1 }); // sudo's own word
+    expect(await release('root', 'release-everything')).toMatchObject({ exitCode: 64 });
   });
 });
 

@@ -163,9 +163,10 @@ describe('release-node', () => {
       await etcd.start();
     }
     // The next epilog, or reap, tells it.
-    expect(await releaseNode(context, plan.job)).toEqual({ leftovers: [], untold: undefined });
+    expect(await releaseNode(context, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
     expect(await findHere(plan.job)).toEqual([]);
     expect(await keysOf(plan.job)).toBe(0);
+    expect(await releaseNode(context, plan.job)).toEqual({ wasHere: false, leftovers: [], untold: undefined });
   });
 
   test('finds an element of an array by the scheduler’s own id', async () => {
@@ -239,7 +240,8 @@ describe('release-node of a user', () => {
     await markKeptHere(plan.job);
     await installJobTable(commands(), plan.job, '');
     const before = await findHere(plan.job);
-    expect(await releaseNode(asUser(plan.user.uid + 1), plan.job)).toEqual({ leftovers: [], untold: undefined });
+    const nothing = { wasHere: false, leftovers: [], untold: undefined };
+    expect(await releaseNode(asUser(plan.user.uid + 1), plan.job)).toEqual(nothing);
     expect(await findHere(plan.job)).toEqual(before);
     expect(await isKeptHere(plan.job)).toBe(true);
     await releaseNode(context, plan.job);
@@ -328,7 +330,7 @@ describe('reap', () => {
     const since = new Date(Date.now() - minutes * 60_000).toISOString();
     const value = JSON.stringify({ job, token: 'f'.repeat(32), since, index: 1 });
     await store.commit({ puts: [{ key: subnetKey('', '10.128.9.0/24'), value }] });
-    await reapJobs(context);
+    expect((await reapJobs(context)).released).toEqual(stays ? [] : [job]);
     expect((await keysOf(job)) > 0).toBe(stays);
   });
 
