@@ -7,13 +7,15 @@ import { keysAt } from './schema-tree.ts';
 export interface DescribedIssue {
   readonly path: SitePath;
   readonly message: string;
+  /** The key that an unknown one was probably meant to be, where the file has no such key. */
+  readonly standsFor?: SitePath;
 }
 
 /** What the schema found wrong, as `expected …, got …`; one entry for each unknown key. */
 export function describeIssue(issue: z.core.$ZodIssue, root: unknown): DescribedIssue[] {
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], message: describeUnknownKey(key, path) }));
+    return issue.keys.map((key) => describeUnknownKey(key, path, root));
   }
   if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
   const found = valueAt(root, path);
@@ -46,9 +48,12 @@ export function valueAt(root: unknown, path: SitePath): unknown {
   );
 }
 
-function describeUnknownKey(key: string, sectionPath: SitePath): string {
+function describeUnknownKey(key: string, sectionPath: SitePath, root: unknown): DescribedIssue {
+  const path = [...sectionPath, key];
   const known = keysAt(sectionPath);
   const nearest = findNearestName(key, known);
-  const meant = nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`;
-  return `unknown key; ${meant}`;
+  if (nearest === undefined) return { path, message: `unknown key; known here: ${known.join(', ')}` };
+  const meant = [...sectionPath, nearest];
+  const message = `unknown key; did you mean ${nearest}?`;
+  return valueAt(root, meant) === undefined ? { path, message, standsFor: meant } : { path, message };
 }

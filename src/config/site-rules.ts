@@ -3,6 +3,7 @@ import { asJobError } from '../shared/errors.ts';
 import { parseImagePattern } from '../shared/image-pattern.ts';
 import { parseImageReference } from '../shared/image-reference.ts';
 import { overlapsCidr, parseCidr, subnetCount } from '../shared/subnet.ts';
+import type { SoundPart } from './find-sound-part.ts';
 import type { SitePath } from './read-site-yaml.ts';
 import type { SiteConfig } from './site-schema.ts';
 
@@ -10,12 +11,8 @@ import type { SiteConfig } from './site-schema.ts';
 export interface RuleProblem {
   readonly path: SitePath;
   readonly message: string;
-}
-
-interface Rule {
-  /** What it looks at: it is not asked while one of these is faulty itself, since it would see a default there. */
-  readonly uses: readonly SitePath[];
-  readonly check: (config: SiteConfig) => Iterable<RuleProblem>;
+  /** What else it looked at; `*` stands for every item of a list. */
+  readonly uses?: readonly SitePath[];
 }
 
 /** Highest VXLAN network identifier: 24 bits. */
@@ -30,37 +27,29 @@ const reservedTargets = ['/proc', '/sys', '/dev', '/.hpcdj', '/etc'];
 /** Of the host's system: what stands in them is the kernel's or the services', never a user's data. */
 const reservedSources = ['/proc', '/sys', '/dev', '/run', '/var/run', '/boot'];
 
-/** Every broken rule across keys; rules that look at one of the `faulty` keys are left out. */
-export function findRuleProblems(config: SiteConfig, faulty: readonly SitePath[] = []): RuleProblem[] {
+/**
+ * Every broken rule across keys, by its path in the file. Left out are those that rest on a `faulty` key: something else
+ * stands in its place.
+ */
+export function findRuleProblems({ config, toFilePath }: SoundPart, faulty: readonly SitePath[] = []): RuleProblem[] {
   return rules
-    .filter((rule) => !rule.uses.some((used) => faulty.some((path) => isSameBranch(used, path))))
-    .flatMap((rule) => [...rule.check(config)]);
+    .flatMap((check) => [...check(config)])
+    .map(({ path, message, uses = [] }) => ({ path: toFilePath(path), message, uses: uses.map(toFilePath) }))
+    .filter(({ path, uses }) => ![path, ...uses].some((used) => faulty.some((fault) => isSameBranch(used, fault))));
 }
 
-const rules: readonly Rule[] = [
-  { uses: [['etcd', 'endpoints']], check: checkEndpoints },
-  {
-    uses: [
-      ['etcd', 'leaseTtlSeconds'],
-      ['etcd', 'callTimeoutMs'],
-    ],
-    check: checkLease,
-  },
-  { uses: [['images', 'allowed']], check: checkImagePatterns },
-  { uses: [['applications']], check: checkApplicationImages },
-  { uses: [['applications'], ['mounts', 'allowed']], check: checkApplicationMounts },
-  {
-    uses: [
-      ['network', 'pool'],
-      ['network', 'prefixLength'],
-    ],
-    check: checkPool,
-  },
-  { uses: [['network']], check: checkVxlanIds },
-  { uses: [['lsf'], ['applications']], check: checkWantedImages },
-  { uses: [['mounts', 'allowed']], check: checkTargets },
-  { uses: [['mounts', 'allowed'], ['docker', 'socket'], ['etcd']], check: checkSources },
-  { uses: [['deadlines']], check: checkDeadlines },
+const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
+  checkEndpoints,
+  checkLease,
+  checkImagePatterns,
+  checkApplicationImages,
+  checkApplicationMounts,
+  checkPool,
+  checkVxlanIds,
+  checkWantedImages,
+  checkTargets,
+  checkSources,
+  checkDeadlines,
 ];
 
 function* checkEndpoints({ etcd }: SiteConfig): Iterable<RuleProblem> {
@@ -80,6 +69,7 @@ function* checkLease({ etcd }: SiteConfig): Iterable<RuleProblem> {
   if (etcd.leaseTtlSeconds > least) return;
   yield {
     path: ['etcd', 'leaseTtlSeconds'],
+    uses: [['etcd', 'callTimeoutMs']],
     message: `must be more than three times etcd.callTimeoutMs (more than ${least} s), got ${etcd.leaseTtlSeconds}`,
   };
 }
@@ -107,6 +97,7 @@ function* checkApplicationMounts({ applications, mounts }: SiteConfig): Iterable
       const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
       yield {
         path: ['applications', name, 'mounts', index],
+        uses: [['mounts', 'allowed', '*', 'source']],
         message: `"${mount}" is not a source in mounts.allowed${hint}`,
       };
     }
@@ -123,7 +114,11 @@ function* checkWantedImages({ lsf, applications }: SiteConfig): Iterable<RulePro
       } else if (application !== '' && !Object.hasOwn(applications, application)) {
         const nearest = findNearestName(application, Object.keys(applications));
         const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-        yield { path: [...path, 'application'], message: `"${application}" is not in applications${hint}` };
+        yield {
+          path: [...path, 'application'],
+          uses: [['applications', application]],
+          message: `"${application}" is not in applications${hint}`,
+        };
       } else if (image !== '') {
         const message = failureOf(() => parseImageReference(image));
         if (message !== undefined) yield { path: [...path, 'image'], message };
@@ -144,6 +139,7 @@ function* checkPool({ network: { pool, prefixLength } }: SiteConfig): Iterable<R
   if (prefixLength >= cidr.prefixLength) return;
   yield {
     path: ['network', 'prefixLength'],
+    uses: [path],
     message: `the pool ${pool} is smaller than one subnet of length ${prefixLength}`,
   };
 }
@@ -154,6 +150,10 @@ function* checkVxlanIds({ network: { pool, prefixLength, vxlan } }: SiteConfig):
   if (highest <= maxVxlanId) return;
   yield {
     path: ['network', 'vxlan', 'baseId'],
+    uses: [
+      ['network', 'pool'],
+      ['network', 'prefixLength'],
+    ],
     message: `identifiers of the pool's subnets would run up to ${highest}; a VXLAN identifier is at most ${maxVxlanId}`,
   };
 }
@@ -165,19 +165,28 @@ function* checkTargets({ mounts }: SiteConfig): Iterable<RuleProblem> {
     if (reserved !== undefined)
       yield { path, message: `"${target}" overlaps ${reserved}, which belongs to the container's system` };
     // One inside the other: its mount point would be made, by root, in a directory that users write to.
-    const earlier = mounts.allowed.slice(0, index).find((other) => isNested(target, other.target));
-    if (earlier !== undefined)
-      yield { path, message: `"${target}" overlaps the target "${earlier.target}" of another mount` };
+    for (const [position, other] of mounts.allowed.slice(0, index).entries()) {
+      if (!isNested(target, other.target)) continue;
+      yield {
+        path,
+        uses: [['mounts', 'allowed', position, 'target']],
+        message: `"${target}" overlaps the target "${other.target}" of another mount`,
+      };
+    }
   }
 }
 
 function* checkSources({ mounts, docker, etcd }: SiteConfig): Iterable<RuleProblem> {
-  const secrets = [docker.socket, etcd.keyFile].map(throughRun);
+  const secrets = [
+    { key: ['docker', 'socket'], file: throughRun(docker.socket) },
+    { key: ['etcd', 'keyFile'], file: throughRun(etcd.keyFile) },
+  ];
   for (const [index, mount] of mounts.allowed.entries()) {
     const path = ['mounts', 'allowed', index, 'source'];
     const source = throughRun(mount.source);
-    const secret = secrets.find((file) => isBelow(file, source));
-    if (secret !== undefined) yield { path, message: `"${mount.source}" would bring ${secret} into containers` };
+    const secret = secrets.find(({ file }) => isBelow(file, source));
+    if (secret !== undefined)
+      yield { path, uses: [secret.key], message: `"${mount.source}" would bring ${secret.file} into containers` };
     const reserved = reservedSources.find((other) => isBelow(source, other));
     if (reserved !== undefined && secret === undefined)
       yield { path, message: `"${mount.source}" lies in ${reserved}, which belongs to the host's system` };
@@ -190,6 +199,7 @@ function* checkDeadlines({ deadlines }: SiteConfig): Iterable<RuleProblem> {
   if (deadlines.releaseSeconds > deadlines.stopSeconds) return;
   yield {
     path: ['deadlines', 'releaseSeconds'],
+    uses: [['deadlines', 'stopSeconds']],
     message: `must be more than deadlines.stopSeconds (${deadlines.stopSeconds}): a clean-up stops containers first`,
   };
 }
@@ -209,7 +219,7 @@ function isNested(a: string, b: string): boolean {
 
 function isSameBranch(a: SitePath, b: SitePath): boolean {
   const depth = Math.min(a.length, b.length);
-  return a.slice(0, depth).every((step, position) => step === b[position]);
+  return a.slice(0, depth).every((step, position) => step === '*' || step === b[position]);
 }
 
 function failureOf(parse: () => unknown): string | undefined {

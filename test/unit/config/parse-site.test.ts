@@ -165,6 +165,53 @@ describe('parseSite', () => {
     ]);
   });
 
+  it.each([
+    [
+      'mounts: {allowed: [{source: 3}, {source: /a, target: /etc}, {source: /b, target: /x}, {source: /c, target: /x/y}, {source: /a, x: 1}]}',
+      [
+        'mounts.allowed[0].source',
+        'mounts.allowed[4].x',
+        'mounts.allowed[1].target',
+        'mounts.allowed[3].target',
+        'mounts.allowed[4].source',
+      ],
+    ],
+    [
+      'mounts: {allowed: [no, {}, {source: /run}]}',
+      ['mounts.allowed[0]', 'mounts.allowed[1].source', 'mounts.allowed[2].source'],
+    ],
+    ['etcd: {endpoints: [5, "http://a:1", x, "http://b:1"]}', [0, 2, 1, 3].map((index) => `etcd.endpoints[${index}]`)],
+    ['images: {allowed: [1, "*.x/y"]}', ['images.allowed[0]', 'images.allowed[1]']],
+    ['network: {mtu: 1, vxlan: {baseId: 16773121}}', ['network.mtu', 'network.vxlan.baseId']],
+    ['etcd: {keyFile: x, leaseTtlSeconds: 6}', ['etcd.keyFile', 'etcd.leaseTtlSeconds']],
+    [
+      'docker: {socket: x}\nmounts: {allowed: [{source: /etc, target: /y}]}',
+      ['docker.socket', 'mounts.allowed[0].source'],
+    ],
+    [
+      'applications: {a: {image: x, mounts: [/y]}}\nmounts: {allowed: [{source: /z, target: y}]}',
+      ['mounts.allowed[0].target', 'applications.a.mounts[0]'],
+    ],
+    [
+      'lsf: {aliases: {of: {application: no}, foam: {application: a}}}\napplications: {a: {}}',
+      ['applications.a.image', 'lsf.aliases.of.application'],
+    ],
+  ])('tells the broken rules of %s at once, each where it stands in the file', (text, keys) => {
+    const problems = problemsOf(`version: 1\n${text}`);
+    expect(problems.map((problem) => problem.split(': ')[1]).toSorted()).toEqual(keys.toSorted());
+  });
+
+  it.each([
+    ['a source that is faulty', 'applications: {a: {image: x, mounts: [/y]}}\nmounts: {allowed: [{source: 3}]}'],
+    ['a target with a typo', 'mounts: {allowed: [{source: /x, target: /a}, {source: /x/y, targt: /b}]}'],
+    ['a socket with a typo', 'docker: {sokcet: /a/b}\nmounts: {allowed: [{source: /var/run/docker.sock, target: /c}]}'],
+    ['a target before it that is faulty', 'mounts: {allowed: [{source: /x, target: 1}, {source: /x/y, target: /x/y}]}'],
+    ['a call time-out that is faulty', 'etcd: {callTimeoutMs: 0, leaseTtlSeconds: 6}'],
+    ['a pool that is faulty', 'network: {pool: 1, prefixLength: 9}'],
+  ])('tells no rule that rests on %s', (_, text) => {
+    expect(problemsOf(`version: 1\n${text}`)).toHaveLength(1);
+  });
+
   it('does not unfold a bomb of aliases', () => {
     const levels = Array.from(
       { length: 12 },
