@@ -47,6 +47,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
   return jobPlanSchema.parse({
     version: 1,
     token: facts.token,
+    launchId: request.launchId,
     job: facts.confirmed.job,
     scheduler: request.scheduler,
     schedulerJobId: facts.confirmed.schedulerJobId,

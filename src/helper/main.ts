@@ -54,7 +54,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('run-node')
     .description("run this host's container of an open job until the job ends")
     .argument('<job>', 'job id, as 772 or 772_3')
-    .action(async (job: string) => await runNode(await context(), requireJobKey(job)));
+    .argument('<launch>', 'id of the launch, as the middleware has made it')
+    .action(async (job: string, launch: string) => await runNode(await context(), requireJobKey(job), launch));
   program
     .command('release-node')
     .description('remove what a job has on this host; for epilogs')

@@ -26,8 +26,8 @@ const finishGraceMs = 20_000;
  * suspension and accounting reach it. It may be called before the job is open: the helpers on the hosts wait for the
  * plan, and have started meanwhile. Output is passed on untouched.
  */
-export function launchNodes(scheduler: Scheduler, allocation: Allocation): Launched {
-  const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job));
+export function launchNodes(scheduler: Scheduler, allocation: Allocation, launchId: string): Launched {
+  const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
   const child = execa(launch.file, [...launch.argv], {
     stdin: 'ignore',
     stdout: 'inherit',

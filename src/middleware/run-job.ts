@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
@@ -30,9 +31,11 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   const allocation = input.scheduler.readAllocation(input.environment);
   describeAllocation(input.progress, allocation);
   await checkWorkdir(input.request.workdir, input.uid);
-  const helper = openJob(requestFor(allocation, input.request));
+  const launchId = randomBytes(8).toString('hex');
+  const helper = openJob(requestFor(allocation, input.request, launchId));
+  const launch = (): Launched => launchFor(input, allocation, helper, launchId);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
-  let launched: Launched | undefined = allocation.hosts.length > 1 ? launch(input, allocation, helper) : undefined;
+  let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
   let end: JobEnd | undefined;
   let leftovers: readonly string[] = [];
@@ -53,7 +56,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         throw errorFrom(event);
       case 'opened':
         opened = event;
-        launched ??= launch(input, allocation, helper);
+        launched ??= launch();
         launched.adopt();
         break;
       case 'finished':
@@ -97,8 +100,8 @@ async function* endingWith(
   }
 }
 
-function launch(input: RunInput, allocation: Allocation, helper: HelperSession): Launched {
-  const launched = launchNodes(input.scheduler, allocation);
+function launchFor(input: RunInput, allocation: Allocation, helper: HelperSession, launchId: string): Launched {
+  const launched = launchNodes(input.scheduler, allocation, launchId);
   void launched.ended.then((status) => helper.order({ order: 'launcher-ended', status, detail: '' }));
   return launched;
 }
@@ -112,9 +115,10 @@ function describeAllocation(progress: Progress, { job, hosts }: Allocation): voi
   );
 }
 
-function requestFor(allocation: Allocation, request: UserRequest): JobRequest {
+function requestFor(allocation: Allocation, request: UserRequest, launchId: string): JobRequest {
   return {
     protocol: requestProtocol,
+    launchId,
     scheduler: allocation.scheduler,
     schedulerJobId: allocation.schedulerJobId,
     job: allocation.job,

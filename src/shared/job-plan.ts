@@ -4,6 +4,7 @@ import {
   commandSchema,
   environmentSchema,
   hostNameSchema,
+  launchIdSchema,
   jobKeySchema,
   schedulerSchema,
 } from './job-request.ts';
@@ -34,6 +35,7 @@ export const jobPlanSchema = z.strictObject({
   version: z.literal(1),
   /** Random; tells this run of the job from any other of the same id. */
   token: z.string().regex(/^[0-9a-f]{32}$/),
+  launchId: launchIdSchema,
   job: jobKeySchema,
   scheduler: schedulerSchema,
   schedulerJobId: z.string(),

@@ -58,8 +58,12 @@ export const hostNameSchema = z
   .string()
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/, 'is not a host name');
 
+/** Random; tells the `run-node`s of one call of hpc-submit-dockerjob from those of another in the same job. */
+export const launchIdSchema = z.string().regex(/^[0-9a-f]{16}$/, 'is not the id of a launch');
+
 const requestShape = z.strictObject({
   protocol: z.literal(requestProtocol),
+  launchId: launchIdSchema,
   scheduler: schedulerSchema,
   schedulerJobId: z.string(),
   job: jobKeySchema,

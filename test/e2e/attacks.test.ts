@@ -80,7 +80,17 @@ describe('a user at the sudo rule', () => {
 
   it('is refused at once outside of a job, and makes no process of root wait', async () => {
     const startedAt = performance.now();
-    const { exitCode, text } = await tryAs(lab, 'node1', 'alice', 'sudo', '-n', helper, 'run-node', '99999999');
+    const { exitCode, text } = await tryAs(
+      lab,
+      'node1',
+      'alice',
+      'sudo',
+      '-n',
+      helper,
+      'run-node',
+      '99999999',
+      '0123456789abcdef',
+    );
     expect([exitCode, text]).toEqual([77, expect.stringContaining('[JOB_NOT_YOURS]')]);
     expect(performance.now() - startedAt).toBeLessThan(8000);
   });

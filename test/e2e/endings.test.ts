@@ -269,6 +269,18 @@ async function readUnfitNodes(): Promise<readonly string[]> {
 }
 
 describe('a job', () => {
+  it("that reaches Slurm's own time limit is warned as asked for, and ended as cleanly as any other", async () => {
+    const command = `trap "echo warned" USR1; echo started; while :; do sleep 0.2; done`;
+    // A minute is the shortest limit; Slurm looks every half minute.
+    const job = await startBatch(lab, `exec ${inMpi} sh -c '${command}'`, {
+      sbatch: ['-N3', '-n3', '--time=1', '--signal=B:USR1@10'],
+    });
+    const ended = await job.end(150_000);
+    expect(ended.state).toBe('TIMEOUT');
+    expect(ended.stdout.trim().split('\n')).toEqual(['started', 'warned']);
+    expect(ended.stderr).toContain('[TERMINATED]');
+  });
+
   it('whose keeper stands still for longer than its lease is ended by its hosts', async () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');

@@ -207,7 +207,7 @@ describe('a user on a host of the job', () => {
       ['release-node'],
       ['control-job', 'stop'],
       ['control-job', 'suspend'],
-      ['run-node'],
+      ['run-node', '0123456789abcdef'],
     ]) {
       const { exitCode, text } = await tryAs(lab, 'node1', 'alice', 'sudo', '-n', helper, verb ?? '', bob.id, ...rest);
       expect([verb, exitCode, text]).toEqual([verb, 77, expect.stringContaining('[JOB_NOT_YOURS]')]);

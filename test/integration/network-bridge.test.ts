@@ -16,7 +16,7 @@ import type { JobKey } from '../../src/shared/job-key.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
-import { networkPlan } from '../support/job-plan.ts';
+import { networkPlan } from '../support/network-plan.ts';
 
 const plan = networkPlan('bridge', ['127.0.0.1']);
 const node = plan.nodes[0]!;

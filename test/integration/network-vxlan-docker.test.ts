@@ -5,7 +5,7 @@ import { networkDriver } from '../../src/network/network-driver.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
-import { networkPlan } from '../support/job-plan.ts';
+import { networkPlan } from '../support/network-plan.ts';
 import { labHostAddress, startNetLab } from '../support/net-lab.ts';
 
 test('joins containers of two engines by a network of their own, which goes away with them', async () => {

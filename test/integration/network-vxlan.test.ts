@@ -6,7 +6,7 @@ import { hostCommands } from '../../src/network/host-commands.ts';
 import { vxlanDriver } from '../../src/network/vxlan-driver.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
 import type { JobPlan } from '../../src/shared/job-plan.ts';
-import { networkPlan } from '../support/job-plan.ts';
+import { networkPlan } from '../support/network-plan.ts';
 import { countReceived, labHostAddress, openNamespace, startNetLab } from '../support/net-lab.ts';
 import type { NetLab, TestNamespace } from '../support/net-lab.ts';
 

@@ -115,8 +115,8 @@ describe('hpc-dockerjob-setup', () => {
 
   test.for([
     [['open-job']],
-    [['run-node', '772']],
-    [['run-node', '772_3']],
+    [['run-node', '772', '0123456789abcdef']],
+    [['run-node', '772_3', '0123456789abcdef']],
     [['release-job', '772']],
     [['release-node', '772']],
     [['control-job', '772', 'suspend']],
@@ -130,15 +130,18 @@ describe('hpc-dockerjob-setup', () => {
     [[]],
     [['open-job', 'x']],
     [['run-node']],
-    [['run-node', '772 --force']],
+    [['run-node', '772']],
+    [['run-node', '772 --force', '0123456789abcdef']],
     [['run-node', '772', '773']],
-    [['run-node', '0772']],
+    [['run-node', '772', '0123456789abcdef', '--force']],
+    [['run-node', '0772', '0123456789abcdef']],
     [['release-job', '772', '--force']],
     [['release-job', '--force', '772']],
     [['release-node', '--scheduler-job', '772']],
     [['control-job', '772', 'destroy']],
     [['control-job', '772', 'stop', 'now']],
-    [['run-node', '772\n']],
+    [['run-node', '772\n', '0123456789abcdef']],
+    [['run-node', '772', '0123456789abcdef\n']],
     [['--help']],
   ])('lets no user call %j', async ([argv]) => {
     await install();

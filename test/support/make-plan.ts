@@ -10,6 +10,7 @@ export function makePlan({
   return jobPlanSchema.parse({
     version: 1,
     token: '0123456789abcdef0123456789abcdef',
+    launchId: '0123456789abcdef',
     job: '12',
     scheduler: 'slurm',
     schedulerJobId: '12',

@@ -19,9 +19,9 @@ import { leadNode } from './lead-node.ts';
 /**
  * Starts this host's container of the job as the plan says, leads its agent through discovery, and stays until the
  * job has ended and nothing of it is left here. Trouble is written to the node's ERROR key: the keeper ends the job.
- * Fails itself only when there is no such job for this caller on this host.
+ * Fails itself only when there is no such job for this caller on this host, or when another launch has opened it.
  */
-export async function runNode(context: HelperContext, job: JobKey): Promise<void> {
+export async function runNode(context: HelperContext, job: JobKey, launchId: string): Promise<void> {
   const { site } = context;
   await refuseOutsiders(context, job);
   await using undo = new AsyncDisposableStack();
@@ -34,6 +34,7 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   if (plan === undefined) return;
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
   requireOwner(context.caller, plan.user.uid, job);
+  if (plan.launchId !== launchId) throw openedByAnother(job);
   const authority = context.authorities.of(plan.scheduler);
   const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
   const node = findOwnNode(plan);
@@ -59,6 +60,15 @@ export async function runNode(context: HelperContext, job: JobKey): Promise<void
   } catch (thrown) {
     await reportTrouble(context, own, asJobError(thrown));
   }
+}
+
+/** Two calls in one job at the same time: only the nodes of the one that has opened it may take its hosts. */
+function openedByAnother(job: JobKey): JobError {
+  return new JobError({
+    code: 'JOB_BUSY',
+    message: `Job ${job} was opened by another call of hpc-submit-dockerjob.`,
+    hint: 'One call of hpc-submit-dockerjob at a time: let the first one end.',
+  });
 }
 
 /** A scheduler's TERM, or a hang-up: the node ends and says so. */

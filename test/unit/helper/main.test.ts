@@ -19,7 +19,8 @@ describe('the helper', () => {
     [[], /The helper needs a verb\. Known: open-job/],
     [['--nosuch'], /unknown option '--nosuch'\. See hpc-dockerjob-helper --help\. \[USAGE\]/],
     [['run-node'], /missing required argument 'job'\. See .* \[USAGE\]/],
-    [['run-node', '772', '773'], /too many arguments.* \[USAGE\]/],
+    [['run-node', '772'], /missing required argument 'launch'\. See .* \[USAGE\]/],
+    [['run-node', '772', '773', '774'], /too many arguments.* \[USAGE\]/],
     [['release-job', '772', '--frce'], /unknown option '--frce' \(Did you mean --force\?\) See .* \[USAGE\]/],
   ])('called with %j says what is wrong and what to do, and ends with 64', async (argv, words) => {
     const { status, said } = await call(...argv);

@@ -6,7 +6,7 @@ import { describeVxlanFilter } from '../../../src/network/vxlan-filter.ts';
 import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan-link.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../../src/shared/job-plan.ts';
-import { networkPlan } from '../../support/job-plan.ts';
+import { networkPlan } from '../../support/network-plan.ts';
 
 const plan = networkPlan('vxlan', ['192.0.2.1', '192.0.2.2', '192.0.2.3']);
 const first = plan.nodes[0]!;

@@ -35,7 +35,7 @@ describe('the environment of a request', () => {
 });
 
 it('refuses keys that it does not know, the prototype among them', () => {
-  const request = `{"protocol": 1, "scheduler": "slurm", "schedulerJobId": "7", "job": "7", "workdir": "/scratch",
+  const request = `{"protocol": 1, "launchId": "0123456789abcdef", "scheduler": "slurm", "schedulerJobId": "7", "job": "7", "workdir": "/scratch",
     "hosts": [{"name": "n1", "slots": 1}], "image": "a:1", "command": {"kind": "argv", "argv": ["true"]},
     "environment": {}, "mounts": []}`;
   expect(jobRequestSchema.safeParse(JSON.parse(request)).success).toBe(true);

@@ -25,6 +25,7 @@ describe('isSchedulerJobId', () => {
 describe('a request', () => {
   const request = {
     protocol: 1,
+    launchId: '0123456789abcdef',
     scheduler: 'slurm',
     schedulerJobId: '12',
     job: '12',

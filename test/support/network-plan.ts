@@ -1,0 +1,18 @@
+import type { JobPlan } from '../../src/shared/job-plan.ts';
+import { jobPlanSchema } from '../../src/shared/job-plan.ts';
+import { makePlan } from './make-plan.ts';
+
+/** A plan of a job on the hosts of these addresses, good enough for a network driver. */
+export function networkPlan(
+  driver: 'vxlan' | 'bridge',
+  hosts: readonly string[],
+  { job = '772_3', cidr, vni = 4100 }: { job?: string; cidr?: string; vni?: number } = {},
+): JobPlan {
+  const plan = makePlan({ hosts: hosts.map((_, index) => `node${index}`), ...(cidr === undefined ? {} : { cidr }) });
+  return jobPlanSchema.parse({
+    ...plan,
+    job,
+    network: { ...plan.network, driver, vni },
+    nodes: plan.nodes.map((node, index) => ({ ...node, hostAddress: hosts[index] })),
+  });
+}
