@@ -6,6 +6,8 @@ const only = (name, from, ...allowed) => ({
   to: { path: '^src/', pathNot: [from, ...allowed].map((folder) => `^src/${folder}/`) },
 });
 const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, 'shared', 'ports');
+/** Each is a folder of its own and a line in src/shared/schedulers.ts. */
+const schedulers = ['slurm', 'lsf'];
 const onlyImporter = (name, folder, module) => ({
   name,
   severity: 'error',
@@ -21,14 +23,14 @@ module.exports = {
     only('config-is-policy', 'config', 'shared'),
     adapter('etcd'),
     adapter('docker'),
-    adapter('slurm'),
-    adapter('lsf'),
+    ...schedulers.map((folder) => only(`${folder}-is-a-scheduler`, folder, 'shared', 'ports', 'confirmation')),
+    only('confirmation-serves-schedulers', 'confirmation', 'shared', 'ports'),
     adapter('network'),
     adapter('local-store'),
     adapter('ssh'),
     only('discovery-is-a-program', 'discovery', 'shared', 'ports', 'ssh'),
     only('policy-is-pure', 'policy', 'shared', 'config'),
-    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'slurm', 'lsf'),
+    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', ...schedulers),
     only(
       'helper-is-a-program',
       'helper',
@@ -36,8 +38,7 @@ module.exports = {
       'ports',
       'config',
       'policy',
-      'slurm',
-      'lsf',
+      ...schedulers,
       'docker',
       'etcd',
       'network',

@@ -1,7 +1,8 @@
+import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../shared/find-program.ts';
 import type { BjobsOptions } from './ask-bjobs.ts';
-import { confirmJob, isJobOver } from './confirm-job.ts';
+import { bjobsSource } from './bjobs-source.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 
 /** LSF as the helper needs it: as root, trusting mbatchd and the kernel alone. */
@@ -11,8 +12,8 @@ export function lsfAuthority(options: BjobsOptions): SchedulerAuthority {
     // To the whole process group of the batch script, and by launchers that pass signals on to the tasks as well.
     signalsBatchScript: true,
     isHere: () => findProgram('bjobs', options.commandPath) !== undefined,
-    confirmJob: async (schedulerJobId) => await confirmJob(options, schedulerJobId),
-    isOver: async (schedulerJobId) => await isJobOver(options, schedulerJobId),
+    confirmJob: async (schedulerJobId) => await confirmJob(bjobsSource(options), schedulerJobId),
+    isOver: async (schedulerJobId) => await isJobOver(bjobsSource(options), schedulerJobId),
     findJobCgroup,
   };
 }

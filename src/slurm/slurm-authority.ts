@@ -1,8 +1,9 @@
+import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
+import { findCommand } from '../confirmation/find-command.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../shared/find-program.ts';
-import { confirmJob, isJobOver } from './confirm-job.ts';
-import { findCommand } from './find-command.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
+import { squeueSource } from './squeue-source.ts';
 
 export interface SlurmAuthorityOptions {
   /** Directories of Slurm's commands: site.yaml `scheduler.commandPath`. The caller has made sure that they are root's. */
@@ -10,14 +11,15 @@ export interface SlurmAuthorityOptions {
 }
 
 /** Slurm as the helper needs it: as root, trusting the controller and the kernel alone. */
-export function slurmAuthority(options: SlurmAuthorityOptions): SchedulerAuthority {
+export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): SchedulerAuthority {
+  const source = () => squeueSource(findCommand('squeue', 'Slurm', commandPath));
   return {
     name: 'slurm',
     // scancel --signal goes to the steps alone.
     signalsBatchScript: false,
-    isHere: () => findProgram('squeue', options.commandPath) !== undefined,
-    confirmJob: async (schedulerJobId) => confirmJob(findCommand('squeue', options.commandPath), schedulerJobId),
-    isOver: async (schedulerJobId) => isJobOver(findCommand('squeue', options.commandPath), schedulerJobId),
+    isHere: () => findProgram('squeue', commandPath) !== undefined,
+    confirmJob: async (schedulerJobId) => await confirmJob(source(), schedulerJobId),
+    isOver: async (schedulerJobId) => await isJobOver(source(), schedulerJobId),
     findJobCgroup,
   };
 }

@@ -1,5 +1,5 @@
+import { findCommand } from '../confirmation/find-command.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
-import { findCommand } from './find-command.ts';
 import { launchWithSrun } from './launch-with-srun.ts';
 import { readAllocation } from './read-allocation.ts';
 
@@ -22,6 +22,6 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     name: 'slurm',
     readAllocation,
     launchOnEveryHost: (allocation, argv) =>
-      launchWithSrun(findCommand('srun', commandPath), allocation, argv, inherited),
+      launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),
   };
 }

@@ -96,7 +96,6 @@ describe('confirmJob', () => {
   it.each([
     ['nothing', ''],
     ['another job', printing('2001|13|13|N/A|RUNNING|n1|1:00')],
-    ['a line too long', printing('2001|12|12|N/A|RUNNING|n1|1:00|x')],
     ['an unknown id', 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1'],
   ])('knows no job when squeue answers %s', async (_, script) => {
     await expect(confirmWith(script)).rejects.toMatchObject({
@@ -117,6 +116,7 @@ describe('confirmJob', () => {
     ],
     ['squeue is killed', 'kill -9 $$', 'SIGKILL'],
     ['the line cannot be read', printing('root|12|12|N/A|RUNNING|n1|1:00'), 'cannot be read'],
+    ['the line is too long', printing('2001|12|12|N/A|RUNNING|n1|1:00|x'), 'cannot be read'],
   ])('says that Slurm cannot be asked when %s', async (_, script, message) => {
     await expect(confirmWith(script)).rejects.toMatchObject({
       code: 'SCHEDULER_UNREACHABLE',

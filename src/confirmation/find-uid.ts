@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import { JobError } from '../shared/errors.ts';
 
-/** The uid of a user whom LSF names, by this host's user database. Fails with `HOST_UNFIT`. */
+/** The uid of a user whom the scheduler names, by this host’s user database. Fails with `HOST_UNFIT`. */
 export async function findUid(name: string): Promise<number> {
   // A name of digits would be looked up as a uid.
   if (!/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name)) throw unknownUser(name);
@@ -20,7 +20,7 @@ export async function findUid(name: string): Promise<number> {
 function unknownUser(name: string): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
-    message: `This host's user database does not know the user ${JSON.stringify(name.slice(0, 80))} whom LSF names.`,
+    message: `This host's user database does not know the user ${JSON.stringify(name.slice(0, 80))} whom the scheduler names.`,
     hint: "Check that getent passwd works for the job's user on every host.",
   });
 }

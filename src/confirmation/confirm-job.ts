@@ -1,0 +1,55 @@
+import type { ConfirmedJob } from '../ports/scheduler.ts';
+import { JobError } from '../shared/errors.ts';
+import { isSchedulerJobId } from '../shared/schedulers.ts';
+import { unreadable } from './ask-scheduler.ts';
+import type { AskedScheduler } from './ask-scheduler.ts';
+
+/** What a scheduler says of one job, and how it is to be understood. */
+export interface JobSource<Facts extends { readonly state: string }> extends AskedScheduler {
+  /** Undefined when the scheduler knows no such job. Fails with `SCHEDULER_UNREACHABLE`. */
+  ask(schedulerJobId: string): Promise<Facts | undefined>;
+  /** True when the job holds its hosts and its processes may act, now or, when it is suspended, later. */
+  isLive(state: string): boolean;
+  /** True when none of its processes can be on any host. */
+  isOver(state: string): boolean;
+  /** Undefined when the facts are of no known form. */
+  read(facts: Facts, schedulerJobId: string): ConfirmedJob | undefined | Promise<ConfirmedJob | undefined>;
+}
+
+/**
+ * The job, which must hold its hosts now. Fails with `JOB_NOT_YOURS` when the scheduler knows no such job or it is over,
+ * with `SCHEDULER_UNREACHABLE` when the scheduler does not answer.
+ */
+export async function confirmJob<Facts extends { readonly state: string }>(
+  source: JobSource<Facts>,
+  schedulerJobId: string,
+): Promise<ConfirmedJob> {
+  if (!isSchedulerJobId(source.name, schedulerJobId)) throw notRunning(source, schedulerJobId, 'it is no job id');
+  const facts = await source.ask(schedulerJobId);
+  if (facts === undefined) throw notRunning(source, schedulerJobId, `${source.label} knows no such job`);
+  if (!source.isLive(facts.state)) throw notRunning(source, schedulerJobId, `its state is ${facts.state.slice(0, 20)}`);
+  const job = await source.read(facts, schedulerJobId);
+  if (job === undefined) throw unreadable(source, facts);
+  return job;
+}
+
+/**
+ * True when the scheduler knows no such job (any more), or says that none of its processes can be on any host. Fails with
+ * `SCHEDULER_UNREACHABLE`.
+ */
+export async function isJobOver<Facts extends { readonly state: string }>(
+  source: JobSource<Facts>,
+  schedulerJobId: string,
+): Promise<boolean> {
+  if (!isSchedulerJobId(source.name, schedulerJobId)) return false;
+  const facts = await source.ask(schedulerJobId);
+  return facts === undefined || source.isOver(facts.state);
+}
+
+function notRunning({ label }: AskedScheduler, schedulerJobId: string, reason: string): JobError {
+  return new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Job ${JSON.stringify(schedulerJobId.slice(0, 60))} is not a running ${label} job: ${reason}.`,
+    hint: 'Call hpc-submit-dockerjob in the batch script of a job that runs now.',
+  });
+}
