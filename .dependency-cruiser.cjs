@@ -1,3 +1,5 @@
+const { existsSync, readdirSync } = require('node:fs');
+
 /** The directions in which the layers may import each other; see docs/architecture.md. */
 const only = (name, from, ...allowed) => ({
   name,
@@ -6,8 +8,8 @@ const only = (name, from, ...allowed) => ({
   to: { path: '^src/', pathNot: [from, ...allowed].map((folder) => `^src/${folder}/`) },
 });
 const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, 'shared', 'ports');
-/** Each is a folder of its own and a line in src/shared/schedulers.ts. */
-const schedulers = ['slurm', 'lsf'];
+/** A folder with root's side of a scheduler is a scheduler's. */
+const schedulers = readdirSync('src').filter((folder) => existsSync(`src/${folder}/${folder}-authority.ts`));
 const onlyImporter = (name, folder, module) => ({
   name,
   severity: 'error',
@@ -24,13 +26,14 @@ module.exports = {
     adapter('etcd'),
     adapter('docker'),
     ...schedulers.map((folder) => only(`${folder}-is-a-scheduler`, folder, 'shared', 'ports', 'confirmation')),
+    only('schedulers-is-the-table', 'schedulers', ...schedulers, 'shared', 'ports', 'config'),
     only('confirmation-serves-schedulers', 'confirmation', 'shared', 'ports'),
     adapter('network'),
     adapter('local-store'),
     adapter('ssh'),
     only('discovery-is-a-program', 'discovery', 'shared', 'ports', 'ssh'),
     only('policy-is-pure', 'policy', 'shared', 'config'),
-    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', ...schedulers),
+    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf'),
     only(
       'helper-is-a-program',
       'helper',
@@ -38,7 +41,7 @@ module.exports = {
       'ports',
       'config',
       'policy',
-      ...schedulers,
+      'schedulers',
       'docker',
       'etcd',
       'network',

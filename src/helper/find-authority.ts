@@ -1,16 +1,9 @@
 import type { SiteConfig } from '../config/site-schema.ts';
-import { lsfAuthority } from '../lsf/lsf-authority.ts';
 import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
+import { knownSchedulers } from '../schedulers/known-schedulers.ts';
 import { JobError } from '../shared/errors.ts';
 import { isSchedulerJobId, schedulerNames } from '../shared/schedulers.ts';
 import type { SchedulerName } from '../shared/schedulers.ts';
-import { slurmAuthority } from '../slurm/slurm-authority.ts';
-
-/** Root's side of every scheduler, one line each. */
-const known: Readonly<Record<SchedulerName, (settings: SiteConfig['scheduler']) => SchedulerAuthority>> = {
-  slurm: ({ commandPath }) => slurmAuthority({ commandPath }),
-  lsf: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
-};
 
 /** The schedulers whose word counts on this host. */
 export interface Authorities {
@@ -33,7 +26,7 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
         message: `Jobs of ${name} are not served here: site.yaml says scheduler.kind: ${kind}.`,
       });
     }
-    const authority = known[name](settings);
+    const authority = knownSchedulers[name].authorize(settings);
     if (authority.isHere()) return authority;
     throw new JobError({
       code: 'SCHEDULER_UNREACHABLE',
@@ -44,12 +37,14 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
   return {
     of,
     findJobCgroup: (text) =>
-      allowed.map((name) => known[name](settings).findJobCgroup(text)).find((cgroup) => cgroup !== undefined),
+      allowed
+        .map((name) => knownSchedulers[name].authorize(settings).findJobCgroup(text))
+        .find((cgroup) => cgroup !== undefined),
     isOver: async (schedulerJobId, name) => {
       if (name !== undefined) return await of(name).isOver(schedulerJobId);
       const candidates = allowed
         .filter((each) => isSchedulerJobId(each, schedulerJobId))
-        .map((each) => known[each](settings))
+        .map((each) => knownSchedulers[each].authorize(settings))
         .filter((authority) => authority.isHere());
       // Nobody to ask is not a word: `of` says what is missing.
       if (candidates.length === 0) return await of(allowed[0] ?? schedulerNames[0]).isOver(schedulerJobId);

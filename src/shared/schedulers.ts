@@ -1,6 +1,6 @@
 /**
- * The schedulers that this project knows, each with the form of its own job ids. One line each; the tables of the
- * middleware (`main.ts`) and of the helper (`helper/find-authority.ts`) need one more, which the compiler demands.
+ * The schedulers that this project knows, each with the form of its own job ids: one line each. The table of both their
+ * sides (`schedulers/known-schedulers.ts`) needs an entry more, which the compiler demands.
  */
 const jobIds = {
   /** `12`, also for an element of an array: Slurm gives it a number of its own. */

@@ -1,0 +1,47 @@
+import type { SiteConfig } from '../config/site-schema.ts';
+import { lsfAuthority } from '../lsf/lsf-authority.ts';
+import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
+import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
+import type { SchedulerName } from '../shared/schedulers.ts';
+import { slurmAuthority } from '../slurm/slurm-authority.ts';
+import { isInSlurmJob, slurmScheduler } from '../slurm/slurm-scheduler.ts';
+
+type Settings = SiteConfig['scheduler'];
+
+/** Both sides of a scheduler, made with what site.yaml says. */
+export interface KnownScheduler {
+  /** A variable that every job of it has, and how a job is handed in: for messages. */
+  readonly variable: string;
+  readonly submit: string;
+  /** True when the environment says that a job of this scheduler is running. */
+  isInJob(environment: NodeJS.ProcessEnv): boolean;
+  /** The user's side; commands are looked for where the user's own are. */
+  open(commandPath: string, readSettings: () => Promise<Settings>): Scheduler | Promise<Scheduler>;
+  /** Root's side. */
+  authorize(settings: Settings): SchedulerAuthority;
+}
+
+/** Every scheduler: besides its folder and its line in shared/schedulers.ts all that has to know of it. */
+export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = {
+  slurm: {
+    variable: 'SLURM_JOB_ID',
+    submit: 'sbatch script.sh',
+    isInJob: isInSlurmJob,
+    open: (commandPath) => slurmScheduler({ commandPath }),
+    authorize: ({ commandPath }) => slurmAuthority({ commandPath }),
+  },
+  lsf: {
+    variable: 'LSB_JOBID',
+    submit: 'bsub < script.sh',
+    isInJob: isInLsfJob,
+    open: async (commandPath, readSettings) => {
+      const settings = await readSettings();
+      return lsfScheduler({
+        commandPath: `${commandPath}:${settings.commandPath}`,
+        launcher: settings.lsf.launcher,
+        spreadCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'spread'],
+      });
+    },
+    authorize: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
+  },
+};
