@@ -41,7 +41,7 @@ const scheduler = section({
     ),
   commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
     .default('/usr/bin:/bin:/usr/sbin:/sbin')
-    .describe('Where squeue, srun, bjobs, ip, nft and their kin are looked for; every entry must be root’s.'),
+    .describe('Where squeue, srun, bjobs, qstat, ip, nft and their kin are looked for; every entry must be root’s.'),
   lsf: section({
     launcher: oneOf('auto', 'blaunch', 'lsrun', 'ssh')
       .default('auto')
@@ -52,6 +52,17 @@ const scheduler = section({
   })
     .prefault({})
     .describe('LSF and systems like it.'),
+  gridengine: section({
+    root: optionalPath()
+      .default('')
+      .describe('SGE_ROOT of the installation, where its commands do not know it themselves.'),
+    cell: text(/^[A-Za-z0-9_.-]{0,63}$/, '"" or the name of a cell')
+      .default('')
+      .describe('SGE_CELL; empty: the commands’ own default.'),
+    qmasterPort: wholeNumber(0, 65_535, '').default(0).describe('SGE_QMASTER_PORT; 0: as in /etc/services.'),
+  })
+    .prefault({})
+    .describe('Grid Engine.'),
 });
 
 const etcd = section({

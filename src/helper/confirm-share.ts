@@ -9,6 +9,7 @@ import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 export interface HostShare {
   /** Undefined where the scheduler does not tell it. */
   readonly slots: number | undefined;
+  readonly memoryPerSlotBytes?: number | undefined;
 }
 
 export type ShareLimits = Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
@@ -24,7 +25,10 @@ export async function confirmShare(
 ): Promise<HostShare> {
   const confirmed = await authority.confirmJob(plan.schedulerJobId);
   const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
-  if (isThatJob && confirmed.hosts.includes(host)) return { slots: confirmed.slots?.get(host) };
+  if (isThatJob && confirmed.hosts.includes(host)) {
+    const { slots, memoryPerSlotBytes } = confirmed;
+    return { slots: slots?.get(host), memoryPerSlotBytes };
+  }
   throw new JobError({
     code: 'JOB_NOT_YOURS',
     message: isThatJob
@@ -33,10 +37,13 @@ export async function confirmShare(
   });
 }
 
-/** The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the site says. */
-export function limitsOf({ container }: SiteConfig, { slots }: HostShare): ShareLimits {
+/**
+ * The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the job asked
+ * the scheduler for, else as the site says.
+ */
+export function limitsOf({ container }: SiteConfig, { slots, memoryPerSlotBytes }: HostShare): ShareLimits {
   if (slots === undefined) return {};
-  const memoryBytes = container.memoryPerSlotBytes * slots;
+  const memoryBytes = (memoryPerSlotBytes ?? container.memoryPerSlotBytes) * slots;
   // The engine refuses more processors than there are.
   return { cpus: Math.min(slots, cpus().length), ...(memoryBytes === 0 ? {} : { memoryBytes }) };
 }

@@ -1,12 +1,9 @@
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
-import { hostNameSchema } from '../shared/job-request.ts';
 import { requireJobKey } from '../shared/job-key.ts';
+import { invalidAllocation, mergeSlots, quote } from '../shared/merge-slots.ts';
 import { readBoundCores } from './read-bound-cores.ts';
 import { readHostFile } from './read-host-file.ts';
-
-/** As Slurm's and Docker's own limits: no job has more hosts than this. */
-const maxHosts = 65_536;
 
 /**
  * What LSF gave to the job, as the environment of its batch script says. Hosts in LSF's order, each once: the first is
@@ -46,11 +43,11 @@ function readJobId(environment: NodeJS.ProcessEnv): { readonly id: string; reado
 /** The file names every slot; LSF leaves LSB_HOSTS out when it gets long, and sets the file only in newer releases. */
 function readHosts(environment: NodeJS.ProcessEnv): readonly AllocatedHost[] {
   const file = environment['LSB_DJOB_HOSTFILE'] ?? '';
-  if (file !== '') return mergeSlots('LSB_DJOB_HOSTFILE', readHostFile(file));
+  if (file !== '') return mergeSlots('LSB_DJOB_HOSTFILE', 'LSF', readHostFile(file));
   const pairs = splitWords(environment['LSB_MCPU_HOSTS']);
-  if (pairs.length > 0) return mergeSlots('LSB_MCPU_HOSTS', readPairs(pairs));
+  if (pairs.length > 0) return mergeSlots('LSB_MCPU_HOSTS', 'LSF', readPairs(pairs));
   const names = splitWords(environment['LSB_HOSTS']);
-  if (names.length > 0) return mergeSlots('LSB_HOSTS', names.map(oneSlot));
+  if (names.length > 0) return mergeSlots('LSB_HOSTS', 'LSF', names.map(oneSlot));
   throw invalid('none of LSB_DJOB_HOSTFILE, LSB_MCPU_HOSTS and LSB_HOSTS is set');
 }
 
@@ -66,19 +63,6 @@ function readPairs(words: readonly string[]): readonly AllocatedHost[] {
   return hosts;
 }
 
-/** One entry for each host, in the order in which they appear first. */
-function mergeSlots(variable: string, entries: readonly AllocatedHost[]): readonly AllocatedHost[] {
-  const slots = new Map<string, number>();
-  for (const { name, slots: more } of entries) {
-    if (!hostNameSchema.safeParse(name).success)
-      throw invalid(`${variable} names ${quote(name)}, which is no host name`);
-    slots.set(name, (slots.get(name) ?? 0) + more);
-  }
-  if (slots.size === 0) throw invalid(`${variable} names no host`);
-  if (slots.size > maxHosts) throw invalid(`${variable} names more than ${maxHosts} hosts`);
-  return [...slots].map(([name, count]) => ({ name, slots: count }));
-}
-
 function oneSlot(name: string): AllocatedHost {
   return { name, slots: 1 };
 }
@@ -87,14 +71,6 @@ function splitWords(text: string | undefined): readonly string[] {
   return (text ?? '').split(/\s+/).filter((word) => word !== '');
 }
 
-function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
-}
-
 function invalid(reason: string): JobError {
-  return new JobError({
-    code: 'ALLOCATION_INVALID',
-    message: `The job's allocation cannot be read: ${reason}.`,
-    hint: 'LSF sets these variables; a batch script must not change them.',
-  });
+  return invalidAllocation('LSF', reason);
 }

@@ -1,10 +1,11 @@
+import { PassThrough } from 'node:stream';
 import { execa } from 'execa';
-import type { Allocation, Scheduler } from '../ports/scheduler.ts';
+import type { Allocation, LaunchCommand, Scheduler } from '../ports/scheduler.ts';
 import { helperArgv } from './call-helper.ts';
 
-/** The launcher's process: one `run-node` per host. */
+/** The launcher's process, or processes: one `run-node` per host. */
 export interface Launched {
-  /** Resolves with its exit status when it has ended; never rejects. */
+  /** Resolves when all have ended, with the first exit status that is not 0; never rejects. */
   readonly ended: Promise<number>;
   /** The job is open: from now on what comes on standard error is the job's, and is shown. */
   adopt(): void;
@@ -28,31 +29,50 @@ const finishGraceMs = 20_000;
  */
 export function launchNodes(scheduler: Scheduler, allocation: Allocation, launchId: string): Launched {
   const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
-  const child = execa(launch.file, [...launch.argv], {
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'pipe',
-    buffer: false,
-    env: launch.environment,
-    reject: false,
-    cleanup: false,
-  });
-  const ended = child.then(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69));
+  const said = new PassThrough().setMaxListeners(0);
+  // One that fails does not end the others: that a host is missing is told through the store.
+  const children = [launch].flat().map((command) => start(command, said));
+  const ended = Promise.all(children.map(async ({ status }) => await status)).then(
+    (statuses) => statuses.find((status) => status !== 0) ?? 0,
+  );
+  const signal = (name: NodeJS.Signals): void => children.forEach(({ kill }) => kill(name));
   const abandon = async (): Promise<void> => {
-    child.stderr.resume();
-    child.kill('SIGTERM');
-    const force = setTimeout(() => child.kill('SIGKILL'), abandonGraceMs);
+    said.resume();
+    signal('SIGTERM');
+    const force = setTimeout(() => signal('SIGKILL'), abandonGraceMs);
     await ended;
     clearTimeout(force);
   };
   return {
     ended,
-    adopt: () => void child.stderr.pipe(process.stderr, { end: false }),
+    adopt: () => void said.pipe(process.stderr, { end: false }),
     finish: async (isEveryHostDone) => {
       const late = isEveryHostDone ? undefined : setTimeout(() => void abandon(), finishGraceMs);
       await ended;
       clearTimeout(late);
     },
     abandon,
+  };
+}
+
+interface LaunchedChild {
+  readonly status: Promise<number>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+}
+
+function start(command: LaunchCommand, said: PassThrough): LaunchedChild {
+  const child = execa(command.file, [...command.argv], {
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'pipe',
+    buffer: false,
+    env: command.environment,
+    reject: false,
+    cleanup: false,
+  });
+  child.stderr.pipe(said, { end: false });
+  return {
+    status: child.then(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69)),
+    kill: (signal) => void child.kill(signal),
   };
 }

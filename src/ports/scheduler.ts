@@ -4,7 +4,7 @@ import type { SchedulerName } from '../shared/schedulers.ts';
 /** What the scheduler gave to the job, as its environment in the batch script says. Forgeable: never decides safety. */
 export interface Allocation {
   readonly scheduler: SchedulerName;
-  /** The id by which the scheduler itself knows the job: of an array element `13` in Slurm, `12[3]` in LSF. */
+  /** The id by which the scheduler itself knows the job: of an array element `13` in Slurm, `12[3]` in LSF, `12.3` in Grid Engine. */
   readonly schedulerJobId: string;
   readonly job: JobKey;
   /** Hosts in the scheduler's order, each once; the first is the one on which the script runs: it becomes node_0. */
@@ -27,6 +27,8 @@ export interface ConfirmedJob {
   readonly hosts: readonly string[];
   /** Slots of the job on each of them, where the scheduler tells them. */
   readonly slots?: ReadonlyMap<string, number>;
+  /** Memory that the job asked for, for each slot, where the scheduler tells it. */
+  readonly memoryPerSlotBytes?: number;
   /** Seconds until the scheduler ends the job; undefined without limit. */
   readonly secondsLeft?: number;
 }
@@ -40,7 +42,7 @@ export interface JobCgroup {
   readonly path: string;
 }
 
-/** A command that starts one task on each host of the allocation. */
+/** A command that starts a task on each host of the allocation, or on one of them. */
 export interface LaunchCommand {
   readonly file: string;
   readonly argv: readonly string[];
@@ -53,8 +55,11 @@ export interface Scheduler {
   readonly name: SchedulerName;
   /** The allocation; fails with `ALLOCATION_INVALID` and names the variable that is wrong. */
   readAllocation(environment: NodeJS.ProcessEnv): Allocation;
-  /** The command that runs `argv` once per host under the scheduler's control, with output passed through unlabelled. */
-  launchOnEveryHost(allocation: Allocation, argv: readonly string[]): LaunchCommand;
+  /**
+   * The command, or a command for each host, that runs `argv` once per host under the scheduler's control, with output
+   * passed through unlabelled.
+   */
+  launchOnEveryHost(allocation: Allocation, argv: readonly string[]): LaunchCommand | readonly LaunchCommand[];
 }
 
 /** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */

@@ -1,4 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
+import { gridEngineAuthority } from '../gridengine/gridengine-authority.ts';
+import { gridEngineScheduler, isInGridEngineJob } from '../gridengine/gridengine-scheduler.ts';
 import { lsfAuthority } from '../lsf/lsf-authority.ts';
 import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
 import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
@@ -43,5 +45,12 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
       });
     },
     authorize: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
+  },
+  gridengine: {
+    variable: 'JOB_ID with SGE_TASK_ID',
+    submit: 'qsub script.sh',
+    isInJob: isInGridEngineJob,
+    open: (commandPath) => gridEngineScheduler({ commandPath }),
+    authorize: ({ commandPath, gridengine }) => gridEngineAuthority({ commandPath, ...gridengine }),
   },
 };

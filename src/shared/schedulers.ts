@@ -7,6 +7,8 @@ const jobIds = {
   slurm: /^[1-9][0-9]{0,17}$/,
   /** `12`, or `12[3]` for an element of an array. */
   lsf: /^[1-9][0-9]{0,17}(?:\[[1-9][0-9]{0,8}\])?$/,
+  /** `12`, or `12.3` for an element of an array. */
+  gridengine: /^[1-9][0-9]{0,17}(?:\.[1-9][0-9]{0,8})?$/,
 } as const satisfies Record<string, RegExp>;
 
 export type SchedulerName = keyof typeof jobIds;

@@ -1,4 +1,4 @@
-import { readSmallFile } from '../read-host-file.ts';
+import { readSmallFile } from '../../shared/read-small-file.ts';
 import { JobError } from '../../shared/errors.ts';
 
 /** The command of a job as the job starter gets it, ready for a container. */

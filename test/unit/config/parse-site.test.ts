@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSite, readSite } from '../../../src/config/parse-site.ts';
 import { JobError } from '../../../src/shared/errors.ts';
+import { schedulerNames } from '../../../src/shared/schedulers.ts';
 
 const problemsOf = (text: string): readonly string[] => readSite(text).problems;
 
@@ -53,7 +54,10 @@ describe('parseSite', () => {
     ['version: 1\nsite: 3', 'site: expected a section of keys, got 3'],
     ['version: 1\nsite: {name: }', 'site.name: expected a name of letters, digits, ".", "_" and "-", got null'],
     ['version: 1\nsite: {keyPrefix: clusterA}', 'expected "" or a prefix like /clusterA, got "clusterA"'],
-    ['version: 1\nscheduler: {kind: pbs}', 'scheduler.kind: expected one of auto, slurm, lsf, got "pbs"'],
+    [
+      'version: 1\nscheduler: {kind: condor}',
+      `scheduler.kind: expected one of auto, ${schedulerNames.join(', ')}, got "condor"`,
+    ],
     ['version: 1\nscheduler: {commandPath: "bin"}', 'expected absolute directories with ":" between them'],
     ['version: 1\nscheduler: {requireJobCgroup: yes}', 'expected true or false, got "yes"'],
     [

@@ -46,6 +46,10 @@ describe('limitsOf', () => {
     expect(limitsOf(parseSite('version: 1'), { slots: 1 })).toEqual({ cpus: 1 });
   });
 
+  it('gives the memory that the job asked the scheduler for, rather than the site’s', () => {
+    expect(limitsOf(site, { slots: 2, memoryPerSlotBytes: 3000 })).toMatchObject({ memoryBytes: 6000 });
+  });
+
   it('gives no more processors than the host has, which the engine would refuse', () => {
     expect(limitsOf(site, { slots: 60_000 })).toMatchObject({ cpus: cpus().length });
   });

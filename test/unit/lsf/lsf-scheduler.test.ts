@@ -26,7 +26,9 @@ function launchWith(
   const scheduler = lsfScheduler({ commandPath: directory, launcher, spreadCommand: ['/node', 'cli.cjs', 'spread'] });
   const hosts = names.map((name) => ({ name, slots: 2 }));
   const allocation = { scheduler: 'lsf', schedulerJobId: '12', job: requireJobKey('12'), hosts } as const;
-  return scheduler.launchOnEveryHost(allocation, ['/bin/x', '-a', 'b c']);
+  const commands = [scheduler.launchOnEveryHost(allocation, ['/bin/x', '-a', 'b c'])].flat();
+  expect(commands).toHaveLength(1);
+  return commands[0]!;
 }
 
 describe('the launcher', () => {

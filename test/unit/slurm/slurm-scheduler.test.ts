@@ -24,13 +24,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-const launch = (environment: NodeJS.ProcessEnv = {}) =>
-  slurmScheduler({ commandPath: `/nowhere:${directory}`, environment }).launchOnEveryHost(allocation, [
-    '/bin/x',
-    '--a',
-    'b c',
-    '$d',
-  ]);
+const launch = (environment: NodeJS.ProcessEnv = {}) => {
+  const scheduler = slurmScheduler({ commandPath: `/nowhere:${directory}`, environment });
+  const commands = [scheduler.launchOnEveryHost(allocation, ['/bin/x', '--a', 'b c', '$d'])].flat();
+  expect(commands).toHaveLength(1);
+  return commands[0]!;
+};
 
 describe('slurmScheduler', () => {
   it.each<[NodeJS.ProcessEnv, boolean]>([

@@ -1,0 +1,33 @@
+import type { AllocatedHost, LaunchCommand } from '../ports/scheduler.ts';
+import { JobError } from '../shared/errors.ts';
+import { findProgram } from '../shared/find-program.ts';
+
+/**
+ * A command for each host: on the script's own directly, which is in the job already, whatever `job_is_first_task` of
+ * the parallel environment says; on the others by `qrsh -inherit`, as a task of the job. Fails with `LAUNCHER_FAILED`.
+ */
+export function launchWithQrsh(
+  commandPath: string,
+  hosts: readonly AllocatedHost[],
+  argv: readonly string[],
+): readonly LaunchCommand[] {
+  const [file, ...words] = argv;
+  if (file === undefined) throw new RangeError('There is no command to launch');
+  const here = { file, argv: words, environment: {} };
+  const others = hosts.slice(1);
+  if (others.length === 0) return [here];
+  const qrsh = findProgram('qrsh', commandPath);
+  if (qrsh === undefined) {
+    throw new JobError({
+      code: 'LAUNCHER_FAILED',
+      message: 'qrsh, by which the other hosts of the job are reached, is not in PATH.',
+      hint: "Put the directory of Grid Engine's commands into the PATH of the job.",
+    });
+  }
+  // No shell: its start files might write, or fail. Nor options from files that users keep for jobs of their own.
+  const options = ['-inherit', '-nostdin', '-noshell'];
+  return [
+    here,
+    ...others.map(({ name }) => ({ file: qrsh, argv: [...options, name, file, ...words], environment: {} })),
+  ];
+}

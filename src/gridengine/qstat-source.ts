@@ -1,0 +1,106 @@
+import { askScheduler, firstWords, unreachable, unreadable } from '../confirmation/ask-scheduler.ts';
+import type { AskedScheduler } from '../confirmation/ask-scheduler.ts';
+import type { JobSource } from '../confirmation/confirm-job.ts';
+import { findCommand } from '../confirmation/find-command.ts';
+import { findUid } from '../confirmation/find-uid.ts';
+import type { ConfirmedJob } from '../ports/scheduler.ts';
+import { parseJobKey } from '../shared/job-key.ts';
+import { hostNameSchema } from '../shared/job-request.ts';
+import { readDetails, readShares } from './read-answers.ts';
+
+export const gridEngine: AskedScheduler = {
+  name: 'gridengine',
+  label: 'Grid Engine',
+  command: 'qstat',
+  hint: 'Try again when sge_qmaster answers: qstat, qping. (Administrators: scheduler.commandPath and scheduler.gridengine in site.yaml.)',
+};
+
+export interface QstatOptions {
+  /** Directories of Grid Engine's commands: site.yaml `scheduler.commandPath`. The caller has made sure that they are root's. */
+  readonly commandPath: string;
+  /** SGE_ROOT, SGE_CELL and SGE_QMASTER_PORT; empty or 0 where they are the installation's own defaults. */
+  readonly root: string;
+  readonly cell: string;
+  readonly qmasterPort: number;
+}
+
+export interface JobFacts {
+  /** As qstat shows it (`r`, `s`, `dr` …); empty for a job or element that no host has. */
+  readonly state: string;
+  readonly owner: string;
+  /** The job's host for each slot, the extra slot of a script that is not a task of its own included. */
+  readonly hosts: readonly string[];
+  readonly memoryPerSlotBytes: number | undefined;
+}
+
+/** `12`, or `12.3` for element 3 of array 12. */
+const idForm = /^(\d+)(?:\.(\d+))?$/;
+
+/** What sge_qmaster says of a job. */
+export function qstatSource(options: QstatOptions): JobSource<JobFacts> {
+  return {
+    ...gridEngine,
+    ask: async (schedulerJobId) => await askQstat(options, schedulerJobId),
+    // t: on its way to its hosts, whose first is the one that asks; T, S: suspended with its queue; d: about to be killed.
+    isLive: (state) => /^[RrthsST]+$/.test(state) && /[rtsST]/.test(state),
+    isOver: (state) => state === '',
+    read: readConfirmedJob,
+  };
+}
+
+/**
+ * Two questions, because neither answer has all: `-j` tells of a job that there is none, and its limits; `-g t` the
+ * hosts, and only of running jobs. Texts of users stand in both, as elements of their own: what they hold is escaped.
+ */
+async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<JobFacts | undefined> {
+  const [, jobNumber = '', task] = idForm.exec(schedulerJobId) ?? [];
+  const details = readDetails(await ask(options, schedulerJobId, '-j', jobNumber), jobNumber);
+  if (details === undefined) throw unreadable(gridEngine, `of qstat -xml -j ${jobNumber}`);
+  if (details === 'unknown') return undefined;
+  const { owner, startedTasks, memoryPerSlotBytes } = details;
+  const isStarted = task === undefined ? startedTasks.length > 0 : startedTasks.includes(task);
+  if (!isStarted) return { state: '', owner, hosts: [], memoryPerSlotBytes };
+  // It stands behind -u, where "*" would mean everybody.
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/.test(owner)) throw unreadable(gridEngine, owner);
+  const shares = readShares(await ask(options, schedulerJobId, '-g', 't', '-s', 'rs', '-u', owner));
+  if (shares === undefined) throw unreadable(gridEngine, 'of qstat -xml -g t');
+  const own = shares.filter((share) => share.jobNumber === jobNumber && share.task === task);
+  const [first] = own;
+  if (first === undefined || own.some((share) => share.owner !== owner || share.state !== first.state))
+    throw unreachable(gridEngine, schedulerJobId, 'two answers of qstat do not agree');
+  return { state: first.state, owner, hosts: own.map(({ host }) => host), memoryPerSlotBytes };
+}
+
+async function ask(
+  { commandPath, root, cell, qmasterPort }: QstatOptions,
+  schedulerJobId: string,
+  ...argv: readonly string[]
+): Promise<string> {
+  const answer = await askScheduler(gridEngine, schedulerJobId, {
+    file: findCommand('qstat', gridEngine.label, commandPath),
+    argv: ['-xml', ...argv],
+    environment: {
+      ...(root === '' ? {} : { SGE_ROOT: root }),
+      ...(cell === '' ? {} : { SGE_CELL: cell }),
+      ...(qmasterPort === 0 ? {} : { SGE_QMASTER_PORT: String(qmasterPort) }),
+    },
+  });
+  if (answer.exitCode === 0) return answer.stdout;
+  throw unreachable(gridEngine, schedulerJobId, firstWords(gridEngine, answer));
+}
+
+async function readConfirmedJob(facts: JobFacts, schedulerJobId: string): Promise<ConfirmedJob | undefined> {
+  const job = parseJobKey(schedulerJobId.replace('.', '_'));
+  if (job === undefined || !facts.hosts.every((host) => hostNameSchema.safeParse(host).success)) return undefined;
+  const slots = new Map<string, number>();
+  for (const host of facts.hosts) slots.set(host, (slots.get(host) ?? 0) + 1);
+  const { memoryPerSlotBytes } = facts;
+  return {
+    job,
+    schedulerJobId,
+    uid: await findUid(facts.owner),
+    hosts: [...slots.keys()],
+    slots,
+    ...(memoryPerSlotBytes === undefined ? {} : { memoryPerSlotBytes }),
+  };
+}
