@@ -10,6 +10,7 @@ import { LabError } from './lab-error.ts';
 import { productRoot, sharedPaths } from './layout.ts';
 import type { LabLayout } from './layout.ts';
 import { pathExists } from './path-exists.ts';
+import { configDir, binaryDir } from './lsf/lsf-files.ts';
 import { findContainerLimits } from './read-limits.ts';
 import type { ContainerLimits } from './read-limits.ts';
 import { run } from './run-command.ts';
@@ -20,6 +21,8 @@ const tree = fileURLToPath(new URL('..', import.meta.url));
 const packageName = 'hpc-submit-dockerjob';
 const buildTimeoutMs = 180_000;
 const installedMark = '.installed-package';
+const sitePath = '/etc/hpc-submit-dockerjob/site.yaml';
+const memoryPerSlotBytes = 1024 ** 3;
 
 /** Packs this tree and installs the tarball for all hosts; skips the installation when that very package is installed. */
 export async function installPackage(layout: LabLayout, cgroups: readonly string[]): Promise<string> {
@@ -69,10 +72,15 @@ export async function setUpProduct(layout: LabLayout, host: RunningHost): Promis
   const hasSetup = await pathExists(join(product, 'bin/hpc-dockerjob-setup'));
   if (hasSetup)
     await runOnHost(host, [`${productRoot}/bin/hpc-dockerjob-setup`, '--unattended'], { timeoutMs: 60_000 });
-  await writeHostFile(host, '/etc/hpc-submit-dockerjob/site.yaml', renderSite(layout, await readContainerLimits()));
+  await writeSite(layout, host);
   const epilog = join(product, 'lib/node_modules', packageName, 'share/slurm/epilog');
   if (await pathExists(epilog)) await writeHostFile(host, epilogFile, await readFile(epilog), { mode: 0o755 });
   return hasSetup ? '' : 'the package has no set-up program yet';
+}
+
+/** Writes the lab's site policy on a host. */
+export async function writeSite(layout: LabLayout, host: RunningHost): Promise<void> {
+  await writeHostFile(host, sitePath, renderSite(layout, await readContainerLimits()));
 }
 
 async function readContainerLimits(): Promise<ContainerLimits> {
@@ -96,6 +104,15 @@ export function renderSite(layout: LabLayout, limits: ContainerLimits): string {
       },
     },
     mounts: { allowed: [{ source: '/scratch', always: true }, { source: '/home' }] },
-    ...(Object.keys(limits).length > 0 ? { container: limits } : {}),
+    ...(layout.shape.lsf === undefined ? {} : { scheduler: lsfScheduler }),
+    container: { ...limits, ...(layout.shape.lsf === undefined ? {} : { memoryPerSlotBytes }) },
   });
 }
+
+/** Slurm and the stand-in both count their jobs from 1, and would meet in the store: so only one of them is served. */
+const lsfScheduler = {
+  kind: 'lsf',
+  commandPath: `${binaryDir}:/usr/bin:/bin:/usr/sbin:/sbin`,
+  requireJobCgroup: false,
+  lsf: { confDirectory: configDir },
+};

@@ -8,7 +8,7 @@ import { killProcesses, makeCgroups, readHierarchies } from './cgroup-tree.ts';
 import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { checkMachine, ensurePackages } from './check-machine.ts';
 import { labLock, underLock } from './hold-lock.ts';
-import { installPackage, setUpProduct } from './install-product.ts';
+import { installPackage, setUpProduct, writeSite } from './install-product.ts';
 import { LabError } from './lab-error.ts';
 import { allHosts, defaultLabName, layOut, lockFileOf, stateDirOf } from './layout.ts';
 import type { LabLayout, LabShape, LsfKind } from './layout.ts';
@@ -72,6 +72,8 @@ async function bringUpLocked(
   await step(report, 'etcd', () => awaitEtcd(layout, lab.head));
   await step(report, 'docker', () => awaitDockers(lab, hosts));
   if (options.install !== false) await installPackageInLab(lab, report);
+  // Which scheduler the product serves follows the lab's.
+  else if (options.lsf !== undefined) await Promise.all(lab.nodes.map((host) => writeSite(layout, host)));
   await provideImagesInLab(lab, options.images ?? [], report);
   await step(report, 'slurm', () => awaitSlurm(layout, lab.head));
   if (layout.shape.lsf !== undefined) await step(report, 'lsf', () => awaitLsf(lab));

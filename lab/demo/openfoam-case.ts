@@ -28,9 +28,19 @@ hpc_submit_dockerjob
 `;
 }
 
-/** Copies the tutorial out of the image, fits it to three ranks and some fifty iterations, and meshes it in a job of alice's. */
-export async function prepareCase(lab: Lab): Promise<void> {
-  const { directory, image, tutorial, iterations } = openfoamCase;
+/** What a copy of the tutorial is made for. */
+export interface CaseCopy {
+  readonly directory: string;
+  readonly ranks: number;
+  readonly iterations: number;
+}
+
+/** The command that meshes a copied case and divides it among its ranks. */
+export const meshCommand = "sh -c 'blockMesh && decomposePar'";
+
+/** Copies the tutorial out of the image as alice's, fitted to so many ranks and iterations. */
+export async function copyCase(lab: Lab, { directory, ranks, iterations }: CaseCopy): Promise<void> {
+  const { image, tutorial } = openfoamCase;
   await mustRun(lab, 'node1', ['rm', '-rf', directory]);
   await mustRun(lab, 'node1', ['install', '-d', '-o', 'alice', '-g', 'alice', directory]);
   const copy = `zcat -f ${tutorial}.tar.gz 2>/dev/null | tar x --strip-components=1 -C /case 2>/dev/null || cp -r ${tutorial}/. /case; find /case -name '*.gz' -exec gunzip {} +; chown -R 2001:2001 /case`;
@@ -47,15 +57,21 @@ export async function prepareCase(lab: Lab): Promise<void> {
     '-c',
     copy,
   ]);
-  await writeLabFile(lab, `${directory}/system/decomposeParDict`, decomposeParDict, 'alice');
+  await writeLabFile(lab, `${directory}/system/decomposeParDict`, renderDecomposition(ranks), 'alice');
   await mustRun(lab, 'node1', [
     'sed',
     '-i',
     `s/^endTime .*/endTime ${iterations};/; s/^writeInterval .*/writeInterval ${iterations};/`,
     `${directory}/system/controlDict`,
   ]);
+}
+
+/** The case of the demo, meshed in a job of alice's. */
+export async function prepareCase(lab: Lab): Promise<void> {
+  const { directory } = openfoamCase;
+  await copyCase(lab, { ...openfoamCase, ranks: 3 });
   const script = `#!/bin/bash
-hpc-submit-dockerjob --application openfoam:2.3.0 --workdir ${directory} -- sh -c 'blockMesh && decomposePar'
+hpc-submit-dockerjob --application openfoam:2.3.0 --workdir ${directory} -- ${meshCommand}
 `;
   const id = await submitJob(lab, { user: 'alice', directory: `${directory}/prepare`, sbatch: ['-N1', '-n1'], script });
   const job = await awaitJob(lab, id);
@@ -65,7 +81,8 @@ hpc-submit-dockerjob --application openfoam:2.3.0 --workdir ${directory} -- sh -
   throw new LabError(`Preparing the case ended with ${job.state} ${job.exitCode}:\n${errors}\n${output.slice(-2000)}`);
 }
 
-const decomposeParDict = `FoamFile
+function renderDecomposition(ranks: number): string {
+  return `FoamFile
 {
     version     2.0;
     format      ascii;
@@ -73,11 +90,12 @@ const decomposeParDict = `FoamFile
     object      decomposeParDict;
 }
 
-numberOfSubdomains 3;
+numberOfSubdomains ${ranks};
 method          simple;
 simpleCoeffs
 {
-    n           (3 1 1);
+    n           (${ranks} 1 1);
     delta       0.001;
 }
 `;
+}

@@ -4,6 +4,8 @@ export interface E2eLabs {
   readonly second: string;
   readonly killed: string;
   readonly lsf: string;
+  /** Of all files that run jobs of LSF. */
+  readonly lsfJobs: string;
 }
 
 /**
@@ -12,11 +14,11 @@ export interface E2eLabs {
  */
 export function nameE2eLabs(environment: NodeJS.ProcessEnv): E2eLabs {
   const shared = environment['HPCDJ_E2E_LAB'] ?? 'e2e';
-  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[xyz]$/.test(shared)) {
+  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[wxyz]$/.test(shared)) {
     throw new Error(
       `HPCDJ_E2E_LAB is "${shared}", which cannot name the labs of the end-to-end tests. ` +
-        'Take up to 7 lower-case letters and digits, a letter first, and none of x, y, z last: other labs of the run end so.',
+        'Take up to 7 lower-case letters and digits, a letter first, and none of w, x, y, z last: other labs of the run end so.',
     );
   }
-  return { shared, second: `${shared}x`, killed: `${shared}y`, lsf: `${shared}z` };
+  return { shared, second: `${shared}x`, killed: `${shared}y`, lsf: `${shared}z`, lsfJobs: `${shared}w` };
 }

@@ -1,0 +1,104 @@
+/** Jobs of LSF on three hosts: the product's own helper, etcd and Docker Engines under the stand-in for LSF. */
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import { copyCase, meshCommand } from '../../lab/demo/openfoam-case.ts';
+import { productRoot } from '../../lab/layout.ts';
+import type { LsfKind } from '../../lab/layout.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { inMpi } from '../support/e2e-jobs.ts';
+import { findLsfLeftovers, lsfLab, submitScript } from '../support/lsf-lab.ts';
+
+let lab: Lab;
+
+/** Where the slides have it. */
+const caseDirectory = '/scratch/lustre/OF_pitzDailyExptInlet_IB';
+
+/**
+ * The submit script of the slides. Of its COMMAND only the options for their cluster's InfiniBand and old Open MPI are left
+ * out (-report-bindings -bind-to-core -mca btl ib).
+ */
+const slidesScript = `#!/bin/bash
+#BSUB -P IB_testrun_openfoam_8core
+#BSUB -J IB_pitzDaily_OF
+#BSUB -W 00:05
+#BSUB -n 8
+#BSUB -o job-%J.out
+#BSUB -e job-%J.err
+
+### exec params
+export APPLICATION=openfoam:2.3.0
+
+export COMMAND="mpirun -v -hostfile system/machines -x PATH=\\$PATH -x LD_LIBRARY_PATH=\\$LD_LIBRARY_PATH -x WM_PROJECT_DIR=\\$WM_PROJECT_DIR -x MPI_BUFFER_SIZE=2000000000 simpleFoam -parallel"
+
+export JOBDIR="${caseDirectory}"
+
+### Docker-Middleware-Wrapper
+/share/bin/hpc_submit_dockerjob
+`;
+
+const tellRank = 'sh -c \'echo "rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE on $(hostname) as $(id -u)"\'';
+
+describe.each<LsfKind>(['plain', 'ibm'])('a job of the %s LSF', (kind) => {
+  beforeAll(async () => {
+    lab = await lsfLab(kind);
+  });
+  afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
+
+  it('runs one rank per slot of every host, as its user, and its output is in the file of -o', async () => {
+    const job = await submitScript(lab, `${inMpi} mpirun ${tellRank}`);
+    const ended = await job.end();
+    expect(ended.stderr).toContain('nothing is left behind');
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    const ranks = ended.stdout.match(/^rank .*$/gm) ?? [];
+    expect(ranks.toSorted()).toEqual([0, 1, 2].map((n) => `rank ${n} of 3 on ${job.id}-node-${n} as 2001`));
+  });
+
+  it('ends with the status of its command', async () => {
+    const job = await submitScript(lab, `export COMMAND='exit 42'\nhpc-submit-dockerjob --image lab/mpi:1`);
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 42 });
+  });
+
+  it('on one host needs no launcher', async () => {
+    const job = await submitScript(lab, `${inMpi} mpirun ${tellRank}`, { bsub: ['-n2', '-R', 'span[hosts=1]'] });
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout.match(/^rank \d of 2 on \d+-node-0 as 2001$/gm)).toHaveLength(2);
+  });
+
+  it('is an element of an array under its own name', async () => {
+    const job = await submitScript(lab, `${inMpi} hostname`, { bsub: ['-n2', '-R', 'span[ptile=1]', '-J', 'arr[3]'] });
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toContain(`${job.id}-3-node-0`);
+  });
+});
+
+describe('the submit script of the slides', () => {
+  beforeAll(async () => {
+    lab = await lsfLab('plain', ['mpi', 'openfoam']);
+    for (const { name } of lab.nodes)
+      await mustRun(lab, name, [
+        'sh',
+        '-c',
+        `mkdir -p /share/bin && ln -sfn ${productRoot}/bin/hpc_submit_dockerjob /share/bin/`,
+      ]);
+  });
+
+  it('runs OpenFOAM with eight ranks on three hosts', async () => {
+    await mustRun(lab, 'node1', ['install', '-d', '/scratch/lustre']);
+    await copyCase(lab, { directory: caseDirectory, ranks: 8, iterations: 10 });
+    const mesh = await submitScript(lab, `hpc-submit-dockerjob --application openfoam:2.3.0 -- ${meshCommand}`, {
+      directory: caseDirectory,
+      bsub: ['-n1'],
+    });
+    expect(await mesh.end()).toMatchObject({ stat: 'DONE' });
+    const job = await submitScript(lab, slidesScript.replace(/^.*\n/, ''), {
+      ...{ directory: caseDirectory, bsub: [], namesOwnFiles: true },
+    });
+    const ended = await job.end(170_000);
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toMatch(/^nProcs : 8$/m);
+    expect(ended.stdout).toMatch(/^Time = 10$/m);
+    expect(await findLsfLeftovers(lab)).toEqual([]);
+  });
+});

@@ -1,0 +1,205 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import { execOnHost } from '../../lab/exec-on-host.ts';
+import { findLeftovers } from '../../lab/find-leftovers.ts';
+import { bringUp } from '../../lab/lab.ts';
+import { sharedPaths } from '../../lab/layout.ts';
+import type { LsfKind } from '../../lab/layout.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { readScratchFile, until } from './e2e-jobs.ts';
+import { e2eLabs, jobDirectory } from './e2e-lab.ts';
+
+/** Brings the lab up with the product of this tree, or makes the one that runs like this. */
+export async function lsfLab(lsf: LsfKind, images: readonly string[] = ['mpi']): Promise<Lab> {
+  return await bringUp({ name: e2eLabs.lsfJobs, hosts: 3, lsf, images, report: (line) => console.error(`lab  ${line}`) });
+}
+
+/** A job as bjobs describes it; `exitCode` is undefined until it has one. */
+export interface LsfState {
+  readonly stat: string;
+  readonly exitCode: number | undefined;
+}
+
+export interface EndedLsfJob extends LsfState {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** From the call of `end` on. */
+  readonly seconds: number;
+}
+
+/** A job that was submitted with bsub; its streams are read where LSF keeps them, while it runs and afterwards. */
+export interface LsfJob {
+  readonly id: string;
+  readonly directory: string;
+  state(): Promise<LsfState>;
+  stdout(): Promise<string>;
+  stderr(): Promise<string>;
+  /** Waits until the job's standard error, or `out`, shows the text. */
+  shows(text: string, stream?: 'out' | 'err', deadlineMs?: number): Promise<void>;
+  is(stat: string, deadlineMs?: number): Promise<void>;
+  end(deadlineMs?: number): Promise<EndedLsfJob>;
+}
+
+export interface BsubOptions {
+  readonly user?: 'alice' | 'bob';
+  /** One slot on each of three hosts, unless told. */
+  readonly bsub?: readonly string[];
+  readonly directory?: string;
+  readonly environment?: Record<string, string>;
+  /** True: `#BSUB` lines name the job's files, `job-%J.out` and `job-%J.err`. */
+  readonly namesOwnFiles?: boolean;
+}
+
+export const onThreeHosts = ['-n3', '-R', 'span[ptile=1]'] as const;
+
+/** `bsub < script` as alice on node1, in a directory of hers that containers see. */
+export async function submitScript(lab: Lab, script: string, options: BsubOptions = {}): Promise<LsfJob> {
+  const directory = await makeDirectory(lab, options);
+  const { exitCode, text } = await callBsub(lab, [], { ...options, directory }, `#!/bin/bash\n${script}\n`);
+  const id = /^Job <(\d+)> is submitted/m.exec(text)?.[1];
+  if (exitCode !== 0 || id === undefined) throw new Error(`bsub ended with ${exitCode}: ${text}`);
+  return watchJob(lab, id, directory, options);
+}
+
+/** `bsub … command` in the same way; the text is what bsub and its esubs said. */
+export async function submitCommand(
+  lab: Lab,
+  command: readonly string[],
+  options: BsubOptions = {},
+): Promise<{ readonly exitCode: number; readonly text: string; readonly job: LsfJob | undefined }> {
+  const directory = await makeDirectory(lab, options);
+  const { exitCode, text } = await callBsub(lab, command, { ...options, directory });
+  const id = /^Job <(\d+)> is submitted/m.exec(text)?.[1];
+  return { exitCode, text, job: id === undefined ? undefined : watchJob(lab, id, directory, options) };
+}
+
+async function makeDirectory(
+  lab: Lab,
+  { user = 'alice', directory = jobDirectory(user) }: BsubOptions,
+): Promise<string> {
+  await mustRun(lab, 'node1', ['install', '-d', '-o', user, '-g', user, directory]);
+  return directory;
+}
+
+async function callBsub(
+  lab: Lab,
+  command: readonly string[],
+  options: BsubOptions & { readonly directory: string },
+  input = '',
+): Promise<{ readonly exitCode: number; readonly text: string }> {
+  const { user = 'alice', bsub = onThreeHosts, directory, environment = {} } = options;
+  const files = options.namesOwnFiles === true ? [] : ['-o', 'job.out', '-e', 'job.err'];
+  const argv = ['bsub', ...files, ...bsub, ...command];
+  const { exitCode, stdout, stderr } = await execOnHost(lab, 'node1', {
+    ...{ user, argv, input, cwd: directory, env: environment },
+  });
+  return { exitCode, text: `${stdout}\n${stderr}` };
+}
+
+function watchJob(lab: Lab, id: string, directory: string, options: BsubOptions): LsfJob {
+  const { user = 'alice', namesOwnFiles = false } = options;
+  const file = (stream: 'out' | 'err'): string => `${directory}/job${namesOwnFiles ? `-${id}` : ''}.${stream}`;
+  const state = async (): Promise<LsfState> => await readState(lab, id);
+  const read = async (stream: 'out' | 'err'): Promise<string> =>
+    await readScratchFile(lab, file(stream)).then(String, () => readSpool(lab, user, id, stream));
+  const isOver = ({ stat }: LsfState): boolean => stat === 'DONE' || stat === 'EXIT';
+  return {
+    id,
+    directory,
+    state,
+    stdout: () => read('out'),
+    stderr: () => read('err'),
+    shows: async (text, stream = 'err', deadlineMs = 30_000) =>
+      await until(`"${text}" in job.${stream} of job ${id}`, deadlineMs, async () => {
+        const wasOver = isOver(await state());
+        const seen = await read(stream);
+        if (seen.includes(text)) return true;
+        if (wasOver) throw new Error(`Job ${id} ended without "${text}" in job.${stream}: ${await read('err')}`);
+        return `seen: ${seen.slice(-800)}`;
+      }),
+    is: async (stat, deadlineMs = 15_000) =>
+      await until(`state ${stat} of job ${id}`, deadlineMs, async () => {
+        const now = await state();
+        return now.stat === stat || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
+      }),
+    end: async (deadlineMs = 60_000) => {
+      const startedAt = performance.now();
+      await until(`the end of job ${id}`, deadlineMs, async () => {
+        const now = await state();
+        return isOver(now) || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
+      });
+      const seconds = (performance.now() - startedAt) / 1000;
+      // LSF copies the output after it has told the end.
+      await until(`job.err of job ${id}`, 10_000, async () =>
+        readScratchFile(lab, file('err')).then(
+          () => true,
+          () => 'it is not there',
+        ),
+      );
+      return { ...(await state()), stdout: await read('out'), stderr: await read('err'), seconds };
+    },
+  };
+}
+
+/** As `bjobs -l` tells it, its lines put together again. */
+async function readState(lab: Lab, id: string): Promise<LsfState> {
+  const text = (await mustRun(lab, 'node1', ['bjobs', '-l', id])).replaceAll(/\n {21}/g, '');
+  const code = text.includes('Done successfully') ? '0' : /Exited with exit code (\d+)/.exec(text)?.[1];
+  return { stat: /Status <(\w+)>/.exec(text)?.[1] ?? '', exitCode: code === undefined ? undefined : Number(code) };
+}
+
+async function readSpool(lab: Lab, user: string, id: string, stream: 'out' | 'err'): Promise<string> {
+  const spool = `${sharedPaths(lab.layout).home}/${user}/.lsbatch`;
+  const names = await readdir(spool).catch(() => []);
+  const name = names.find((each) => each.endsWith(`.${id}.${stream}`));
+  return name === undefined ? '' : await readFile(`${spool}/${name}`, 'utf8').catch(() => '');
+}
+
+/** bkill, bstop and their kin, as alice. */
+export async function control(
+  lab: Lab,
+  command: 'bkill' | 'bstop' | 'bresume',
+  ...argv: readonly string[]
+): Promise<void> {
+  const { exitCode, stderr } = await execOnHost(lab, 'node1', { user: 'alice', argv: [command, ...argv] });
+  if (exitCode !== 0) throw new Error(`${command} ${argv.join(' ')}: ${stderr}`);
+}
+
+/** What is left of jobs on the hosts and in etcd once POST_EXEC is through, programs of the users' side included. */
+export async function findLsfLeftovers(lab: Lab, graceMs = 10_000): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  await until('nothing left behind', graceMs, async () => {
+    left = [...(await findLeftovers(lab)), ...(await findPrograms(lab))];
+    return left.length === 0 || left.join('; ');
+  }).catch(() => undefined);
+  return left;
+}
+
+async function findPrograms(lab: Lab): Promise<readonly string[]> {
+  const found = await Promise.all(
+    lab.nodes.map(async ({ name }) => {
+      const argv = ['pgrep', '-a', '-f', 'dist/middleware.cjs|standin.mjs (lsrun|blaunch)|/.lsbatch/'];
+      const { stdout } = await execOnHost(lab, name, { argv });
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => `${name}: process ${line}`);
+    }),
+  );
+  return found.flat();
+}
+
+/** Process ids on that host of one of our programs; the lab runs one job at a time. */
+export async function findLsfPrograms(lab: Lab, host: string, pattern: string): Promise<readonly string[]> {
+  const { stdout } = await execOnHost(lab, host, { argv: ['pgrep', '-f', '--', pattern] });
+  return stdout.split('\n').filter(Boolean);
+}
+
+/** The state of each host's container of a job, as its engine says: `running`, `paused` or nothing. */
+export async function containerStates(lab: Lab): Promise<readonly string[]> {
+  return await Promise.all(
+    lab.nodes.map(async ({ name }) =>
+      (await mustRun(lab, name, ['docker', 'ps', '--all', '--format', '{{.State}}'])).trim(),
+    ),
+  );
+}
