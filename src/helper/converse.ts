@@ -1,8 +1,9 @@
 import { rosterSchema } from '../shared/agent-protocol.ts';
 import type { AgentMessage } from '../shared/agent-protocol.ts';
 import { JobError } from '../shared/errors.ts';
-import type { JobEnd } from '../shared/helper-events.ts';
+import type { JobEnd, WantedState } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
+import type { Suspension } from './follow-suspension.ts';
 import type { JobState } from './job-state.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
@@ -16,11 +17,12 @@ import type { AgentLink } from './serve-agent.ts';
 export async function converse(
   own: OwnNode,
   link: AgentLink,
+  suspension: Suspension,
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
   using _forwarding = own.signalsByStore ? undefined : forwardSignals(link);
   try {
-    return await converseUntilOver(own, link, imageEnvironment);
+    return await converseUntilOver(own, link, suspension, imageEnvironment);
   } finally {
     link.send({ type: 'finish' });
   }
@@ -29,6 +31,7 @@ export async function converse(
 async function converseUntilOver(
   own: OwnNode,
   link: AgentLink,
+  suspension: Suspension,
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
   const { plan, node } = own;
@@ -55,9 +58,12 @@ async function converseUntilOver(
   if ((await own.followed.until((state) => (state.hasStarted ? true : undefined))) === undefined) return undefined;
   reached(own, 'start');
   link.send({ type: 'start' });
-  const running = report(own, { PHASE: 'running' });
+  // What is wanted of the job counts from here on: a PHASE that says "suspended" must be the later one.
+  const running = report(own, { PHASE: 'running' })
+    .catch(() => undefined)
+    .then(() => void followWanted(own, suspension));
   const end = await Promise.race([serveCommand(link, node.index === 0, plan.nodes.length), jobOver]);
-  await running.catch(() => undefined);
+  await running;
   return end;
 }
 
@@ -137,6 +143,16 @@ function signalReader(own: OwnNode, link: AgentLink): (state: JobState) => undef
     for (const signal of signals.slice(passed)) link.send({ type: 'signal', signal });
     passed = Math.max(passed, signals.length);
   };
+}
+
+/** Suspends and resumes as WANTED changes, until the job is over. */
+async function followWanted({ followed }: OwnNode, suspension: Suspension): Promise<void> {
+  let last: WantedState | undefined;
+  const look = ({ wanted }: JobState): undefined => {
+    if (wanted !== undefined && wanted !== last) suspension.set(wanted === 'suspended');
+    last = wanted;
+  };
+  await followed.until(look).catch(() => undefined);
 }
 
 /** Signals that the scheduler itself sends to every process of a step, a warning before the time limit, say. */

@@ -12,6 +12,16 @@ export interface Suspension {
   suspendedMs(): number;
 }
 
+/**
+ * From now on until disposed, the signal that suspends a job does not stop this process: it has to see to it that the
+ * job's containers stand still.
+ */
+export function outliveSuspensionSignal(): Disposable {
+  const stayAwake = (): void => undefined; // listening is enough
+  process.on('SIGTSTP', stayAwake);
+  return { [Symbol.dispose]: () => void process.removeListener('SIGTSTP', stayAwake) };
+}
+
 /** Keeps account of suspensions. */
 export function trackSuspension(actions: SuspensionActions, complain: (error: unknown) => void): Suspension {
   let since: number | undefined;
@@ -32,8 +42,7 @@ export function trackSuspension(actions: SuspensionActions, complain: (error: un
  * Follows the signals of a suspension until disposed: SIGTSTP, about two seconds before the scheduler stops or freezes
  * this process, and SIGCONT. Slurm sends them to the tasks of a step alone, not to what those have started.
  */
-export function followSuspension(actions: SuspensionActions, complain: (error: unknown) => void): Disposable {
-  const suspension = trackSuspension(actions, complain);
+export function followSuspensionSignals(suspension: Suspension): Disposable {
   const onSuspend = (): void => suspension.set(true);
   const onResume = (): void => suspension.set(false);
   process.on('SIGTSTP', onSuspend);

@@ -1,8 +1,8 @@
 import type { StoreEntry } from '../ports/store.ts';
 import { publicKeySchema } from '../shared/agent-protocol.ts';
 import { exitStatusOf, isErrorCode } from '../shared/errors.ts';
-import type { JobEnd, NodePhase } from '../shared/helper-events.ts';
-import { nodePhaseSchema } from '../shared/helper-events.ts';
+import type { JobEnd, NodePhase, WantedState } from '../shared/helper-events.ts';
+import { nodePhaseSchema, wantedStateSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobPlanSchema } from '../shared/job-plan.ts';
@@ -33,6 +33,8 @@ export interface JobState {
   readonly hasStarted: boolean;
   /** Signals for the command, all so far in their order. */
   readonly signals: readonly ForwardedSignal[];
+  /** Undefined while nobody has said. */
+  readonly wanted: WantedState | undefined;
   readonly nodes: ReadonlyMap<number, NodeState>;
 }
 
@@ -72,6 +74,7 @@ export function parseJobState(prefix: string, job: JobKey, entries: readonly Sto
     roster: fields.get('ROSTER'),
     hasStarted: fields.has('START'),
     signals: parseSignals(fields.get('SIGNAL')),
+    wanted: wantedStateSchema.safeParse(fields.get('WANTED')).data,
     nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
   };
 }

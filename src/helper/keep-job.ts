@@ -76,6 +76,7 @@ async function settle<T>(
 ): Promise<Settled<T>> {
   const { store, plan, site } = job;
   const progress = new Map<number, string>();
+  let standing = false;
   let last: JobState | undefined;
   const look = (entries: Parameters<typeof parseJobState>[2]): Settled<T> | undefined => {
     const state = parseJobState(site.site.keyPrefix, plan.job, entries);
@@ -84,6 +85,7 @@ async function settle<T>(
     if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
     throwOnTrouble(plan, state);
     job.suspension?.set([...state.nodes.values()].some(({ phase }) => phase === 'suspended'));
+    standing = reportSuspension(job, state, standing);
     const value = judge(state);
     return value === undefined ? undefined : { kind: 'reached', value };
   };
@@ -178,6 +180,17 @@ function reportProgress(job: KeptJob, state: JobState, seen: Map<number, string>
     seen.set(index, node.phase);
     job.emit({ event: 'node', index, host, phase: node.phase });
   }
+}
+
+/** Says once that all containers stand still, and once that all go on; true while they stand still. */
+function reportSuspension({ plan, emit }: KeptJob, { nodes }: JobState, stoodStill: boolean): boolean {
+  const suspended = plan.nodes.filter(({ index }) => nodes.get(index)?.phase === 'suspended').length;
+  if (!stoodStill && suspended === plan.nodes.length) {
+    emit({ event: 'note', message: `suspended: ${suspended} of ${suspended} containers stand still` });
+    return true;
+  }
+  if (stoodStill && suspended === 0) emit({ event: 'note', message: 'resumed: every container goes on' });
+  return stoodStill && suspended > 0;
 }
 
 /** Writes a field of a running job once. */

@@ -96,10 +96,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     });
   program
     .command('control-job')
-    .description("suspend, resume or stop this host's containers of a job")
+    .description('suspend, resume or end a job on all its hosts, and wait until they have followed')
     .argument('<job>', 'job id, as 772 or 772_3')
     .argument('<action>', 'suspend, resume or stop')
-    .action(async (job: string, action: string) => await controlJob(await context(), requireJobKey(job), action));
+    .action(async (job: string, action: string) => {
+      if (!(await controlJob(await context(), requireJobKey(job), action))) warn(`job ${job} has no containers`);
+    });
   // Last: a verb would inherit that it takes any words.
   program
     .enablePositionalOptions()

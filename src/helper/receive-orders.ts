@@ -1,6 +1,8 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
+import { wantedStateSchema } from '../shared/helper-events.ts';
+import type { WantedState } from '../shared/helper-events.ts';
 
 /** Signals that go to the job's command and do not end the job by themselves. */
 const forwardedSignalSchema = z.enum(['SIGUSR1', 'SIGUSR2']);
@@ -11,6 +13,8 @@ export const orderSchema = z.discriminatedUnion('order', [
   z.strictObject({ order: z.literal('cancel'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) }),
   /** For the job's command. */
   z.strictObject({ order: z.literal('signal'), signal: forwardedSignalSchema }),
+  /** The scheduler has told the batch script to stand still, or to go on: its job shall do so on every host. */
+  z.strictObject({ order: z.literal('want'), state: wantedStateSchema }),
   /** The launcher has ended: no further node will come. */
   z.strictObject({ order: z.literal('launcher-ended'), status: z.number().int(), detail: z.string().max(4000) }),
 ]);
@@ -25,6 +29,8 @@ export interface Orders {
   readonly launcherEnded: AbortSignal;
   /** Who gets the signals for the command; those that came before are kept for it. */
   onSignal(handler: (signal: ForwardedSignal) => void): void;
+  /** Who is told whether the job is to stand still; of what came before, the last word is kept for it. */
+  onWanted(handler: (wanted: WantedState) => void): void;
   close(): void;
 }
 
@@ -39,6 +45,8 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   let passSignal = (signal: ForwardedSignal): void => {
     if (early.length < 10) early.push(signal);
   };
+  let earlyWanted: WantedState | undefined;
+  let passWanted = (wanted: WantedState): void => void (earlyWanted = wanted);
   request.promise.catch(() => undefined);
   const refuse = (message: string): void =>
     request.reject(new JobError({ code: 'USAGE', message, hint: 'open-job is called by hpc-submit-dockerjob.' }));
@@ -67,6 +75,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     const order = parseOrder(line);
     if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
     if (order?.order === 'signal') passSignal(order.signal);
+    if (order?.order === 'want') passWanted(order.state);
     if (order?.order === 'launcher-ended') launcher.abort();
     if (order?.order === 'launcher-ended') cancel.abort(launcherError(order.status, order.detail));
   });
@@ -92,6 +101,10 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     onSignal: (handler) => {
       passSignal = handler;
       early.splice(0).forEach(handler);
+    },
+    onWanted: (handler) => {
+      passWanted = handler;
+      if (earlyWanted !== undefined) handler(earlyWanted);
     },
     close: () => {
       clearTimeout(timer);

@@ -22,6 +22,7 @@ export function isInLsfJob(environment: NodeJS.ProcessEnv): boolean {
 export function lsfScheduler({ commandPath, launcher, spreadCommand }: LsfSchedulerOptions): Scheduler {
   return {
     name: 'lsf',
+    suspendsBatchScript: true,
     readAllocation: (environment) => {
       refuseContainerMode(readContainerMarks(environment));
       return readAllocation(environment);

@@ -47,6 +47,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
       if (isReleased) void launched?.abandon();
     },
     forward: (signal) => helper.order({ order: 'signal', signal }),
+    ...(input.scheduler.suspendsBatchScript ? { want: (state) => helper.order({ order: 'want', state }) } : {}),
   });
   for await (const event of endingWith(helper.events, () => launched?.abandon())) {
     input.progress.show(event);

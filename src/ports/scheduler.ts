@@ -53,6 +53,8 @@ export interface LaunchCommand {
 /** The side of a scheduler that the middleware needs; runs as the user. */
 export interface Scheduler {
   readonly name: SchedulerName;
+  /** True when the scheduler suspends a job by signals to its batch script: the job's hosts are then told by an order. */
+  readonly suspendsBatchScript: boolean;
   /** The allocation; fails with `ALLOCATION_INVALID` and names the variable that is wrong. */
   readAllocation(environment: NodeJS.ProcessEnv): Allocation;
   /**

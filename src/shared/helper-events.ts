@@ -16,6 +16,10 @@ export const nodePhaseSchema = z.enum([
 ]);
 export type NodePhase = z.infer<typeof nodePhaseSchema>;
 
+/** Whether a job is to stand still or to go on; the value of WANTED. */
+export const wantedStateSchema = z.enum(['suspended', 'running']);
+export type WantedState = z.infer<typeof wantedStateSchema>;
+
 /** Who ended the job: its command, or one of our programs with an error code. */
 export const jobEndSchema = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('command'), exitStatus: z.number().int().min(0).max(255) }),

@@ -13,7 +13,7 @@ export interface KeyRange {
 }
 
 /** Values that belong to the whole job. Their names begin with a capital, which `controlRange` relies on. */
-export type JobField = 'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL';
+export type JobField = 'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL' | 'WANTED';
 
 /** Values that one node's helper writes. */
 export type NodeField = 'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'HOSTKEY' | 'PHASE' | 'ERROR';

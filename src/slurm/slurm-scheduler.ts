@@ -20,6 +20,8 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
   const { commandPath, environment: inherited = process.env } = options;
   return {
     name: 'slurm',
+    // It stops what runs on every host by itself.
+    suspendsBatchScript: false,
     readAllocation,
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),

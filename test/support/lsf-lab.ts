@@ -11,7 +11,13 @@ import { e2eLabs, jobDirectory } from './e2e-lab.ts';
 
 /** Brings the lab up with the product of this tree, or makes the one that runs like this. */
 export async function lsfLab(lsf: LsfKind, images: readonly string[] = ['mpi']): Promise<Lab> {
-  return await bringUp({ name: e2eLabs.lsfJobs, hosts: 3, lsf, images, report: (line) => console.error(`lab  ${line}`) });
+  return await bringUp({
+    name: e2eLabs.lsfJobs,
+    hosts: 3,
+    lsf,
+    images,
+    report: (line) => console.error(`lab  ${line}`),
+  });
 }
 
 /** A job as bjobs describes it; `exitCode` is undefined until it has one. */

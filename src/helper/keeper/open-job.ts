@@ -4,12 +4,13 @@ import type { HelperEvent } from '../../shared/helper-events.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import { jobFieldKey } from '../../shared/kvs-keys.ts';
 import { forwardSignals } from '../forward-signals.ts';
+import { keepWanted } from '../want-suspension.ts';
 import { takeEndHere } from '../end-here.ts';
 import { CommandEnded, keepJob } from '../keep-job.ts';
 import type { HelperContext } from '../open-context.ts';
 import { receiveOrders } from '../receive-orders.ts';
 import { releaseKeys } from '../release-keys.ts';
-import { trackSuspension } from '../follow-suspension.ts';
+import { outliveSuspensionSignal, trackSuspension } from '../follow-suspension.ts';
 import { lifelineOf } from '../lifeline.ts';
 import type { Lifeline } from '../lifeline.ts';
 import { unmarkKeptHere } from '../run-directory.ts';
@@ -27,11 +28,14 @@ export async function openJob(
   await using undo = new AsyncDisposableStack();
   const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
   undo.defer(() => orders.close());
-  // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and learns of it from the nodes.
-  process.on('SIGTSTP', stayAwake);
-  undo.defer(() => void process.removeListener('SIGTSTP', stayAwake));
+  // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
+  undo.use(outliveSuspensionSignal());
   const { plan, store, lease } = await openCheckedJob(context, orders, undo);
-  orders.onSignal(forwardSignals(store, context.site.site.keyPrefix, plan.job));
+  const { keyPrefix } = context.site.site;
+  orders.onSignal(forwardSignals(store, keyPrefix, plan.job));
+  const over = new AbortController();
+  undo.defer(() => over.abort());
+  orders.onWanted(keepWanted(store, keyPrefix, plan.job, over.signal));
   emit({
     event: 'opened',
     job: plan.job,
@@ -42,10 +46,13 @@ export async function openJob(
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
   const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
+  const hold = async (): Promise<void> => await holdJob(context, store, plan.job, life);
+  // Where orders tell of a suspension, this process itself goes on, and its lease with it.
+  const goesOn = context.authorities.of(plan.scheduler).signalsBatchScript;
   const suspension = trackSuspension(
     {
-      suspend: async () => await life.suspend(async () => await holdJob(context, store, plan.job, life)),
-      resume: async () => await life.resume(async () => await holdJob(context, store, plan.job, life)),
+      suspend: async () => await (goesOn ? undefined : life.suspend(hold)),
+      resume: async () => await (goesOn ? undefined : life.resume(hold)),
     },
     (error) => context.audit.record('suspension-failed', { job: plan.job, message: asJobError(error).message }),
   );
@@ -68,10 +75,6 @@ export async function openJob(
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
   emit({ event: 'released', leftovers });
-}
-
-function stayAwake(): void {
-  // Listening is enough: what is listened to does not stop the process.
 }
 
 /** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */

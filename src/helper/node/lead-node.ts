@@ -8,6 +8,7 @@ import { converse } from '../converse.ts';
 import { describeContainer, isolateAgent } from '../describe-container.ts';
 import { examineImage } from '../examine-image.ts';
 import { checkPlacement, findCgroupParent } from '../find-job-cgroup.ts';
+import { followSuspensionSignals } from '../follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from '../own-node.ts';
 import { reached, report } from '../own-node.ts';
@@ -60,7 +61,8 @@ export async function leadNode(
     await Promise.race([drained, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
   });
   reached(own, 'started');
-  undo.use(passOnSuspension(context, own, container));
+  const suspension = passOnSuspension(context, own, container);
+  if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
   await checkPlacement(running.pid, cgroupParent);
@@ -69,7 +71,7 @@ export async function leadNode(
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
   reached(own, 'called');
   const end = await Promise.race([
-    converse(own, link, isolateAgent(image.environment).restored),
+    converse(own, link, suspension, isolateAgent(image.environment).restored),
     endedEarly(own, ended),
   ]);
   reached(own, 'over');

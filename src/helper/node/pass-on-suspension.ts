@@ -1,26 +1,36 @@
 import type { Container } from '../../ports/container-engine.ts';
 import { asJobError } from '../../shared/errors.ts';
 import type { NodePhase } from '../../shared/helper-events.ts';
-import { followSuspension } from '../follow-suspension.ts';
+import { trackSuspension } from '../follow-suspension.ts';
+import type { Suspension, SuspensionActions } from '../follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
-import type { OwnNode } from '../own-node.ts';
 import { report } from '../own-node.ts';
+import type { OwnNode } from '../own-node.ts';
+import { persist } from '../release-keys.ts';
 
-/**
- * Suspension by the scheduler reaches this process, not the container: passed on as pause and unpause. Meanwhile PHASE
- * hangs on no lease, since this process cannot renew one.
- */
-export function passOnSuspension(context: HelperContext, own: OwnNode, container: Container): Disposable {
+/** PHASE is what those who wait for the suspension look at: it must get through when the store is back. */
+const reportTries = 20;
+
+/** A suspension of this node: its container stands still, or goes on, and PHASE says so. */
+export function passOnSuspension(context: HelperContext, own: OwnNode, container: Container): Suspension {
+  let isPaused = false;
   const phase = (): NodePhase => {
-    if (own.life.lease === undefined) return 'suspended';
+    if (isPaused) return 'suspended';
     if ('start' in own.stepTimesMs) return 'running';
     return 'ready' in own.stepTimesMs ? 'ready' : 'discovering';
   };
-  const hold = async (): Promise<void> => await report(own, { PHASE: phase() });
-  return followSuspension(
+  const tell = async (): Promise<void> => await report(own, { PHASE: phase() });
+  const actions = own.signalsByStore ? confirmed(container, tell) : hurried(own, container, tell);
+  return trackSuspension(
     {
-      suspend: async () => void (await Promise.all([container.pause(), own.life.suspend(hold)])),
-      resume: async () => void (await Promise.all([container.unpause(), own.life.resume(hold)])),
+      suspend: async () => {
+        isPaused = true;
+        await actions.suspend();
+      },
+      resume: async () => {
+        isPaused = false;
+        await actions.resume();
+      },
     },
     (error) =>
       context.audit.record('suspension-failed', {
@@ -29,4 +39,26 @@ export function passOnSuspension(context: HelperContext, own: OwnNode, container
         message: asJobError(error).message,
       }),
   );
+}
+
+/** This process goes on, and its lease with it: PHASE says what has been done. */
+function confirmed(container: Container, tell: () => Promise<void>): SuspensionActions {
+  return {
+    suspend: async () => {
+      await container.pause();
+      await persist(reportTries, tell);
+    },
+    resume: async () => {
+      await container.unpause();
+      await persist(reportTries, tell);
+    },
+  };
+}
+
+/** This process will be stopped in a moment. Meanwhile PHASE hangs on no lease, since nobody renews one. */
+function hurried({ life }: OwnNode, container: Container, tell: () => Promise<void>): SuspensionActions {
+  return {
+    suspend: async () => void (await Promise.all([container.pause(), life.suspend(tell)])),
+    resume: async () => void (await Promise.all([container.unpause(), life.resume(tell)])),
+  };
 }

@@ -3,6 +3,7 @@ import { asJobError, JobError } from '../../shared/errors.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import { nodeHostname } from '../../shared/job-key.ts';
 import { followControl } from '../follow-control.ts';
+import { outliveSuspensionSignal } from '../follow-suspension.ts';
 import { refuseOutsiders, requireJobCgroup } from '../find-job-cgroup.ts';
 import { confirmShare } from '../confirm-share.ts';
 import { requireOwner } from '../identify-caller.ts';
@@ -26,6 +27,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   await refuseOutsiders(context, job);
   await using undo = new AsyncDisposableStack();
   const told = listenToSignals(undo);
+  undo.use(outliveSuspensionSignal());
   const store = await openStoreOf(site, job);
   undo.defer(async () => await store.close());
   const followed = followControl(store, site.site.keyPrefix, job, told);

@@ -1,0 +1,113 @@
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { Store } from '../ports/store.ts';
+import { awaitState } from '../shared/await-state.ts';
+import { JobError } from '../shared/errors.ts';
+import type { WantedState } from '../shared/helper-events.ts';
+import { nodeHostname } from '../shared/job-key.ts';
+import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+import { jobRange } from '../shared/kvs-keys.ts';
+import { endJob } from './end-job.ts';
+import { parseJobState } from './job-state.ts';
+import type { JobState } from './job-state.ts';
+import { findUnreleased } from './release-keys.ts';
+import { putWanted } from './want-suspension.ts';
+
+/** What can be done to a running job as a whole. */
+export const steerings = ['suspend', 'resume', 'stop'] as const;
+export type Steering = (typeof steerings)[number];
+
+export interface SteeredJob {
+  readonly site: Pick<SiteConfig, 'site' | 'deadlines'>;
+  readonly store: Store;
+  readonly plan: JobPlan;
+}
+
+/**
+ * Says in the store what the job's hosts are to do, and returns when each of them has done it, or the job is over. Fails
+ * with `NODE_LATE`, naming the nodes that did not follow in time, with `JOB_BUSY` when somebody wanted the opposite
+ * meanwhile, with `STORE_UNREACHABLE`.
+ */
+export async function steerJob(job: SteeredJob, steering: Steering): Promise<void> {
+  await (steering === 'stop' ? stop(job) : want(job, steering));
+}
+
+async function want(job: SteeredJob, steering: 'suspend' | 'resume'): Promise<void> {
+  const { site, store, plan } = job;
+  const wanted: WantedState = steering === 'suspend' ? 'suspended' : 'running';
+  if (!(await putWanted(store, site.site.keyPrefix, plan.job, wanted))) return;
+  await awaitNodes(job, steering, (state) => {
+    if (!isRunning(plan, state)) return [];
+    if (state.wanted !== wanted) throw overtaken(plan, steering);
+    return plan.nodes.filter(
+      ({ index }) => (state.nodes.get(index)?.phase === 'suspended') !== (wanted === 'suspended'),
+    );
+  });
+}
+
+async function stop(job: SteeredJob): Promise<void> {
+  const { site, store, plan } = job;
+  const { code, message, exitStatus } = new JobError({
+    code: 'TERMINATED',
+    message: `Job ${plan.job} was ended from outside (control-job).`,
+  });
+  await endJob(store, site.site.keyPrefix, plan.job, { by: 'middleware', exitStatus, code, message });
+  await awaitNodes(job, 'stop', (state) => {
+    // Keys that are gone, or belong to another run by now, are removed only once every host has reported.
+    if (state.plan?.token !== plan.token || findUnreleased(plan, state, true).length === 0) return [];
+    return plan.nodes.filter(({ index }) => state.nodes.get(index)?.phase !== 'released');
+  });
+}
+
+function isRunning(plan: JobPlan, state: JobState): boolean {
+  return state.finish === 'running' && state.plan?.token === plan.token;
+}
+
+/** Waits until no node is late, for as long as a container may take to stop and a host to report. */
+async function awaitNodes(
+  { site, store, plan }: SteeredJob,
+  steering: Steering,
+  findLate: (state: JobState) => readonly PlannedNode[],
+): Promise<void> {
+  const { keyPrefix } = site.site;
+  const seconds = site.deadlines.stopSeconds + site.deadlines.releaseSeconds;
+  let last = parseJobState(keyPrefix, plan.job, []);
+  const outcome = await awaitState(
+    store,
+    jobRange(keyPrefix, plan.job),
+    (entries) => {
+      last = parseJobState(keyPrefix, plan.job, entries);
+      return findLate(last).length === 0 ? true : undefined;
+    },
+    { deadlineMs: seconds * 1000 },
+  );
+  if (outcome.kind === 'reached') return;
+  throw outcome.outage ?? lateError(plan, steering, seconds, findLate(last), last);
+}
+
+function lateError(
+  plan: JobPlan,
+  steering: Steering,
+  seconds: number,
+  late: readonly PlannedNode[],
+  state: JobState,
+): JobError {
+  const shown = late
+    .slice(0, 8)
+    .map(
+      ({ index, host }) =>
+        `${nodeHostname(plan.job, index)} on ${host} (${state.nodes.get(index)?.phase ?? 'not started'})`,
+    );
+  return new JobError({
+    code: 'NODE_LATE',
+    message: `${late.length} of ${plan.nodes.length} nodes did not ${steering} within ${seconds} s: ${shown.join(', ')}${late.length > shown.length ? ', …' : ''}.`,
+    hint: 'They follow as soon as they can. Safe to repeat.',
+  });
+}
+
+function overtaken({ job }: JobPlan, steering: Steering): JobError {
+  return new JobError({
+    code: 'JOB_BUSY',
+    message: `Job ${job} was told otherwise before all of its nodes did ${steering}.`,
+    hint: 'The last word counts.',
+  });
+}
