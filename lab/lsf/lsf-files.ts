@@ -1,5 +1,5 @@
 /** Where the stand-in for LSF lives in a host, and the text of its configuration. Pure. */
-import { cacheDir } from '../layout.ts';
+import { cacheDir, productRoot } from '../layout.ts';
 import type { LabLayout } from '../layout.ts';
 import { defaultConfigDir } from './settings.ts';
 
@@ -46,9 +46,35 @@ export function renderConfig(layout: LabLayout): Readonly<Record<string, string>
   return {
     'lsf.conf': toText(conf),
     'lsb.params': toText(['DEFAULT_QUEUE=normal', 'MBD_SLEEP_TIME=3', 'JOB_TERMINATE_INTERVAL=10']),
-    'lsb.queues': toText(['Begin Queue', 'QUEUE_NAME = normal', 'DESCRIPTION = the default queue', 'End Queue']),
+    'lsb.queues': renderQueues(),
     'standin.hosts': toText(layout.nodes.map(({ name, address }) => `${name} ${address} ${agentPort} ${slots}`)),
   };
+}
+
+/** What the product has for LSF, as installed in a host. */
+export const kitDir = `${productRoot}/lib/node_modules/hpc-submit-dockerjob/share/lsf`;
+
+const hooks = [`POST_EXEC = ${kitDir}/post-exec`, 'REQUEUE_EXIT_VALUES = 75'];
+
+/** What `docs/lsf.md` tells administrators to write, in two queues: with LSF's own signals, and with all of the kit. */
+function renderQueues(): string {
+  const controls = ['SUSPEND', 'RESUME', 'TERMINATE'].map(
+    (action) => `${action}[${kitDir}/job-control ${action.toLowerCase()}]`,
+  );
+  return [
+    renderQueue('normal', ['DESCRIPTION = the default queue', ...hooks]),
+    renderQueue('docker', [
+      'DESCRIPTION = jobs run in containers',
+      ...hooks,
+      `JOB_STARTER = ${productRoot}/bin/hpc-submit-dockerjob starter`,
+      `JOB_CONTROLS = ${controls.join(' ')}`,
+    ]),
+  ].join('\n');
+}
+
+/** One section of lsb.queues. */
+export function renderQueue(name: string, lines: readonly string[]): string {
+  return toText(['Begin Queue', `QUEUE_NAME = ${name}`, ...lines, 'End Queue']);
 }
 
 export const configDir = defaultConfigDir;

@@ -1,0 +1,196 @@
+/** Every way in which LSF ends, stops or repeats a job: with the right status, on all hosts, and with nothing left behind. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import type { LsfKind } from '../../lab/layout.ts';
+import { renderQueue } from '../../lab/lsf/lsf-files.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { inHostDocker, inMpi, readScratchFile, until } from '../support/e2e-jobs.ts';
+import { changeSite, quickSite } from '../support/e2e-site.ts';
+import type { LsfJob } from '../support/lsf-lab.ts';
+import {
+  configureLsf,
+  containerStates,
+  control,
+  findLsfLeftovers,
+  findLsfPrograms,
+  lsfLab,
+  postExec,
+  submitScript,
+} from '../support/lsf-lab.ts';
+
+let lab: Lab;
+const undo = new AsyncDisposableStack();
+afterAll(async () => await undo.disposeAsync());
+
+/** One tick each fifth of a second, by every rank, into a file of its own. */
+const ticking = `${inMpi} mpirun sh -c 'while :; do echo >>ticks.$OMPI_COMM_WORLD_RANK; sleep 0.2; done'`;
+const lasting = `${inMpi} sh -c 'echo started; sleep 60'`;
+const queue = [postExec, 'REQUEUE_EXIT_VALUES = 75'];
+
+describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
+  beforeAll(async () => {
+    lab = await lsfLab(kind);
+    undo.use(await changeSite(lab, quickSite));
+  });
+  beforeEach(async () => await configureLsf(lab, [renderQueue('normal', queue)]));
+  afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
+
+  describe('bkill', () => {
+    it('ends a running job with 130', async () => {
+      const job = await submitScript(lab, lasting);
+      await job.shows('started', 'out');
+      await control(lab, 'bkill', job.id);
+      const ended = await job.end();
+      expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+      expect(ended.stderr).toContain('[INTERRUPTED]');
+      expect(ended.stderr).toContain('nothing is left behind');
+    });
+
+    it('ends a command that ignores INT and TERM', async () => {
+      const job = await submitScript(lab, `${inMpi} sh -c 'trap "" INT TERM; echo started; while :; do sleep 1; done'`);
+      await job.shows('started', 'out');
+      await control(lab, 'bkill', job.id);
+      expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+    });
+
+    it('ends a job whose nodes still discover each other', async () => {
+      const job = await submitScript(lab, lasting);
+      await job.shows('opened');
+      await control(lab, 'bkill', job.id);
+      expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+      expect(await job.stdout()).not.toContain('\nstarted');
+    });
+
+    it('with KILL leaves the cleaning to POST_EXEC and the lost lease', async () => {
+      const job = await submitScript(lab, lasting);
+      await job.shows('started', 'out');
+      await control(lab, 'bkill', '-s', 'KILL', job.id);
+      expect((await job.end()).stat).toBe('EXIT');
+      expect(await findLsfLeftovers(lab, 30_000)).toEqual([]);
+    });
+  });
+
+  it('cleans up after a middleware that was killed', async () => {
+    const job = await submitScript(lab, lasting);
+    await job.shows('started', 'out');
+    const first = await firstHostOf(job);
+    const pids = await findLsfPrograms(lab, first, 'dist/middleware.cjs');
+    expect(pids).toHaveLength(1);
+    await mustRun(lab, first, ['kill', '-KILL', ...pids]);
+    expect((await job.end()).stat).toBe('EXIT');
+    expect(await findLsfLeftovers(lab, 30_000)).toEqual([]);
+  });
+
+  it('bstop and bresume stop every container and let it go on, for longer than its lease', async () => {
+    const job = await submitScript(lab, ticking);
+    await awaitTicks(job, 3);
+    await control(lab, 'bstop', job.id);
+    await job.shows('suspended: 3 of 3 containers stand still');
+    expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
+    const before = await readTicks(job, 3);
+    await pause(7000); // quickSite's lease has 5 s
+    expect(await readTicks(job, 3)).toEqual(before);
+    await control(lab, 'bresume', job.id);
+    await job.shows('resumed: every container goes on');
+    await awaitTicks(job, 3, before);
+    await job.is('RUN');
+    await control(lab, 'bkill', job.id);
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
+  it('bkill ends a job that is suspended', async () => {
+    const job = await submitScript(lab, ticking);
+    await awaitTicks(job, 3);
+    await control(lab, 'bstop', job.id);
+    await job.shows('suspended: 3 of 3');
+    await control(lab, 'bkill', job.id);
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
+  it('starts a job again that a temporary fault has ended, and it ends well', async () => {
+    const second = '[ $(wc -l <runs) -gt 1 ] || sleep 60; echo whole';
+    const job = await submitScript(lab, `${inMpi} sh -c 'echo run >>runs; echo started; ${second}'\nexit $?`);
+    await job.shows('started', 'out');
+    await inHostDocker(lab, 'node2', 'kill', `hpcdj-${job.id}-node-${(await hostsOf(job)).indexOf('node2')}`);
+    await until('the second try', 60_000, async () => {
+      const runs = String(await readScratchFile(lab, `${job.directory}/runs`));
+      return runs.split('\n').length > 2 || `runs: ${runs}`;
+    });
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toContain('\nwhole');
+  });
+});
+
+describe('the run limit', () => {
+  beforeAll(async () => {
+    lab = await lsfLab('plain');
+    undo.use(await changeSite(lab, quickSite));
+  });
+  beforeEach(async () => {
+    const params = ['STANDIN_MINUTE=8', 'STANDIN_WARN_TIME=4'];
+    await configureLsf(lab, [renderQueue('normal', queue)], params);
+  });
+  afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
+  const bsub = ['-n3', '-R', 'span[ptile=1]', '-W', '1'];
+
+  const loop = 'echo started; while :; do sleep 0.2; done';
+
+  it('warns the command once, by USR2, and takes its status', async () => {
+    const trap = 'trap "echo warned; sleep 1; exit 7" USR2';
+    const job = await submitScript(lab, `exec ${inMpi} sh -c '${trap}; ${loop}'`, { bsub });
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 7 });
+    expect(ended.stdout.match(/^warned$/gm)).toHaveLength(1);
+  });
+
+  it('ends a command that ignores the warning', async () => {
+    const job = await submitScript(lab, `exec ${inMpi} sh -c 'trap "" USR2; ${loop}'`, { bsub });
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
+  it('ends a script that does not hear the warning, and POST_EXEC its containers', async () => {
+    const job = await submitScript(lab, `${inMpi} sh -c 'trap "" USR2; ${loop}'\nexit $?`, { bsub });
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 140 });
+    expect(await findLsfLeftovers(lab, 30_000)).toEqual([]);
+  });
+});
+
+async function hostsOf(job: LsfJob): Promise<readonly string[]> {
+  const text = await mustRun(lab, 'node1', ['bjobs', '-noheader', '-o', 'exec_host', job.id]);
+  return text
+    .trim()
+    .split(':')
+    .map((host) => host.replace(/^\d+\*/, ''));
+}
+
+async function firstHostOf(job: LsfJob): Promise<string> {
+  return (await hostsOf(job))[0] ?? '';
+}
+
+/** How many ticks each rank has written. */
+async function readTicks({ directory }: LsfJob, ranks: number): Promise<readonly number[]> {
+  return await Promise.all(
+    Array.from({ length: ranks }, (_, rank) =>
+      readScratchFile(lab, `${directory}/ticks.${rank}`).then(
+        (text) => text.length,
+        () => 0,
+      ),
+    ),
+  );
+}
+
+/** Waits until every rank has written more than before. */
+async function awaitTicks(
+  job: LsfJob,
+  ranks: number,
+  before: readonly number[] = Array<number>(ranks).fill(0),
+): Promise<void> {
+  await until(`ticks of ${ranks} ranks`, 30_000, async () => {
+    const now = await readTicks(job, ranks);
+    return (
+      now.every((count, rank) => count > (before[rank] ?? 0)) || `${now.join(' ')}; ${(await job.stderr()).slice(-600)}`
+    );
+  });
+}
