@@ -26,6 +26,9 @@ const requiredPackages: readonly (readonly [name: string, file: string])[] = [
   // Only the tests need these.
   ['busybox-static', '/bin/busybox'],
   ['openssl', '/usr/bin/openssl'],
+  ['openssh-client', '/usr/bin/ssh'],
+  // An SSH server that no package starts on the machine itself.
+  ['dropbear-bin', '/usr/sbin/dropbear'],
 ];
 const installTimeoutMs = 600_000;
 const policyFile = '/usr/sbin/policy-rc.d';

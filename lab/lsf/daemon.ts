@@ -119,6 +119,8 @@ function answer(settings: Settings, scheduler: Scheduler, user: JobUser, message
       return { type: 'hosts', hosts: describeHosts(settings, scheduler) };
     case 'check-task':
       return checkTask(scheduler, message);
+    case 'modify':
+      return modifyJob(settings, scheduler, user, message);
     case 'control':
       return controlJobs(scheduler, user, message);
     default:
@@ -146,6 +148,25 @@ function checkTask(scheduler: Scheduler, message: Message): Message {
 
 function indexed(job: QueuedJob): { id: number; index: number } {
   return { id: job.id, index: job.array?.index ?? 0 };
+}
+
+/** bmod: a job that waits takes the new options; one that has been started keeps its own. */
+function modifyJob(settings: Settings, scheduler: Scheduler, user: JobUser, message: Message): Message {
+  const name = textOf(message, 'job');
+  const found = scheduler.jobs.find((job) => nameJob(indexed(job)) === name || String(job.id) === name);
+  if (found === undefined) return { type: 'refused', reason: `Job <${name}>: No matching job found` };
+  if (user.uid !== 0 && user.uid !== found.user.uid)
+    return { type: 'refused', reason: `Job <${name}>: User permission denied` };
+  if (found.isPlaced || hasEnded(found))
+    return { type: 'refused', reason: `Job <${name}>: Job has already been started` };
+  const changes = message['changes'] as Partial<Submission['request']>;
+  const queue = changes.queue ?? found.queue;
+  if (!settings.queues.some((each) => each.name === queue))
+    return { type: 'refused', reason: `${queue}: No such queue. Job not modified.` };
+  found.queue = queue;
+  found.submission = { ...found.submission, request: { ...found.submission.request, ...changes } };
+  scheduler.dispatch();
+  return { type: 'modified' };
 }
 
 const doing = { terminate: 'terminated', suspend: 'stopped', resume: 'resumed', signal: 'signaled' } as const;

@@ -33,7 +33,7 @@ const keys: readonly (readonly [string, keyof Draft, Kind])[] = [
  */
 export function renderParameters(
   request: JobRequest,
-  given: { readonly slots: boolean; readonly namesCommand: boolean },
+  given: { readonly slots: boolean; readonly namesCommand: boolean; readonly modifies?: boolean },
 ): string {
   const lines: string[] = [];
   for (const [key, part, kind] of keys) {
@@ -47,6 +47,7 @@ export function renderParameters(
   if (files.length > 0) lines.push(`LSB_SUB_OTHER_FILES=${files.length}`);
   files.forEach((file, index) => lines.push(`LSB_SUB_OTHER_FILES_${index}="${escapeQuotes(file)}"`));
   if (request.additional !== undefined) lines.push(`LSB_SUB_ADDITIONAL="${escapeQuotes(request.additional)}"`);
+  if (given.modifies === true) lines.push('LSB_SUB_MODIFY=Y');
   if (given.namesCommand) {
     lines.push(`LSB_SUB_COMMANDNAME="${request.command.split(/\s/)[0] ?? ''}"`);
     lines.push(`LSB_SUB_COMMAND_LINE="${request.command}"`);

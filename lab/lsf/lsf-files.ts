@@ -7,7 +7,10 @@ export const libraryDir = '/usr/local/lib/lsf-standin';
 export const binaryDir = '/usr/local/bin';
 /** esub and eexec of the site go here. */
 export const serverDir = `${libraryDir}/sbin`;
-export const commandNames = ['bsub', 'bjobs', 'bkill', 'bstop', 'bresume', 'lsrun', 'bqueues', 'bhosts'] as const;
+export const commandNames = [
+  ...['bsub', 'bmod', 'bjobs', 'bkill', 'bstop', 'bresume'],
+  ...['lsrun', 'bqueues', 'bhosts', 'bparams'],
+] as const;
 /** The Node that runs the programs, where all hosts see it: a tree on the machine's /tmp is not in a host. */
 export const nodeFile = `${cacheDir}/node-${process.version}-${process.arch}`;
 export const programFile = `${libraryDir}/standin.mjs`;

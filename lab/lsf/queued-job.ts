@@ -6,9 +6,10 @@ import type { ArrayPlace, HostShare, JobRecord, JobStatus, JobUser, Submission }
 export interface QueuedJob {
   readonly id: number;
   readonly array: ArrayPlace | undefined;
-  readonly submission: Submission;
+  /** bmod changes it while the job waits; its queue, too. */
+  submission: Submission;
   readonly user: JobUser;
-  readonly queue: string;
+  queue: string;
   readonly submitSeconds: number;
   status: JobStatus;
   shares: readonly HostShare[];

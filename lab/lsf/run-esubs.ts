@@ -23,6 +23,8 @@ interface EsubContext {
   readonly group: string;
   /** True when -n was given: only then the parameter file tells it. */
   readonly slotsGiven: boolean;
+  /** True for a change of a job that is there already. */
+  readonly modifies?: boolean;
 }
 
 /** The esubs in their order: `esub`, those of LSB_ESUB_METHOD (the caller's environment wins), those of `-a`; a missing one is skipped. */
@@ -59,20 +61,24 @@ async function runEsub(esub: string, before: EsubOutcome, context: EsubContext):
   try {
     const namesCommand = context.settings.namesCommandToEsub;
     await rm(parameters, { force: true });
-    await writeFile(parameters, renderParameters(before.request, { slots: context.slotsGiven, namesCommand }), {
-      flag: 'wx',
-    });
+    const modifies = context.modifies === true;
+    const text = renderParameters(before.request, { slots: context.slotsGiven, namesCommand, modifies });
+    await writeFile(parameters, text, { flag: 'wx' });
     // World-writable, as recorded.
     await chmod(parameters, 0o666);
-    const output = await runProgram(esub, {
-      ...context.environment,
-      ...installationVariables(context.settings),
-      LSB_SUB_ABORT_VALUE: String(abortValue),
-      LSB_SUB_PARM_FILE: parameters,
-      LSB_SUB_MODIFY_FILE: changes,
-      LSB_SUB_MODIFY_ENVFILE: variables,
-      LSB_UNIXGROUP: context.group,
-    });
+    const output = await runProgram(
+      esub,
+      {
+        ...context.environment,
+        ...installationVariables(context.settings),
+        LSB_SUB_ABORT_VALUE: String(abortValue),
+        LSB_SUB_PARM_FILE: parameters,
+        LSB_SUB_MODIFY_FILE: changes,
+        LSB_SUB_MODIFY_ENVFILE: variables,
+        LSB_UNIXGROUP: context.group,
+      },
+      modifies ? 'modified' : 'submitted',
+    );
     const changed = applyChanges(before.request, await readFile(changes, 'utf8').catch(() => ''));
     for (const warning of changed.warnings) process.stderr.write(`${warning}\n`);
     const added = parseEnvironment(await readFile(variables, 'utf8').catch(() => ''));
@@ -98,7 +104,11 @@ export function installationVariables(settings: Settings): Record<string, string
 }
 
 /** Only status 97 and death by a signal refuse the job: any other failure of an esub lets it through, as recorded. */
-function runProgram(esub: string, environment: NodeJS.ProcessEnv): Promise<Buffer> {
+function runProgram(
+  esub: string,
+  environment: NodeJS.ProcessEnv,
+  doing: 'submitted' | 'modified' = 'submitted',
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // Methods are called with -r, the plain esub with nothing.
     const argv = esub.endsWith('/esub') ? [] : ['-r'];
@@ -108,7 +118,7 @@ function runProgram(esub: string, environment: NodeJS.ProcessEnv): Promise<Buffe
     child.on('error', () => resolve(Buffer.alloc(0)));
     child.on('close', (code, signal) => {
       if (code === abortValue || signal !== null)
-        reject(new CommandError('Request aborted by esub. Job not submitted.'));
+        reject(new CommandError(`Request aborted by esub. Job not ${doing}.`));
       else resolve(Buffer.concat(parts));
     });
   });

@@ -1,9 +1,12 @@
 /** bqueues and bhosts, as far as people and programs look at them. */
 import { askMaster } from './ask-master.ts';
+import { CommandError } from './command-error.ts';
 import type { JobRecord } from './job.ts';
 import type { Settings } from './settings.ts';
 
-export async function bqueues(settings: Settings): Promise<number> {
+/** The queues in a table; with `-l` what the descriptions of those that are named say of hooks. */
+export async function bqueues(settings: Settings, argv: readonly string[] = []): Promise<number> {
+  if (argv[0] === '-l') return describeQueues(settings, argv.slice(1));
   const { jobs } = (await askMaster(settings, { type: 'jobs' })) as unknown as { jobs: JobRecord[] };
   print(['QUEUE_NAME', 'PRIO', 'STATUS', 'MAX', 'JL/U', 'JL/P', 'JL/H', 'NJOBS', 'PEND', 'RUN', 'SUSP']);
   for (const { name } of settings.queues) {
@@ -13,6 +16,27 @@ export async function bqueues(settings: Settings): Promise<number> {
     print([name, 30, 'Open:Active', '-', '-', '-', '-', pending + running + suspended, pending, running, suspended]);
   }
   return 0;
+}
+
+function describeQueues({ queues }: Settings, names: readonly string[]): number {
+  const unknown = names.find((name) => !queues.some((queue) => queue.name === name));
+  if (unknown !== undefined) throw new CommandError(`${unknown}: No such queue`);
+  for (const queue of queues.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    const hooks = [
+      ['PRE_EXEC', queue.preExec],
+      ['POST_EXEC', queue.postExec],
+      ['JOB_STARTER', queue.jobStarter],
+    ].filter(([, command]) => command !== undefined);
+    const lines = ['', `QUEUE: ${queue.name}`, `  -- ${queue.description}`, ''];
+    process.stdout.write(`${[...lines, ...hooks.map(([name, command]) => `${name}:  ${command}`)].join('\n')}\n`);
+  }
+  return 0;
+}
+
+/** The default queue, which is all that is asked for. */
+export function bparams({ defaultQueue }: Settings): Promise<number> {
+  process.stdout.write(`Default Queues:  ${defaultQueue}\n`);
+  return Promise.resolve(0);
 }
 
 interface HostUse {

@@ -2,6 +2,7 @@
 import { serveHost } from './agent.ts';
 import { bjobs } from './bjobs.ts';
 import { blaunch } from './blaunch.ts';
+import { bmod } from './bmod.ts';
 import { bsub } from './bsub.ts';
 import { CommandError, failureStatus } from './command-error.ts';
 import { serveCluster } from './daemon.ts';
@@ -9,7 +10,7 @@ import { bkill, bresume, bstop } from './job-commands.ts';
 import { lsrun } from './lsrun.ts';
 import { readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
-import { bhosts, bqueues } from './show-cluster.ts';
+import { bhosts, bparams, bqueues } from './show-cluster.ts';
 
 type Command = (settings: Settings, argv: readonly string[]) => Promise<number>;
 
@@ -23,6 +24,8 @@ const commands: Readonly<Record<string, Command>> = {
   blaunch,
   bqueues,
   bhosts,
+  bparams,
+  bmod,
 };
 const daemons: Readonly<Record<string, (settings: Settings) => void>> = {
   daemon: serveCluster,

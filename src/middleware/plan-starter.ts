@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { chooseImage } from '../lsf/starter/choose-image.ts';
-import { readJobCommand } from '../lsf/starter/read-job-command.ts';
+import { callsMiddleware, readJobCommand } from '../lsf/starter/read-job-command.ts';
 import { JobError } from '../shared/errors.ts';
 import type { RunOptions, StarterOptions } from './create-program.ts';
 import { wantedOf } from './run-esub.ts';
@@ -37,6 +37,9 @@ export async function planStarter(
     queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
   });
   if (wanted === undefined) return { kind: 'host', argv: words };
+  // An image for the whole script was asked for by an alias only, not by lsb.queues or the queue's default.
+  const hasAlias = (environment['HPCDJ_APPLICATION'] ?? '') + (environment['HPCDJ_IMAGE'] ?? '') !== '';
+  if (!hasAlias && callsMiddleware(words)) return { kind: 'host', argv: words };
   const visible = site.mounts.allowed.filter(({ always, source, target }) => always && source === target);
   const { argv, assignments } = readJobCommand(words, (path) =>
     visible.some(({ target }) => path.startsWith(`${target}/`)),

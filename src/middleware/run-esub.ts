@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig, WantedImage } from '../config/site-schema.ts';
 import { decideSubmission } from '../lsf/esub/decide-submission.ts';
-import type { SubmissionPolicy, Wanted } from '../lsf/esub/decide-submission.ts';
+import type { SubmissionChanges, SubmissionPolicy, Wanted } from '../lsf/esub/decide-submission.ts';
 import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../lsf/esub/exchange-files.ts';
+import { findJobStarter } from '../lsf/esub/find-job-starter.ts';
 import { parseParameters } from '../lsf/esub/parse-parameters.ts';
 import { decideImageOnly } from '../policy/decide-request.ts';
-import { asJobError } from '../shared/errors.ts';
+import { asJobError, JobError } from '../shared/errors.ts';
 
 export interface EsubInput {
   /** Name of the alias; undefined for the esub of every submission. */
@@ -30,7 +33,9 @@ export async function runEsub({ alias, environment, sitePath, say }: EsubInput):
   try {
     const parameters = parseParameters(readParameterFile(parameterFile));
     const site = await loadSite(sitePath ?? defaultSitePath, { mustBeTrusted: false });
-    const changes = decideSubmission({ alias, parameters, environment }, policyOf(site));
+    const isServed = (name: string): boolean => hasEsub(name, environment['LSF_SERVERDIR'] ?? '');
+    const changes = decideSubmission({ alias, isServed, parameters, environment }, policyOf(site));
+    if (changes.needsStarter) await demandStarter(changes, parameters, environment);
     writeParameterChanges(environment['LSB_SUB_MODIFY_FILE'] ?? '', changes.parameters);
     writeEnvironmentChanges(environment['LSB_SUB_MODIFY_ENVFILE'] ?? '', changes.environment);
     for (const note of changes.notes) say(`note: ${note}`);
@@ -43,6 +48,29 @@ export async function runEsub({ alias, environment, sitePath, say }: EsubInput):
   }
 }
 
+/** Where LSF's directory is not known, every esub counts as there. */
+function hasEsub(name: string, serverDirectory: string): boolean {
+  return !serverDirectory.startsWith('/') || existsSync(join(serverDirectory, `esub.${name}`));
+}
+
+/** Fails with `REQUEST_INVALID` for a queue that is known to have no job starter: the job would run on the host itself. */
+async function demandStarter(
+  changes: SubmissionChanges,
+  parameters: ReadonlyMap<string, string>,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  // An application profile of LSF's may have one.
+  if (parameters.has('LSB_SUB3_APP')) return;
+  const changed = changes.parameters['LSB_SUB_QUEUE'];
+  const queue = changed === undefined ? parameters.get('LSB_SUB_QUEUE') : String(changed);
+  if ((await findJobStarter(queue, environment)) !== '') return;
+  throw new JobError({
+    code: 'REQUEST_INVALID',
+    message: `${queue === undefined ? 'The default queue' : `Queue ${queue}`} has no job starter: the job would run on the host itself, not in its image.`,
+    hint: 'Name another queue (-q). (Administrators: JOB_STARTER in lsb.queues, or lsf.queue of the application in site.yaml.)',
+  });
+}
+
 function abortValue(environment: NodeJS.ProcessEnv): number {
   const value = Number(environment['LSB_SUB_ABORT_VALUE']);
   return Number.isInteger(value) && value > 0 && value < 256 ? value : usualAbortValue;
@@ -51,6 +79,7 @@ function abortValue(environment: NodeJS.ProcessEnv): number {
 function policyOf(site: SiteConfig): SubmissionPolicy {
   const { aliases, queues } = site.lsf;
   return {
+    aliasNames: Object.keys(aliases),
     alias: (name) => (Object.hasOwn(aliases, name) ? wantedOf(aliases[name]) : undefined),
     queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
     judge: (wanted) => void decideImageOnly(site, wanted),

@@ -1,12 +1,24 @@
 /** Jobs of LSF on three hosts: the product's own helper, etcd and Docker Engines under the stand-in for LSF. */
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { copyCase, meshCommand } from '../../lab/demo/openfoam-case.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { LsfKind } from '../../lab/layout.ts';
+import { configDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { inMpi } from '../support/e2e-jobs.ts';
-import { findLsfLeftovers, lsfLab, submitScript } from '../support/lsf-lab.ts';
+import { changeSite, quickSite } from '../support/e2e-site.ts';
+import {
+  configureLsf,
+  containerStates,
+  control,
+  findLsfLeftovers,
+  findLsfPrograms,
+  lsfLab,
+  postExec,
+  submitScript,
+} from '../support/lsf-lab.ts';
+import { knownHosts, startSsh } from '../support/lsf-ssh.ts';
 
 let lab: Lab;
 
@@ -100,5 +112,51 @@ describe('the submit script of the slides', () => {
     expect(ended.stdout).toMatch(/^nProcs : 8$/m);
     expect(ended.stdout).toMatch(/^Time = 10$/m);
     expect(await findLsfLeftovers(lab)).toEqual([]);
+  });
+});
+
+describe('the launcher ssh', () => {
+  const undo = new AsyncDisposableStack();
+  beforeAll(async () => {
+    lab = await lsfLab('plain');
+    undo.use(await startSsh(lab));
+    undo.use(await changeSite(lab, { ...quickSite, scheduler: sshLauncher }));
+    await configureLsf(lab, [renderQueue('normal', [postExec])]);
+  });
+  afterAll(async () => await undo.disposeAsync());
+  afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
+  const sshLauncher = { lsf: { launcher: 'ssh', confDirectory: configDir } };
+
+  it('runs a job on three hosts', async () => {
+    const job = await submitScript(lab, `${inMpi} mpirun ${tellRank}`);
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout.match(/^rank \d of 3 on \d+-node-\d as 2001$/gm)).toHaveLength(3);
+  });
+
+  it('suspends, resumes and ends the job on hosts that no signal of LSF reaches', async () => {
+    const job = await submitScript(lab, `${inMpi} sh -c 'echo started; sleep 60'`);
+    await job.shows('started', 'out');
+    expect(await findLsfPrograms(lab, 'node1', 'standin.mjs lsrun')).toEqual([]);
+    await control(lab, 'bstop', job.id);
+    await job.shows('suspended: 3 of 3 containers stand still');
+    expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
+    await control(lab, 'bresume', job.id);
+    await job.shows('resumed: every container goes on');
+    expect(await containerStates(lab)).toEqual(['running', 'running', 'running']);
+    await control(lab, 'bkill', job.id);
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
+  it('goes to no host whose key is not the known one', async () => {
+    const swap = 's/^node1 /nodeX /; s/^node3 /node1 /; s/^nodeX /node3 /';
+    for (const { name } of lab.nodes) await mustRun(lab, name, ['sed', '-i', swap, knownHosts]);
+    const job = await submitScript(lab, `${inMpi} true`, { bsub: ['-n2', '-R', 'span[ptile=1]', '-m', 'node1 node3'] });
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 75 });
+    expect(ended.stderr).toMatch(/host key|HOST IDENTIFICATION/i);
+    expect(ended.stderr).toMatch(
+      /1 of 2 nodes did not publish its address within 12 s: \d+-node-1 on node[13] \(not started\)/,
+    );
   });
 });

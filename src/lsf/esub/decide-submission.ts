@@ -1,4 +1,5 @@
 import { JobError } from '../../shared/errors.ts';
+import { findNearestName } from '../../shared/nearest-name.ts';
 import { addLicenses } from './merge-resources.ts';
 
 /** What a job is to run in. */
@@ -16,6 +17,7 @@ export interface SubmissionRule {
 export interface SubmissionPolicy {
   /** What jobs of `bsub -a NAME` run in. */
   alias(name: string): Wanted | undefined;
+  readonly aliasNames: readonly string[];
   /** What jobs of a queue run in that name nothing themselves. */
   queueDefault(queue: string): Wanted | undefined;
   /** Fails with a `JobError` when the site does not allow it. */
@@ -27,6 +29,8 @@ export interface SubmissionPolicy {
 export interface Submission {
   /** The name by which this esub was called, as in `bsub -a NAME`; undefined for the one of every submission. */
   readonly alias: string | undefined;
+  /** True when LSF has an esub of this name; one that it does not have it ignores without a word. */
+  isServed(name: string): boolean;
   readonly parameters: ReadonlyMap<string, string>;
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -35,11 +39,13 @@ export interface Submission {
 export interface SubmissionChanges {
   readonly parameters: Readonly<Record<string, string | number>>;
   readonly environment: Readonly<Record<string, string>>;
+  /** True when only the queue's job starter can put the job into its image. */
+  readonly needsStarter: boolean;
   /** For the user. */
   readonly notes: readonly string[];
 }
 
-const noChanges: SubmissionChanges = { parameters: {}, environment: {}, notes: [] };
+const noChanges: SubmissionChanges = { parameters: {}, environment: {}, needsStarter: false, notes: [] };
 
 /**
  * What becomes of a submission; throws the `JobError` for which it is refused. The image travels in the environment and
@@ -47,11 +53,16 @@ const noChanges: SubmissionChanges = { parameters: {}, environment: {}, notes: [
  * image. All of it is advice to the user's own job: what may run is decided again when it starts.
  */
 export function decideSubmission(submission: Submission, policy: SubmissionPolicy): SubmissionChanges {
-  const { alias, parameters } = submission;
+  const { parameters } = submission;
   // A change of a job that is there already: it has its image, and lists only what changes.
   if (parameters.get('LSB_SUB_MODIFY') === 'Y') return noChanges;
-  const wanted = findWanted(submission, policy);
-  if (wanted === undefined) return noChanges;
+  const named = namesOf(parameters);
+  // The esub of every submission does the work of an alias whose own link is missing on this host.
+  const alias = submission.alias ?? named.find((name) => isAlias(policy, name) && !submission.isServed(name));
+  const unserved = named.filter((name) => !isAlias(policy, name) && !submission.isServed(name));
+  const ignored = submission.alias === undefined ? unserved.map((name) => noteIgnored(policy, name)) : [];
+  const wanted = findWanted({ ...submission, alias }, policy);
+  if (wanted === undefined) return { ...noChanges, notes: ignored };
   policy.judge(wanted);
   if (alias !== undefined && parameters.has('LSB_SUB_LOGIN_SHELL')) {
     throw new JobError({
@@ -61,10 +72,34 @@ export function decideSubmission(submission: Submission, policy: SubmissionPolic
     });
   }
   const rule = 'application' in wanted ? policy.ruleOf(wanted.application) : undefined;
+  const changes = rule === undefined ? { parameters: {}, notes: [] } : applyRule(rule, parameters);
   return {
-    ...(rule === undefined ? { parameters: {}, notes: [] } : applyRule(rule, parameters)),
+    parameters: changes.parameters,
     environment: alias === undefined ? {} : toEnvironment(wanted),
+    needsStarter: alias !== undefined,
+    notes: [...ignored, ...changes.notes],
   };
+}
+
+/** The names of `bsub -a "one two(x)"`. */
+function namesOf(parameters: ReadonlyMap<string, string>): readonly string[] {
+  const words = (parameters.get('LSB_SUB_ADDITIONAL') ?? '').split(/\s+/).map((word) => word.replace(/\(.*$/, ''));
+  return words.filter((name) => name !== '');
+}
+
+function isAlias(policy: SubmissionPolicy, name: string): boolean {
+  return policy.alias(name) !== undefined;
+}
+
+/** Fails with `APPLICATION_UNKNOWN` for a name that looks like a misspelt alias: the job would run on the host itself. */
+function noteIgnored(policy: SubmissionPolicy, name: string): string {
+  const meant = findNearestName(name, policy.aliasNames);
+  if (meant === undefined) return `bsub -a ${name}: there is no esub of that name, LSF ignores it`;
+  throw new JobError({
+    code: 'APPLICATION_UNKNOWN',
+    message: `bsub -a ${name}: this site has no image of that name, and LSF would run the job without one.`,
+    hint: `Did you mean "${meant}"?`,
+  });
 }
 
 function findWanted({ alias, parameters, environment }: Submission, policy: SubmissionPolicy): Wanted | undefined {
@@ -78,8 +113,7 @@ function findWanted({ alias, parameters, environment }: Submission, policy: Subm
     });
   }
   // Each alias has an esub of its own, which is called as well.
-  const named = (parameters.get('LSB_SUB_ADDITIONAL') ?? '').split(/\s+/).map((word) => word.replace(/\(.*$/, ''));
-  if (named.some((name) => name !== '' && policy.alias(name) !== undefined)) return undefined;
+  if (namesOf(parameters).some((name) => isAlias(policy, name))) return undefined;
   const application = environment['APPLICATION'] ?? '';
   // Other programs may use a variable of that name; with COMMAND beside it, it is meant for us.
   const isOurs = policy.isApplication(application) || (environment['COMMAND'] ?? '') !== '';

@@ -37,6 +37,14 @@ export function readJobCommand(words: readonly string[], isVisible: (path: strin
   return { argv: inlineScript(program, rest), assignments };
 }
 
+/** A call of the middleware as a command of its own, in a line that is no comment. */
+const ownCall = /^(?![ \t]*#)(?:.*[\s;&|(/])?hpc[-_]submit[-_]dockerjob(?:\s|;|$)/m;
+
+/** True when LSF runs a script from standard input that calls the middleware itself: it names its own image. */
+export function callsMiddleware([program = '']: readonly string[]): boolean {
+  return spooledScript.test(program) && ownCall.test(readSmallFile('the job script', program));
+}
+
 function inlineScript(path: string, rest: readonly string[]): readonly string[] {
   const text = readSmallFile('the job script', path);
   const [firstLine = ''] = text.split('\n', 1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideSubmission } from '../../../src/lsf/esub/decide-submission.ts';
 import type { SubmissionPolicy, SubmissionRule } from '../../../src/lsf/esub/decide-submission.ts';
+import { parseJobStarter } from '../../../src/lsf/esub/find-job-starter.ts';
 import { addLicenses } from '../../../src/lsf/esub/merge-resources.ts';
 import { parseParameters } from '../../../src/lsf/esub/parse-parameters.ts';
 import { JobError } from '../../../src/shared/errors.ts';
@@ -50,6 +51,20 @@ LSB_SUB3_APP="profile"
   });
 });
 
+describe('parseJobStarter', () => {
+  const described = '\nQUEUE: cfd\n  -- jobs of CFD\n\nUSERS:  all users\nHOSTS:  all\n';
+
+  it.each([
+    [`${described}JOB_STARTER:  /opt/x starter\n`, '/opt/x starter'],
+    [described, ''],
+    ['QUEUE_NAME      PRIO STATUS\ncfd 30 Open:Active\n', undefined],
+    ['\nQUEUE: other\n', undefined],
+    ['', undefined],
+  ])('finds in %j the starter %j', (text, starter) => {
+    expect(parseJobStarter(text, 'cfd')).toBe(starter);
+  });
+});
+
 describe('addLicenses', () => {
   it.each([
     ['', 'solver=1', 'rusage[solver=1]'],
@@ -77,6 +92,7 @@ const nothing: SubmissionRule = { queue: '', resReq: '', licenses: '', runLimitS
 
 function policyWith(rules: Readonly<Record<string, SubmissionRule>> = { 'foam:2': nothing }): SubmissionPolicy {
   return {
+    aliasNames: ['docker-cs7', 'foam'],
     alias: (name) =>
       name === 'docker-cs7' ? { image: 'hpc/centos:7' } : name === 'foam' ? { application: 'foam:2' } : undefined,
     queueDefault: (queue) => (queue === 'cfd' ? { application: 'foam:2' } : undefined),
@@ -94,15 +110,17 @@ function decide(
     alias,
     parameters = {},
     environment = {},
+    isServed = () => true,
   }: {
     readonly alias?: string;
     readonly parameters?: Record<string, string>;
     readonly environment?: NodeJS.ProcessEnv;
+    readonly isServed?: (name: string) => boolean;
   },
   rule?: Partial<SubmissionRule>,
 ) {
   const policy = policyWith(rule === undefined ? undefined : { 'foam:2': { ...nothing, ...rule } });
-  return decideSubmission({ alias, parameters: new Map(Object.entries(parameters)), environment }, policy);
+  return decideSubmission({ alias, isServed, parameters: new Map(Object.entries(parameters)), environment }, policy);
 }
 
 describe('decideSubmission', () => {
@@ -110,6 +128,7 @@ describe('decideSubmission', () => {
     expect(decide({ alias: 'docker-cs7' })).toEqual({
       parameters: {},
       environment: { HPCDJ_APPLICATION: '', HPCDJ_IMAGE: 'hpc/centos:7' },
+      needsStarter: true,
       notes: [],
     });
     expect(decide({ alias: 'foam' }).environment).toEqual({ HPCDJ_APPLICATION: 'foam:2', HPCDJ_IMAGE: '' });
@@ -121,7 +140,33 @@ describe('decideSubmission', () => {
     ['one whose alias has its own esub', { parameters: { LSB_SUB_ADDITIONAL: 'site foam(x)', LSB_SUB_QUEUE: 'cfd' } }],
     ['one with APPLICATION of another program', { environment: { APPLICATION: 'whatever' } }],
   ])('leaves %s alone', (_, submission) => {
-    expect(decide(submission, { queue: 'big' })).toEqual({ parameters: {}, environment: {}, notes: [] });
+    expect(decide(submission, { queue: 'big' })).toEqual({
+      parameters: {},
+      environment: {},
+      needsStarter: false,
+      notes: [],
+    });
+  });
+
+  it('serves an alias whose own esub is missing on this host', () => {
+    const parameters = { LSB_SUB_ADDITIONAL: 'site docker-cs7' };
+    const isServed = (name: string): boolean => name === 'site';
+    expect(decide({ parameters, isServed })).toMatchObject({
+      environment: { HPCDJ_IMAGE: 'hpc/centos:7' },
+      needsStarter: true,
+    });
+  });
+
+  it('refuses a name that looks like a misspelt alias, and tells of one that LSF will ignore', () => {
+    const isServed = (): boolean => false;
+    const submit = (name: string) => decide({ parameters: { LSB_SUB_ADDITIONAL: name }, isServed });
+    expect(() => submit('docker-cs8')).toThrow('LSF would run the job without one');
+    expect(submit('openmpi')).toEqual({
+      parameters: {},
+      environment: {},
+      needsStarter: false,
+      notes: ['bsub -a openmpi: there is no esub of that name, LSF ignores it'],
+    });
   });
 
   it.each([

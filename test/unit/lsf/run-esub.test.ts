@@ -112,6 +112,24 @@ describe('runEsub', () => {
     expect((await submit('docker-cs7', '', {}, broken)).status).toBe(42);
   });
 
+  it.each([
+    ['normal', undefined, 'Queue normal has no job starter'],
+    ['', 'normal', 'The default queue has no job starter'],
+    ['with', undefined, undefined],
+    ['unknown', undefined, undefined],
+  ])('asks LSF whether the queue (%j, default %s) has a job starter', async (queue, defaultQueue, message) => {
+    const described = 'case "$2" in with) starter="JOB_STARTER:  x" ;; normal) starter= ;; *) exit 255 ;; esac';
+    writeFileSync(at('bqueues'), `#!/bin/sh\n${described}\nprintf '\\nQUEUE: %s\\n%s\\n' "$2" "$starter"\n`, {
+      mode: 0o755,
+    });
+    const parameters = queue === '' ? '' : `LSB_SUB_QUEUE="${queue}"\n`;
+    const { status, said } = await submit('docker-cs7', parameters, {
+      LSF_BINDIR: directory,
+      LSB_DEFAULTQUEUE: defaultQueue,
+    });
+    expect([status, said.includes(message ?? '')]).toEqual([message === undefined ? 0 : 42, true]);
+  });
+
   it('follows no link that somebody has put in the place of a file', async () => {
     writeFileSync(at('victim'), '');
     symlinkSync(at('victim'), at('env'));

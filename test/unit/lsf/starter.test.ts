@@ -99,6 +99,17 @@ describe('planStarter', () => {
     expect(await plan(words, environment)).toEqual({ kind: 'host', argv: words });
   });
 
+  it.each([
+    ['#!/bin/bash\nexport APPLICATION=x\n/share/bin/hpc_submit_dockerjob\n', 'host'],
+    ['#!/bin/bash\ncd x && exec hpc-submit-dockerjob --image y -- true\n', 'host'],
+    ['#!/bin/bash\n# hpc_submit_dockerjob is not needed here\nmpirun x\n', 'container'],
+    ['#!/bin/bash\ncat hpc_submit_dockerjob.log\n', 'container'],
+  ])('leaves a script from standard input on the host only when it calls this program: %j', async (text, kind) => {
+    writeFileSync(script, text);
+    expect(await plan([script], { LSB_QUEUE: 'cfd' })).toMatchObject({ kind });
+    expect(await plan([script], { LSB_QUEUE: 'cfd', HPCDJ_IMAGE: 'hpc/c:7' })).toMatchObject({ kind: 'container' });
+  });
+
   it('says so without a command', async () => {
     await expect(plan([])).rejects.toMatchObject({ code: 'USAGE' });
   });
