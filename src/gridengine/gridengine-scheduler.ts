@@ -21,6 +21,7 @@ export function gridEngineScheduler(options: GridEngineSchedulerOptions): Schedu
   const { SGE_ROOT: root = '', ARC: architecture = '' } = environment;
   return {
     name: 'gridengine',
+    suspendsBatchScript: true,
     readAllocation,
     launchOnEveryHost: ({ hosts }, argv) =>
       launchWithQrsh(`${commandPath}:${join(root, 'bin', architecture)}`, hosts, argv),
