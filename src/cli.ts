@@ -1,5 +1,6 @@
 import './shared/configure-zod.ts';
 import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { createProgram } from './middleware/create-program.ts';
 import type { CliActions } from './middleware/create-program.ts';
@@ -58,6 +59,14 @@ const actions: CliActions = {
     }
     process.stderr.write(`${problems.join('\n')}\n`);
     return exitStatus.badConfig;
+  },
+  doctor: async ({ scheduler, json }) => {
+    const { runDoctor } = await import('./middleware/doctor/run-doctor.ts');
+    const { statusOfFindings } = await import('./shared/finding.ts');
+    const { findingsJson, renderFindings } = await import('./middleware/doctor/show-findings.ts');
+    const findings = await runDoctor(scheduler);
+    process.stdout.write(json === true ? `${findingsJson(hostname(), findings)}\n` : renderFindings(findings));
+    return statusOfFindings(findings);
   },
   starter: async (options, words) => {
     const { planStarter } = await import('./middleware/plan-starter.ts');

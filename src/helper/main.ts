@@ -102,6 +102,18 @@ export async function main(argv: readonly string[]): Promise<number> {
     .action(async (job: string, action: string) => {
       if (!(await controlJob(await context(), requireJobKey(job), action))) warn(`job ${job} has no containers`);
     });
+  program
+    .command('check-host')
+    .description('whether this host can serve jobs, as JSON lines; for doctor, pre-exec and prolog')
+    .action(async () => {
+      // Loaded only when asked for: every job's start waits for this program.
+      const { checkHost, readHostQuestion } = await import('./check-host.ts');
+      const { statusOfFindings } = await import('../shared/finding.ts');
+      const here = await context();
+      const findings = await checkHost(here, await readHostQuestion(process.stdin, here.caller.kind === 'root'));
+      for (const finding of findings) process.stdout.write(toJsonLine(finding));
+      process.exitCode = statusOfFindings(findings);
+    });
   // Last: a verb would inherit that it takes any words.
   program
     .enablePositionalOptions()

@@ -21,7 +21,7 @@ export function helperArgv(verb: string, ...rest: readonly string[]): readonly [
 }
 
 /** As the sudo rule names it: `<prefix>/bin/…` of an installation by npm, else beside this program. */
-function helperPath(): string {
+export function helperPath(): string {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   const installed = resolve(packageDirectory, '../../../bin/hpc-dockerjob-helper');
   return existsSync(installed) ? installed : resolve(packageDirectory, 'bin/hpc-dockerjob-helper');

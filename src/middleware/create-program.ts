@@ -1,6 +1,8 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { JobError } from '../shared/errors.ts';
 import { findNearestName } from '../shared/nearest-name.ts';
+import type { SchedulerName } from '../shared/schedulers.ts';
+import { schedulerNames } from '../shared/schedulers.ts';
 import { usageLine } from '../shared/usage-line.ts';
 import { bashCompletion } from './complete-shell.ts';
 import type { RequestOptions } from './read-request.ts';
@@ -20,11 +22,18 @@ export interface ExplainOptions extends RequestOptions {
 /** Options of `starter`: for jobs that name nothing themselves. */
 export type StarterOptions = Pick<RequestOptions, 'application' | 'image'>;
 
+/** Options of `doctor`. */
+export interface DoctorOptions {
+  readonly scheduler?: SchedulerName;
+  readonly json?: boolean;
+}
+
 /** What the verbs do; each resolves to the exit status. */
 export interface CliActions {
   run(options: RunOptions, command: readonly string[]): Promise<number>;
   explain(options: ExplainOptions, command: readonly string[]): Promise<number>;
   checkConfig(file: string): Promise<number>;
+  doctor(options: DoctorOptions): Promise<number>;
   starter(options: StarterOptions, words: readonly string[]): Promise<number>;
   esub(alias: string | undefined): Promise<number>;
   spread(ssh: string, hosts: readonly string[], argv: readonly string[]): Promise<number>;
@@ -100,6 +109,7 @@ export function createProgram(
     .description('say all that is wrong with a site.yaml')
     .argument('<file>')
     .action(async (file: string) => finish(await actions.checkConfig(file)));
+  addDoctor(program, actions, finish);
   program
     .command('starter')
     .description("LSF's job starter: runs the command of a job in the image of its alias or queue, else as it is")
@@ -128,6 +138,27 @@ export function createProgram(
       finish(0);
     });
   return program;
+}
+
+function addDoctor(program: Command, actions: CliActions, finish: (status: number) => void): void {
+  const doctor = program
+    .command('doctor')
+    .description('look whether all on this host is as jobs need it; changes nothing. Says most when run as root')
+    .option('--json', 'write all findings as one JSON object');
+  for (const name of schedulerNames)
+    doctor.option(`--${name}`, `look at the settings of ${name} only (default: of what is here)`);
+  doctor.action(async (options: { json?: boolean } & Partial<Record<SchedulerName, boolean>>) => {
+    const [scheduler, another] = schedulerNames.filter((name) => options[name] === true);
+    if (another !== undefined) {
+      throw new JobError({
+        code: 'USAGE',
+        message: `Both --${scheduler ?? ''} and --${another} were given.`,
+        hint: 'Give one of them, or none to look at all that is here.',
+      });
+    }
+    const json = options.json === true ? { json: true } : {};
+    finish(await actions.doctor({ ...json, ...(scheduler === undefined ? {} : { scheduler }) }));
+  });
 }
 
 /** Words where none are expected: most often the command without its `--`. Fails with `USAGE`. */

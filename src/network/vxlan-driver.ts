@@ -4,6 +4,7 @@ import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import type { HostCommands } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
+import { requirePrivilegedPorts } from './privileged-ports.ts';
 import { planTunnel } from './tunnel.ts';
 import type { Tunnel } from './tunnel.ts';
 import { describeVxlanFilter } from './vxlan-filter.ts';
@@ -64,16 +65,5 @@ async function requireUnderlay(commands: HostCommands, hostAddress: string): Pro
     code: 'HOST_UNFIT',
     message: `The job's network should end at ${hostAddress}, which is no address of this host.`,
     hint: "The host's name must lead to its own address on every host of the cluster.",
-  });
-}
-
-/** The filter tells the kernel's frames from a user's by their source port. */
-async function requirePrivilegedPorts(commands: HostCommands): Promise<void> {
-  const first = Number(await commands.readSetting('net.ipv4.ip_unprivileged_port_start'));
-  if (first >= 1024) return;
-  throw new JobError({
-    code: 'HOST_UNFIT',
-    message: `On this host users may bind ports from ${first} on, so they could forge frames of job networks.`,
-    hint: 'Ask the administrators to set net.ipv4.ip_unprivileged_port_start to 1024.',
   });
 }

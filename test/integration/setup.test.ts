@@ -115,6 +115,7 @@ describe('hpc-dockerjob-setup', () => {
 
   test.for([
     [['open-job']],
+    [['check-host']],
     [['run-node', '772', '0123456789abcdef']],
     [['run-node', '772_3', '0123456789abcdef']],
     [['release-job', '772']],
@@ -129,6 +130,8 @@ describe('hpc-dockerjob-setup', () => {
   test.for([
     [[]],
     [['open-job', 'x']],
+    [['check-host', 'full']],
+    [['reap']],
     [['run-node']],
     [['run-node', '772']],
     [['run-node', '772 --force', '0123456789abcdef']],

@@ -6,7 +6,15 @@ import { createProgram } from '../../../src/middleware/create-program.ts';
 const nothing = (): Promise<number> => Promise.resolve(0);
 const program = createProgram(
   [],
-  { run: nothing, explain: nothing, checkConfig: nothing, starter: nothing, esub: nothing, spread: nothing },
+  {
+    run: nothing,
+    explain: nothing,
+    checkConfig: nothing,
+    doctor: nothing,
+    starter: nothing,
+    esub: nothing,
+    spread: nothing,
+  },
   () => undefined,
 );
 

@@ -1,0 +1,27 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
+import { decideImageOnly } from '../../policy/decide-request.ts';
+import type { ContainerEngine } from '../../ports/container-engine.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Check } from '../../shared/finding.ts';
+import { fine } from '../../shared/finding.ts';
+import type { HostQuestion } from '../../shared/host-question.ts';
+
+/** The image that a job wants is allowed and on this host. Nobody learns of images that he may not use. */
+export function checkAskedImage(
+  engine: Pick<ContainerEngine, 'findImage'>,
+  site: SiteConfig,
+  wanted: Pick<HostQuestion, 'application' | 'image'>,
+): Check {
+  return {
+    name: 'image',
+    look: async () => {
+      const reference = decideImageOnly(site, wanted);
+      if ((await engine.findImage(reference)) !== undefined) return fine(`${reference} is here`);
+      throw new JobError({
+        code: 'IMAGE_NOT_PRESENT',
+        message: `Image ${reference} is not on this host.`,
+        hint: 'Ask the administrators to load it: jobs never pull.',
+      });
+    },
+  };
+}

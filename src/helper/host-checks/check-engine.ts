@@ -1,0 +1,27 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { ContainerEngine } from '../../ports/container-engine.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Check } from '../../shared/finding.ts';
+import { fine } from '../../shared/finding.ts';
+
+/** The Docker Engine answers root, filters system calls, and can put containers below a job's cgroup where the site asks for it. */
+export function checkEngine(engine: Pick<ContainerEngine, 'ping'>, site: SiteConfig): Check {
+  return {
+    name: 'engine',
+    look: async () => {
+      const { version, cgroupDriver, seccomp } = await engine.ping();
+      if (!seccomp) throw unfit('runs without seccomp', 'Remove "seccomp-profile": "unconfined" from daemon.json.');
+      if (site.scheduler.requireJobCgroup && cgroupDriver !== 'cgroupfs') {
+        throw unfit(
+          `has the cgroup driver ${cgroupDriver}, so containers cannot live below a job’s cgroup`,
+          'Put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json, or set scheduler.requireJobCgroup: false.',
+        );
+      }
+      return fine(`Docker Engine ${version} answers at ${site.docker.socket}`);
+    },
+  };
+}
+
+function unfit(fault: string, hint: string): JobError {
+  return new JobError({ code: 'HOST_UNFIT', message: `The Docker Engine of this host ${fault}.`, hint });
+}

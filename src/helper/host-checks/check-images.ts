@@ -1,0 +1,30 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { ContainerEngine } from '../../ports/container-engine.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Check } from '../../shared/finding.ts';
+import { fine, skipped } from '../../shared/finding.ts';
+
+/** Every image of the catalogue is on this host: jobs never pull. */
+export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, { applications }: SiteConfig): Check {
+  return {
+    name: 'images',
+    look: async () => {
+      const images = [...new Set(Object.values(applications).map(({ image }) => image))];
+      const found = await Promise.all(images.map(async (image) => await engine.findImage(image))).catch(unlessAway);
+      if (found === undefined) return skipped('the Docker Engine is away');
+      const missing = images.filter((_, index) => found[index] === undefined);
+      if (missing.length === 0) return fine(`${images.length} images of the catalogue are here`);
+      throw new JobError({
+        code: 'IMAGE_NOT_PRESENT',
+        message: `Images of the catalogue are not on this host: ${missing.join(', ')}.`,
+        hint: 'Jobs never pull: docker pull, or docker save and docker load, the same image on every host.',
+      });
+    },
+  };
+}
+
+/** The check of the engine tells of that; an operator shall see one fault once. */
+function unlessAway(error: unknown): undefined {
+  if (error instanceof JobError && error.code === 'ENGINE_UNREACHABLE') return undefined;
+  throw error;
+}

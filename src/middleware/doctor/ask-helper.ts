@@ -1,0 +1,59 @@
+import { execa } from 'execa';
+import { asClause, JobError } from '../../shared/errors.ts';
+import type { Finding } from '../../shared/finding.ts';
+import { findingSchema } from '../../shared/finding.ts';
+import type { HostQuestion } from '../../shared/host-question.ts';
+import { toJsonLine } from '../../shared/json-line.ts';
+
+/** The checks of the helper have shorter deadlines of their own. */
+const deadlineMs = 25_000;
+
+/**
+ * What root finds on this host: the helper's answer, by the command line that is given. Fails with
+ * `HELPER_UNAVAILABLE`, or with the helper's own code when it refuses to work at all.
+ */
+export async function askHelper(
+  [file, ...argv]: readonly [string, ...string[]],
+  question: HostQuestion,
+): Promise<readonly Finding[]> {
+  const result = await execa(file, argv, {
+    input: toJsonLine(question),
+    reject: false,
+    timeout: deadlineMs,
+    forceKillAfterDelay: 1000,
+    maxBuffer: 1024 * 1024,
+  });
+  const findings = result.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(readFinding);
+  // It ends with a status of its findings; with none it has said on standard error why it refuses.
+  if (!result.timedOut && (findings.length > 0 || result.exitCode === 0)) return findings;
+  const said = result.stderr.trim().split('\n').at(-1) ?? '';
+  const reason = result.timedOut ? `no answer within ${deadlineMs / 1000} s` : said || asClause(result.shortMessage);
+  throw toError(reason);
+}
+
+/** The last line of the helper ends with its code; sudo's has none. */
+function toError(reason: string): JobError {
+  const [, message, code] = /^hpc-dockerjob-helper: (.*) \[([A-Z_]+)\]$/.exec(reason) ?? [];
+  if (message !== undefined && code !== undefined)
+    return JobError.fromWire({ code, message: `The helper refuses to work: ${message}` });
+  return new JobError({
+    code: 'HELPER_UNAVAILABLE',
+    message: `The helper could not be used on this host: ${asClause(reason)}.`,
+    hint: 'Run hpc-dockerjob-setup here again: it installs the sudo rule.',
+  });
+}
+
+function readFinding(line: string): Finding {
+  try {
+    return findingSchema.parse(JSON.parse(line));
+  } catch {
+    throw new JobError({
+      code: 'HELPER_UNAVAILABLE',
+      message: `The helper on this host gave an answer that cannot be read: ${JSON.stringify(line.slice(0, 200))}.`,
+      hint: 'Middleware and helper are of different versions? Install the package again, then run hpc-dockerjob-setup.',
+    });
+  }
+}

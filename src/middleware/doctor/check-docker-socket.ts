@@ -1,0 +1,49 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { execa } from 'execa';
+import { checkUntamperable } from '../../config/check-untamperable.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Answer, Check } from '../../shared/finding.ts';
+import { fine, skipped } from '../../shared/finding.ts';
+
+/** Members of a group by its number, out of the host's user database. */
+export type ListMembers = (gid: number) => Promise<readonly string[]>;
+
+/** Nobody but root can open the Docker socket: who can is root. */
+export function checkDockerSocket(socket: string, listMembers: ListMembers = askGetent): Check {
+  return {
+    name: 'docker-socket',
+    look: async () => await examine(socket, listMembers),
+  };
+}
+
+async function examine(socket: string, listMembers: ListMembers): Promise<Answer> {
+  const facts = await stat(socket).catch(() => undefined);
+  if (facts === undefined) return skipped(`there is no ${socket} now`);
+  await checkUntamperable(dirname(socket), { expected: 'directory', code: 'NOT_PERMITTED' });
+  if (facts.uid !== 0) throw open(socket, `belongs to uid ${facts.uid}`);
+  if ((facts.mode & 0o002) !== 0) throw open(socket, 'can be opened by everybody');
+  const members = (facts.mode & 0o020) === 0 ? [] : await listMembers(facts.gid);
+  const others = members.filter((name) => name !== 'root');
+  if (others.length > 0) throw open(socket, `can be opened by ${others.join(', ')} (group ${facts.gid})`);
+  return fine(`only root can open ${socket}`);
+}
+
+function open(socket: string, fault: string): JobError {
+  return new JobError({
+    code: 'NOT_PERMITTED',
+    message: `The Docker socket ${socket} ${fault}: whoever can open it has all rights of root.`,
+    hint: 'Take everybody out of its group ("gpasswd -d USER docker"), or set "group": "root" in daemon.json.',
+  });
+}
+
+async function askGetent(gid: number): Promise<readonly string[]> {
+  const { stdout } = await execa('/usr/bin/getent', ['group', String(gid)], {
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    timeout: 10_000,
+  });
+  return (stdout.trim().split(':')[3] ?? '').split(',').filter(Boolean);
+}

@@ -1,0 +1,45 @@
+import { access, constants } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Check } from '../../shared/finding.ts';
+import { fine } from '../../shared/finding.ts';
+
+const own = 'hpcdocker';
+
+/** Every alias of site.yaml has its esub, and the esub of every submission is called. */
+export function checkLsfEsub(read: () => Promise<LsfConfiguration>, aliases: readonly string[]): Check {
+  return {
+    name: 'lsf-esub',
+    look: async () => {
+      if (aliases.length === 0) return fine('no lsf.aliases in site.yaml, so none is needed');
+      const { conf } = await read();
+      const directory = conf.get('LSF_SERVERDIR');
+      if (directory === undefined) throw wrong('lsf.conf names no LSF_SERVERDIR', 'esubs are looked for there.');
+      const files = [own, ...aliases].map((name) => join(directory, `esub.${name}`));
+      const usable = await Promise.all(files.map(isExecutable));
+      const missing = files.filter((_, index) => !usable[index]);
+      if (missing.length > 0) {
+        throw wrong(
+          `esubs are missing, or cannot be executed: ${missing.join(', ')}`,
+          'A job with such an alias runs on the host itself. Link each to share/lsf/esub.hpcdocker.',
+        );
+      }
+      // Called without -a as well, so that jobs with APPLICATION and of queues with a default are judged.
+      const methods = (conf.get('LSB_ESUB_METHOD') ?? '').split(/\s+/);
+      if (!methods.includes(own)) throw wrong(`lsf.conf does not name ${own} in LSB_ESUB_METHOD`, 'Add it.');
+      return fine(`${files.length} esubs in ${directory}, LSB_ESUB_METHOD names ${own}`);
+    },
+  };
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  return await access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+function wrong(fault: string, hint: string): JobError {
+  return new JobError({ code: 'HOST_UNFIT', message: `LSF would not judge submissions: ${fault}.`, hint });
+}

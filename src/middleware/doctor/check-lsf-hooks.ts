@@ -1,0 +1,41 @@
+import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import { isOurs, judgeHooks } from '../../lsf/configuration/judge-hooks.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { Answer, Check } from '../../shared/finding.ts';
+import { fine, warning } from '../../shared/finding.ts';
+
+export interface WantedHooks {
+  /** Queues that site.yaml names. */
+  readonly queues: readonly string[];
+  /** site.yaml gives images to jobs by alias or queue. */
+  readonly wantsStarter: boolean;
+}
+
+/** Queues and profiles whose jobs use containers have the lines that docs/lsf.md asks for. */
+export function checkLsfHooks(read: () => Promise<LsfConfiguration>, wanted: WantedHooks): Check {
+  return { name: 'lsf-hooks', look: async () => examine(await read(), wanted) };
+}
+
+function examine({ queues, applications }: LsfConfiguration, wanted: WantedHooks): Answer {
+  const unknown = wanted.queues.filter((name) => !queues.some((queue) => queue.name === name));
+  if (unknown.length > 0) throw wrong(`site.yaml names queues that lsb.queues has not: ${unknown.join(', ')}`);
+  const sections = [
+    ...queues.filter((queue) => wanted.queues.includes(queue.name) || isOurs(queue)),
+    ...applications.filter(isOurs),
+  ];
+  if (sections.length === 0) throw wrong('no queue and no application profile has a hook of this program');
+  const judged = sections.map((section) => ({ name: section.name, ...judgeHooks(section, wanted.wantsStarter) }));
+  const faults = judged.flatMap(({ name, faults: own }) => own.map((fault) => `${name}: ${fault}`));
+  const warnings = judged.flatMap(({ name, warnings: own }) => own.map((each) => `${name}: ${each}`));
+  if (faults.length > 0) throw wrong([...faults, ...warnings].join('; '));
+  if (warnings.length > 0) return warning(warnings.join('; '), 'See docs/lsf.md, "lsb.queues".');
+  return fine(`${sections.map(({ name }) => name).join(', ')} have their hooks`);
+}
+
+function wrong(fault: string): JobError {
+  return new JobError({
+    code: 'HOST_UNFIT',
+    message: `LSF's queues do not serve jobs in containers well: ${fault}.`,
+    hint: 'See docs/lsf.md, "lsb.queues".',
+  });
+}

@@ -1,0 +1,39 @@
+import { execa } from 'execa';
+import { asClause, JobError } from '../shared/errors.ts';
+import { findCommand } from './find-command.ts';
+
+/** slurm.conf as slurmctld has it in force: `Epilog` → `/etc/slurm/epilog`; a setting without a value is absent. */
+export type SlurmSettings = ReadonlyMap<string, string>;
+
+const deadlineMs = 10_000;
+
+/** Asks slurmctld for its settings, with nothing of the caller's environment. Fails with `SCHEDULER_UNREACHABLE`. */
+export async function readSettings(commandPath: string): Promise<SlurmSettings> {
+  const result = await execa(findCommand('scontrol', commandPath), ['show', 'config'], {
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    timeout: deadlineMs,
+    forceKillAfterDelay: 500,
+    maxBuffer: 4 * 1024 ** 2,
+  });
+  if (!result.failed) return parseSettings(result.stdout);
+  const said = result.stderr.trim().split('\n', 1)[0] ?? '';
+  throw new JobError({
+    code: 'SCHEDULER_UNREACHABLE',
+    message: `slurmctld did not tell its settings: ${said || asClause(result.shortMessage)}.`,
+    hint: 'scontrol ping says whether it is there.',
+  });
+}
+
+/** Lines `Name = value`; newer releases write `Epilog[0] = …` where several may stand: the first counts. */
+export function parseSettings(text: string): SlurmSettings {
+  const settings = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^([A-Za-z]\w*)(?:\[\d+\])?\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined || value === '(null)' || value === '') continue;
+    if (!settings.has(name)) settings.set(name, value);
+  }
+  return settings;
+}

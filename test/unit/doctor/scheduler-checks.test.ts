@@ -1,0 +1,288 @@
+/** The settings of the schedulers; each check is seen to fail for its own reason. */
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseSite } from '../../../src/config/parse-site.ts';
+import { readConfiguration } from '../../../src/lsf/configuration/read-configuration.ts';
+import { checkLsfCgroup } from '../../../src/middleware/doctor/check-lsf-cgroup.ts';
+import { checkLsfEsub } from '../../../src/middleware/doctor/check-lsf-esub.ts';
+import { checkLsfHookUser } from '../../../src/middleware/doctor/check-lsf-hook-user.ts';
+import { checkLsfHooks } from '../../../src/middleware/doctor/check-lsf-hooks.ts';
+import { checkLsfJobInfo } from '../../../src/middleware/doctor/check-lsf-job-info.ts';
+import { checkLsfStopTime } from '../../../src/middleware/doctor/check-lsf-stop-time.ts';
+import { checkSlurmCgroup } from '../../../src/middleware/doctor/check-slurm-cgroup.ts';
+import { checkSlurmEpilog } from '../../../src/middleware/doctor/check-slurm-epilog.ts';
+import { checkSlurmKillWait } from '../../../src/middleware/doctor/check-slurm-kill-wait.ts';
+import { listSchedulerChecks } from '../../../src/middleware/doctor/list-scheduler-checks.ts';
+import { parseSettings } from '../../../src/slurm/read-settings.ts';
+import type { SlurmSettings } from '../../../src/slurm/read-settings.ts';
+import type { Check, Finding } from '../../../src/shared/finding.ts';
+import { runChecks } from '../../../src/shared/finding.ts';
+
+async function find(check: Check): Promise<Finding> {
+  const [finding] = await runChecks([check], 5000);
+  return finding!;
+}
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp('/root/doctor-');
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('settings of Slurm', () => {
+  const told = (text: string) => (): Promise<SlurmSettings> => Promise.resolve(parseSettings(text));
+
+  it('are read as releases write them', () => {
+    const text =
+      'Configuration data as of …\nEpilog                  = (null)\nKillWait                = 30 sec\nProctrackType = a\n';
+    expect([...parseSettings(text)]).toEqual([
+      ['KillWait', '30 sec'],
+      ['ProctrackType', 'a'],
+    ]);
+    expect(parseSettings('Epilog[0] = /a\nEpilog[1] = /b\n').get('Epilog')).toBe('/a');
+  });
+
+  it.each([
+    ['ProctrackType = proctrack/cgroup', true, 'ok'],
+    ['ProctrackType = proctrack/linuxproc', true, 'fail'],
+    ['ProctrackType = proctrack/linuxproc', false, 'ok'],
+    ['', true, 'fail'],
+  ])('%j, cgroup required: %s', async (text, isRequired, verdict) => {
+    expect(await find(checkSlurmCgroup(told(text), isRequired))).toMatchObject({ check: 'slurm-cgroup', verdict });
+  });
+
+  it.each([
+    ['30 sec', 'ok'],
+    ['10 sec', 'warn'],
+    ['', 'warn'],
+  ])('KillWait %j against 10 s', async (wait, verdict) => {
+    expect(await find(checkSlurmKillWait(told(`KillWait = ${wait}`), 10))).toMatchObject({ verdict });
+  });
+
+  it.each([
+    ['releases jobs', '#!/bin/sh\nhelper release-node --scheduler-job 1\n', 0o755, 'ok'],
+    ['calls ours', '#!/bin/sh\n/opt/x/share/slurm/epilog\n', 0o755, 'ok'],
+    ['does something else', '#!/bin/sh\nexit 0\n', 0o755, 'warn'],
+    ['can be changed by others', '#!/bin/sh\nrelease-node\n', 0o777, 'fail'],
+    ['cannot be executed', '#!/bin/sh\nrelease-node\n', 0o644, 'fail'],
+  ])('an epilog that %s', async (_, text, mode, verdict) => {
+    await writeFile(`${directory}/epilog`, text);
+    await chmod(`${directory}/epilog`, mode);
+    expect(await find(checkSlurmEpilog(told(`Epilog = ${directory}/epilog`)))).toMatchObject({ verdict });
+  });
+
+  it.each(['Epilog = (null)', 'Epilog = /nonexistent/epilog'])('%s fails', async (text) => {
+    expect(await find(checkSlurmEpilog(told(text)))).toMatchObject({ verdict: 'fail', code: 'HOST_UNFIT' });
+  });
+});
+
+const share = '/opt/hpc-submit-dockerjob/lib/node_modules/hpc-submit-dockerjob/share/lsf';
+const goodQueue: Readonly<Record<string, string>> = {
+  QUEUE_NAME: 'cfd',
+  JOB_CONTROLS: 'SUSPEND[SIGTSTP] RESUME[SIGCONT]',
+  PRE_EXEC: `${share}/pre-exec`,
+  POST_EXEC: `${share}/post-exec`,
+  JOB_STARTER: '/opt/hpc-submit-dockerjob/bin/hpc-submit-dockerjob starter',
+  REQUEUE_EXIT_VALUES: '75',
+};
+const queueText = (changes: Readonly<Record<string, string>> = {}): string => {
+  const lines = Object.entries({ ...goodQueue, ...changes }).filter(([, value]) => value !== '');
+  return `Begin Queue\nQUEUE_NAME = other\nEnd Queue\n\nBegin Queue\n${lines.map(([name, value]) => `${name} = ${value}`).join('\n')}\nEnd Queue\n`;
+};
+
+interface Files {
+  readonly conf?: string;
+  readonly params?: string;
+  readonly queues?: string;
+  readonly applications?: string;
+  readonly sudoers?: string;
+}
+
+async function writeLsf(
+  { conf = '', params = '', queues = queueText(), applications, sudoers }: Files,
+  batch = '',
+): Promise<void> {
+  await mkdir(`${directory}/${batch}`, { recursive: true });
+  await writeFile(`${directory}/lsf.conf`, `# comment\n${conf}\n`);
+  await writeFile(`${directory}/${batch}/lsb.params`, `Begin Parameters\n${params}\nEnd Parameters\n`);
+  await writeFile(`${directory}/${batch}/lsb.queues`, queues);
+  if (applications !== undefined) await writeFile(`${directory}/${batch}/lsb.applications`, applications);
+  if (sudoers !== undefined) await writeFile(`${directory}/lsf.sudoers`, sudoers);
+}
+
+const read = (): ReturnType<typeof readConfiguration> =>
+  readConfiguration({ confDirectory: directory, environment: {}, sudoersFile: `${directory}/lsf.sudoers` });
+
+describe('files of LSF', () => {
+  it.each(['', 'cluster1/configdir'])('are found in one directory or in the cluster’s own: %j', async (batch) => {
+    await writeLsf({ conf: batch === '' ? '' : `LSB_CONFDIR=${directory}` }, batch);
+    expect((await read()).queues.map(({ name }) => name)).toEqual(['other', 'cfd']);
+  });
+
+  it('are read with continued lines, quotes and comments', async () => {
+    await writeLsf({ conf: 'LSB_ESUB_METHOD = "a \\\n  b"\n# LSF_SERVERDIR=/x\nlsf_serverdir=/y' });
+    const { conf } = await read();
+    expect(conf.get('LSB_ESUB_METHOD')).toMatch(/^a\s+b$/);
+    expect(conf.get('LSF_SERVERDIR')).toBe('/y');
+  });
+
+  it('that are missing are named', async () => {
+    await expect(read()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('lsf.conf') as string,
+    });
+    await writeFile(`${directory}/lsf.conf`, '');
+    await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('lsb.queues') as string });
+  });
+});
+
+describe('lsf-hooks', () => {
+  const none = { queues: [], wantsStarter: true };
+
+  it.each([
+    ['all lines', {}, 'ok', ''],
+    ['HOST_POST_EXEC instead', { POST_EXEC: '', HOST_POST_EXEC: `${share}/post-exec` }, 'ok', ''],
+    ['a command that suspends', { JOB_CONTROLS: `SUSPEND[${share}/job-control suspend] RESUME[x]` }, 'ok', ''],
+    ['several requeue values', { REQUEUE_EXIT_VALUES: '30 EXCLUDE(75) 99' }, 'ok', ''],
+    ['no JOB_CONTROLS', { JOB_CONTROLS: '' }, 'fail', 'JOB_CONTROLS has no SUSPEND'],
+    ['SIGSTOP', { JOB_CONTROLS: 'SUSPEND[SIGSTOP]' }, 'fail', 'JOB_CONTROLS has no SUSPEND'],
+    ['bkill in TERMINATE', { JOB_CONTROLS: 'SUSPEND[SIGTSTP] TERMINATE[bkill $LSB_JOBID]' }, 'fail', 'calls bkill'],
+    ['no POST_EXEC', { POST_EXEC: '' }, 'fail', 'neither HOST_POST_EXEC nor POST_EXEC'],
+    ['another POST_EXEC', { POST_EXEC: '/site/post' }, 'fail', 'neither HOST_POST_EXEC nor POST_EXEC'],
+    ['no JOB_STARTER', { JOB_STARTER: '' }, 'fail', 'JOB_STARTER is not'],
+    ['LSF’s own containers', { CONTAINER: 'docker[image(x)]' }, 'fail', 'CONTAINER=docker'],
+    ['no PRE_EXEC', { PRE_EXEC: '' }, 'warn', 'no PRE_EXEC'],
+    ['no REQUEUE_EXIT_VALUES', { REQUEUE_EXIT_VALUES: '' }, 'warn', 'has no 75'],
+    ['another number', { REQUEUE_EXIT_VALUES: '175 7' }, 'warn', 'has no 75'],
+  ])('of a queue with %s', async (_, changes, verdict, message) => {
+    await writeLsf({ queues: queueText(changes) });
+    const found = await find(checkLsfHooks(read, none));
+    expect(found.verdict).toBe(verdict);
+    expect(found.message).toContain(message);
+    expect(found.message).not.toContain('other:');
+  });
+
+  it('needs no job starter where site.yaml names no alias and no queue', async () => {
+    await writeLsf({ queues: queueText({ JOB_STARTER: '' }) });
+    expect(await find(checkLsfHooks(read, { queues: [], wantsStarter: false }))).toMatchObject({ verdict: 'ok' });
+  });
+
+  it('are wanted of each queue that site.yaml names', async () => {
+    await writeLsf({});
+    expect((await find(checkLsfHooks(read, { ...none, queues: ['other'] }))).message).toContain('other: JOB_CONTROLS');
+    expect((await find(checkLsfHooks(read, { ...none, queues: ['gone'] }))).message).toContain('has not: gone');
+  });
+
+  it('are wanted of a profile that has one', async () => {
+    await writeLsf({
+      applications: `Begin Application\nNAME = foam\nPOST_EXEC = ${share}/post-exec\nEnd Application\n`,
+    });
+    expect((await find(checkLsfHooks(read, none))).message).toContain('foam: JOB_CONTROLS');
+  });
+
+  it('fail where nothing of this program is', async () => {
+    await writeLsf({ queues: 'Begin Queue\nQUEUE_NAME = normal\nEnd Queue\n' });
+    expect(await find(checkLsfHooks(read, none))).toMatchObject({ verdict: 'fail', code: 'HOST_UNFIT' });
+  });
+});
+
+describe('lsf-esub', () => {
+  const conf = (method = 'hpcdocker'): string => `LSF_SERVERDIR=${directory}/sbin\nLSB_ESUB_METHOD="${method}"`;
+  beforeEach(async () => {
+    await mkdir(`${directory}/sbin`);
+    await writeFile(`${directory}/sbin/esub.hpcdocker`, '#!/bin/sh\n', { mode: 0o755 });
+    await symlink('esub.hpcdocker', `${directory}/sbin/esub.foam`);
+  });
+
+  it('is well', async () => {
+    await writeLsf({ conf: conf('site hpcdocker') });
+    expect(await find(checkLsfEsub(read, ['foam']))).toMatchObject({ verdict: 'ok' });
+  });
+
+  it('is not looked at without an alias', async () => {
+    expect(await find(checkLsfEsub(read, []))).toMatchObject({ verdict: 'ok' });
+  });
+
+  it.each([
+    ['a link of an alias is missing', ['foam', 'cs7'], 'hpcdocker', undefined, 'esub.cs7'],
+    ['the esub cannot be executed', ['foam'], 'hpcdocker', 0o644, 'esub.foam'],
+    ['it is not in LSB_ESUB_METHOD', ['foam'], 'site', undefined, 'LSB_ESUB_METHOD'],
+  ] as const)('fails when %s', async (_, aliases, method, mode, message) => {
+    await writeLsf({ conf: conf(method) });
+    if (mode !== undefined) await chmod(`${directory}/sbin/esub.hpcdocker`, mode);
+    const found = await find(checkLsfEsub(read, aliases));
+    expect(found).toMatchObject({ verdict: 'fail', message: expect.stringContaining(message) as string });
+  });
+});
+
+describe('lsf-stop-time', () => {
+  it.each([
+    ['', 10, 'ok'],
+    ['JOB_TERMINATE_INTERVAL = 5', 10, 'fail'],
+    ['JOB_TERMINATE_INTERVAL = 6', 10, 'ok'],
+    ['JOB_TERMINATE_INTERVAL = soon', 10, 'fail'],
+  ])('%j against %i s', async (params, stopSeconds, verdict) => {
+    await writeLsf({ params });
+    expect(await find(checkLsfStopTime(read, stopSeconds))).toMatchObject({ verdict });
+  });
+});
+
+describe('lsf-hook-user', () => {
+  it.each([
+    ['nothing', {}, 'ok'],
+    ['another user in lsf.sudoers', { sudoers: 'LSB_PRE_POST_EXEC_USER=lsfadmin' }, 'ok'],
+    ['root in lsf.sudoers', { sudoers: '# x\nLSB_PRE_POST_EXEC_USER=root' }, 'fail'],
+    ['root in a queue', { queues: queueText({ PRE_POST_EXEC_USER: 'root' }) }, 'fail'],
+  ] as const)('says %s', async (_, files, verdict) => {
+    await writeLsf(files);
+    const found = await find(checkLsfHookUser(read));
+    expect(found).toMatchObject({ verdict, ...(verdict === 'fail' ? { code: 'NOT_PERMITTED' } : {}) });
+  });
+
+  it('does not know where lsf.sudoers cannot be read', async () => {
+    await writeLsf({});
+    await mkdir(`${directory}/lsf.sudoers`);
+    expect(await find(checkLsfHookUser(read))).toMatchObject({ verdict: 'skip' });
+  });
+});
+
+describe('lsf-job-info', () => {
+  it.each([
+    [{}, 'ok'],
+    [{ params: 'SECURE_JOB_INFO_LEVEL = 0' }, 'ok'],
+    [{ params: 'SECURE_JOB_INFO_LEVEL = 3' }, 'warn'],
+    [{ conf: 'LSB_SECURE_JOBINFO_USERS = eve' }, 'warn'],
+    [{ conf: 'LSB_SECURE_JOBINFO_USERS = eve root' }, 'ok'],
+  ])('%j', async (files, verdict) => {
+    await writeLsf(files);
+    expect(await find(checkLsfJobInfo(read))).toMatchObject({ verdict });
+  });
+});
+
+describe('lsf-cgroup', () => {
+  const both = 'LSF_LINUX_CGROUP_ACCT=Y\nLSF_PROCESS_TRACKING=y';
+  it.each([
+    [both, true, 0, 'ok'],
+    ['LSF_LINUX_CGROUP_ACCT=Y', true, 0, 'fail'],
+    ['LSF_PROCESS_TRACKING=Y\nLSF_LINUX_CGROUP_ACCT=N', true, 0, 'fail'],
+    ['', false, 1024, 'ok'],
+    ['', false, 0, 'warn'],
+  ])('%j, required: %s, memory for each slot: %i', async (conf, isRequired, memoryPerSlotBytes, verdict) => {
+    await writeLsf({ conf });
+    expect(await find(checkLsfCgroup(read, { isRequired, memoryPerSlotBytes }))).toMatchObject({ verdict });
+  });
+});
+
+describe('listSchedulerChecks', () => {
+  const site = (kind: string) => parseSite(`version: 1\nscheduler: {kind: ${kind}, commandPath: ${directory}}`);
+  const names = (kind: string, asked?: 'slurm' | 'lsf') =>
+    listSchedulerChecks(site(kind), asked).map(({ name }) => name);
+
+  it('takes those whose commands are here, or the one that is asked for', async () => {
+    expect(names('auto')).toEqual([]);
+    await writeFile(`${directory}/bjobs`, '', { mode: 0o755 });
+    expect(names('auto')[0]).toBe('lsf-cgroup');
+    expect(names('slurm')).toEqual([]);
+    expect(names('auto', 'slurm')).toEqual(['slurm-cgroup', 'slurm-epilog', 'slurm-kill-wait']);
+  });
+});
