@@ -80,6 +80,17 @@ const actions: CliActions = {
     const say = (line: string): void => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`);
     return await runEsub({ alias, environment: process.env, say });
   },
+  preExec: async (options) => {
+    const { runPreExec } = await import('./middleware/run-pre-exec.ts');
+    const { askHelper } = await import('./middleware/doctor/ask-helper.ts');
+    const { helperArgv } = await import('./middleware/call-helper.ts');
+    return await runPreExec({
+      options,
+      environment: process.env,
+      askHost: async (question) => await askHelper(helperArgv('check-host'), question),
+      say: (line) => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`),
+    });
+  },
   spread: async (ssh, hosts, argv) => {
     const { spreadBySsh } = await import('./lsf/spread-by-ssh.ts');
     return await spreadBySsh(ssh, hosts, argv);

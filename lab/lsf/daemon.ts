@@ -88,6 +88,7 @@ function submit(
   const { indices, step = 1, end = 0 } = array ?? { indices: [undefined] };
   const jobs: QueuedJob[] = indices.map((index) => ({
     ...base,
+    barredHosts: new Set<string>(),
     array: index === undefined ? undefined : { index, step, end },
     status,
     ...(stays ? { client } : {}),

@@ -17,6 +17,8 @@ export interface QueuedJob {
   finishSeconds?: number;
   exitCode?: number;
   pendingReason?: string;
+  /** Hosts on which its pre-exec has failed with a status that bars them. */
+  readonly barredHosts: Set<string>;
   /** True while the cycle has to pass before the next try. */
   waitsForCycle: boolean;
   /** True from the moment an agent has the job until it has told how it ended. */

@@ -30,7 +30,8 @@ export function startScheduler(settings: Settings): Scheduler {
       if (job.status !== 'PEND' || job.waitsForCycle || job.isPlaced) continue;
       const { request } = job.submission;
       // A job that comes back is tried on the same host again, as recorded.
-      const shares = canReuse(settings, jobs, job) ? job.shares : chooseHosts(readLoads(settings, jobs), request, turn);
+      const loads = readLoads(settings, jobs).filter(({ name }) => !job.barredHosts.has(name));
+      const shares = canReuse(job, loads) ? job.shares : chooseHosts(loads, request, turn);
       if (shares === undefined) {
         job.pendingReason = 'Not enough job slot(s) or hosts';
         continue;
@@ -79,8 +80,7 @@ export function countUsed(jobs: readonly QueuedJob[], host: string): number {
     .reduce((sum, { slots }) => sum + slots, 0);
 }
 
-function canReuse(settings: Settings, jobs: readonly QueuedJob[], job: QueuedJob): boolean {
-  const loads = readLoads(settings, jobs);
+function canReuse(job: QueuedJob, loads: readonly { name: string; free: number }[]): boolean {
   const isFree = (host: string, slots: number): boolean =>
     (loads.find(({ name }) => name === host)?.free ?? 0) >= slots;
   return job.shares.length > 0 && job.shares.every(({ host, slots }) => isFree(host, slots));
@@ -97,7 +97,7 @@ async function place(settings: Settings, job: QueuedJob, dispatch: () => void): 
     socket.write(`${sealed}\n`);
     job.agent = socket;
     for (const message of job.unsent?.splice(0) ?? []) send(socket, message);
-    await follow(job, socket);
+    await follow(settings, job, socket);
   } catch (error) {
     returnToQueue(job, error instanceof Error ? error.message : String(error));
   }
@@ -118,13 +118,13 @@ function toOrder(job: QueuedJob): JobOrder {
   };
 }
 
-async function follow(job: QueuedJob, socket: Socket): Promise<void> {
-  for await (const told of readMessages(readLines(socket))) hear(job, told);
+async function follow(settings: Settings, job: QueuedJob, socket: Socket): Promise<void> {
+  for await (const told of readMessages(readLines(socket))) hear(settings, job, told);
   // Nothing told of the end: the host, its agent or the way to it is gone. Its slots stay taken until it is back.
   if (!hasEnded(job) && job.isPlaced) job.status = 'UNKWN';
 }
 
-function hear(job: QueuedJob, told: Message): void {
+function hear(settings: Settings, job: QueuedJob, told: Message): void {
   switch (told.type) {
     case 'started':
       job.status = 'RUN';
@@ -139,6 +139,7 @@ function hear(job: QueuedJob, told: Message): void {
       if (job.client !== undefined) send(job.client, told);
       break;
     case 'pre-failed': {
+      if (settings.excludeHostValues.includes(numberOf(told, 'status'))) job.barredHosts.add(job.shares[0]?.host ?? '');
       const owner = textOf(told, 'level') === 'queue' ? "The queue's" : "The job's";
       returnToQueue(job, `${owner} pre-exec command exited with non-zero status: 1 host`);
       break;

@@ -31,6 +31,8 @@ export interface Settings {
   readonly auth: 'munge' | 'none';
   /** True imitates what IBM's has beyond the recorded system: blaunch, LSB_DJOB_HOSTFILE and its kin. */
   readonly likeIbm: boolean;
+  /** Statuses of a pre-exec after which a job is not tried on that host again; IBM's only, as it documents them. */
+  readonly excludeHostValues: readonly number[];
   readonly cycleMs: number;
   readonly terminateIntervalMs: number;
   readonly warnTimeMs: number;
@@ -63,6 +65,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     namesCommandToEsub: /^y/i.test(conf.get('LSB_SUB_COMMANDNAME') ?? ''),
     auth: conf.get('STANDIN_AUTH') === 'none' ? 'none' : 'munge',
     likeIbm: conf.get('STANDIN_LIKE') === 'ibm',
+    excludeHostValues: conf.get('STANDIN_LIKE') === 'ibm' ? numbersOf(params, 'PREEXEC_EXCLUDE_HOST_EXIT_VALUES') : [],
     cycleMs: milliseconds('MBD_SLEEP_TIME', 3),
     terminateIntervalMs: milliseconds('JOB_TERMINATE_INTERVAL', 10),
     warnTimeMs: milliseconds('STANDIN_WARN_TIME', 600),
@@ -79,6 +82,10 @@ export function parseAssignments(text: string): Map<string, string> {
     if (match?.[1] !== undefined) found.set(match[1], (match[2] ?? '').replace(/^"(.*)"$/, '$1'));
   }
   return found;
+}
+
+function numbersOf(params: ReadonlyMap<string, string>, name: string): number[] {
+  return (params.get(name) ?? '').split(/\s+/).filter(Boolean).map(Number);
 }
 
 function parseHosts(text: string): StandinHost[] {

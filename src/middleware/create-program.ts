@@ -36,6 +36,7 @@ export interface CliActions {
   doctor(options: DoctorOptions): Promise<number>;
   starter(options: StarterOptions, words: readonly string[]): Promise<number>;
   esub(alias: string | undefined): Promise<number>;
+  preExec(options: StarterOptions): Promise<number>;
   spread(ssh: string, hosts: readonly string[], argv: readonly string[]): Promise<number>;
 }
 
@@ -123,6 +124,12 @@ export function createProgram(
     .description('judge and change a submission to LSF; called by share/lsf/esub.hpcdocker')
     .option('--alias <name>', 'the name of bsub -a')
     .action(async (options: { alias?: string }) => finish(await actions.esub(options.alias)));
+  program
+    .command('pre-exec', { hidden: true })
+    .description('judge host and job before LSF starts it; called by share/lsf/pre-exec')
+    .option('--application <name:tag>', 'as of starter')
+    .option('--image <reference>', 'as of starter')
+    .action(async (options: StarterOptions) => finish(await actions.preExec(options)));
   program
     .command('spread', { hidden: true })
     .description('run the command after -- on every host by ssh')

@@ -67,6 +67,14 @@ function toFailure(thrown: unknown): Answer {
   return { verdict: 'fail', code, message, ...(hint === undefined ? {} : { hint }) };
 }
 
+/** What and why, what to do, and the stable name of a failure, as one line that steers no terminal. */
+export function renderFinding({ message, hint, code }: Finding): string {
+  const what = hint === undefined ? message : message.replace(/[^.:]$/, '$&.');
+  const words = [what, hint, code === undefined ? undefined : `[${code}]`].filter(Boolean).join(' ');
+  // Messages may quote files and other programs.
+  return words.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
+}
+
 /** Statuses from the one that explains most of what else may be wrong. */
 const gravest = [exitStatus.badConfig, exitStatus.refusedByPolicy, exitStatus.unavailable, exitStatus.bug] as const;
 

@@ -6,6 +6,7 @@ export interface E2eLabs {
   readonly lsf: string;
   /** Of all files that run jobs of LSF. */
   readonly lsfJobs: string;
+  readonly hooks: string;
 }
 
 /**
@@ -14,11 +15,11 @@ export interface E2eLabs {
  */
 export function nameE2eLabs(environment: NodeJS.ProcessEnv): E2eLabs {
   const shared = environment['HPCDJ_E2E_LAB'] ?? 'e2e';
-  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[wxyz]$/.test(shared)) {
+  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[v-z]$/.test(shared)) {
     throw new Error(
       `HPCDJ_E2E_LAB is "${shared}", which cannot name the labs of the end-to-end tests. ` +
-        'Take up to 7 lower-case letters and digits, a letter first, and none of w, x, y, z last: other labs of the run end so.',
+        'Take up to 7 lower-case letters and digits, a letter first, and none of v to z last: other labs of the run end so.',
     );
   }
-  return { shared, second: `${shared}x`, killed: `${shared}y`, lsf: `${shared}z`, lsfJobs: `${shared}w` };
+  return { shared, second: `${shared}x`, killed: `${shared}y`, lsf: `${shared}z`, lsfJobs: `${shared}w`, hooks: `${shared}v` };
 }

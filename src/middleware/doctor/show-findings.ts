@@ -1,14 +1,12 @@
 import type { Finding } from '../../shared/finding.ts';
-import { statusOfFindings } from '../../shared/finding.ts';
+import { renderFinding, statusOfFindings } from '../../shared/finding.ts';
 
 /** One line for each check: verdict, check, what and why, what to do, and the stable name of a failure. */
 export function renderFindings(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length));
-  const lines = findings.map(({ verdict, check, message, hint, code }) => {
-    const what = hint === undefined ? message : message.replace(/[^.:]$/, '$&.');
-    const words = [what, hint, code === undefined ? undefined : `[${code}]`].filter(Boolean).join(' ');
-    return `${verdict.padEnd(4)}  ${check.padEnd(width)}  ${toOneLine(words)}`;
-  });
+  const lines = findings.map(
+    (finding) => `${finding.verdict.padEnd(4)}  ${finding.check.padEnd(width)}  ${renderFinding(finding)}`,
+  );
   return `${[...lines, summarise(findings)].join('\n')}\n`;
 }
 
@@ -20,9 +18,4 @@ export function findingsJson(host: string, findings: readonly Finding[]): string
 function summarise(findings: readonly Finding[]): string {
   const count = (verdict: Finding['verdict']): number => findings.filter((each) => each.verdict === verdict).length;
   return `${count('ok')} ok, ${count('warn')} warnings, ${count('fail')} failed, ${count('skip')} not looked at`;
-}
-
-/** Messages may quote files and other programs: nothing of them steers a terminal. */
-function toOneLine(text: string): string {
-  return text.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
 }

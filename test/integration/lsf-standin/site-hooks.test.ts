@@ -78,6 +78,27 @@ describe('the hooks of queue and job', () => {
   });
 });
 
+describe('PREEXEC_EXCLUDE_HOST_EXIT_VALUES', () => {
+  const preExec = 'PRE_EXEC = case $LSB_HOSTS in node1*) exit 69;; esac';
+  const params = 'MBD_SLEEP_TIME=0.2\nPREEXEC_EXCLUDE_HOST_EXIT_VALUES=68 69\n';
+
+  it('has the job tried on another host, as IBM documents', async () => {
+    await using ibm = await startStandin({ queues: { picky: preExec }, conf: 'STANDIN_LIKE=ibm', params });
+    const ids = [await ibm.submit(['-q', 'picky', 'true']), await ibm.submit(['-q', 'picky', 'true'])];
+    for (const id of ids) await ibm.awaitStatus(id, 'DONE');
+  });
+
+  it('is not known to the recorded system, which tries the same host again', async () => {
+    await using plain = await startStandin({ slots: [2, 1], queues: { picky: preExec }, params });
+    const id = await plain.submit(['-q', 'picky', '-n', '2', '-R', 'span[hosts=1]', 'true']);
+    await plain.awaitStatus(id, 'PEND');
+    expect((await plain.run('bjobs', ['-l', String(id)])).stdout).not.toContain('DONE');
+    const free = await plain.submit(['-q', 'picky', '-m', 'node2', 'true']);
+    await plain.awaitStatus(free, 'DONE');
+    await plain.awaitStatus(id, 'PEND');
+  });
+});
+
 describe('JOB_STARTER', () => {
   it.each([
     [

@@ -13,6 +13,7 @@ const program = createProgram(
     doctor: nothing,
     starter: nothing,
     esub: nothing,
+    preExec: nothing,
     spread: nothing,
   },
   () => undefined,

@@ -9,7 +9,16 @@ async function faultOf(...argv: readonly string[]): Promise<string> {
   let said = '';
   const program = createProgram(
     [],
-    { run: done, explain: done, checkConfig: done, doctor: done, starter: done, esub: done, spread: done },
+    {
+      run: done,
+      explain: done,
+      checkConfig: done,
+      doctor: done,
+      starter: done,
+      esub: done,
+      preExec: done,
+      spread: done,
+    },
     () => undefined,
   );
   for (const command of [program, ...program.commands, ...program.commands.flatMap((verb) => verb.commands)])
@@ -47,7 +56,15 @@ describe('starter', () => {
     let got: unknown;
     const nothing = (): Promise<number> => Promise.resolve(0);
     const actions = {
-      ...{ run: nothing, explain: nothing, checkConfig: nothing, doctor: nothing, esub: nothing, spread: nothing },
+      ...{
+        run: nothing,
+        explain: nothing,
+        checkConfig: nothing,
+        doctor: nothing,
+        esub: nothing,
+        preExec: nothing,
+        spread: nothing,
+      },
       starter: (options: unknown, words: readonly string[]) => {
         got = { options, words };
         return Promise.resolve(0);
