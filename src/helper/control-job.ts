@@ -8,11 +8,13 @@ import { readState } from './release-node.ts';
 import { localStoreSocket } from './run-directory.ts';
 import { steerings, steerJob } from './steer-job.ts';
 
+const done = { suspend: 'stands still', resume: 'goes on', stop: 'has ended' } as const;
+
 /**
- * Suspends, resumes or ends a job on all its hosts, and returns when each of them has followed; false when there is no
- * such job. To be called on any of its hosts. Repeat-safe. Fails as `steerJob` does.
+ * Suspends, resumes or ends a job on all its hosts, and returns what each of them has done when all have followed.
+ * To be called on any of its hosts. Repeat-safe. Fails as `steerJob` does.
  */
-export async function controlJob(context: HelperContext, job: JobKey, action: string): Promise<boolean> {
+export async function controlJob(context: HelperContext, job: JobKey, action: string): Promise<string> {
   const steering = steerings.find((each) => each === action);
   if (steering === undefined) {
     throw new JobError({
@@ -22,16 +24,17 @@ export async function controlJob(context: HelperContext, job: JobKey, action: st
     });
   }
   const { site } = context;
+  const nothing = `job ${job}: no containers to ${steering}`;
   // Without a store of its own a site has jobs on one host only: this one is not here, or over.
-  if (site.etcd.endpoints.length === 0 && !existsSync(localStoreSocket(job))) return false;
+  if (site.etcd.endpoints.length === 0 && !existsSync(localStoreSocket(job))) return nothing;
   const store = await openStoreOf(site, job);
   try {
     const { plan, finish } = await readState(context, store, job);
-    if (plan === undefined || finish === 'absent') return false;
+    if (plan === undefined || finish === 'absent') return nothing;
     requireOwner(context.caller, plan.user.uid, job);
     context.audit.record('job-controlled', { job, action, hosts: plan.nodes.map(({ host }) => host) });
     await steerJob({ site, store, plan }, steering);
-    return true;
+    return `job ${job}: ${done[steering]} on ${plan.nodes.length} of ${plan.nodes.length} hosts`;
   } finally {
     await store.close();
   }

@@ -99,9 +99,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('suspend, resume or end a job on all its hosts, and wait until they have followed')
     .argument('<job>', 'job id, as 772 or 772_3')
     .argument('<action>', 'suspend, resume or stop')
-    .action(async (job: string, action: string) => {
-      if (!(await controlJob(await context(), requireJobKey(job), action))) warn(`job ${job} has no containers`);
-    });
+    .action(async (job: string, action: string) =>
+      say([await controlJob(await context(), requireJobKey(job), action)]),
+    );
   program
     .command('check-host')
     .description('whether this host can serve jobs, as JSON lines; for doctor, pre-exec and prolog')

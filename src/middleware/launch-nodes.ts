@@ -29,6 +29,7 @@ const finishGraceMs = 20_000;
  */
 export function launchNodes(scheduler: Scheduler, allocation: Allocation, launchId: string): Launched {
   const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
+  // Kept until the job is open: why a host could not be reached is often said before. (execa drops what nobody reads.)
   const said = new PassThrough().setMaxListeners(0);
   // One that fails does not end the others: that a host is missing is told through the store.
   const children = [launch].flat().map((command) => start(command, said));

@@ -128,13 +128,16 @@ describe('job-control', () => {
     async (user) => {
       const job = await startTicking();
       const environment = { ...hostile, ...ofJob(job) };
-      const said = { exitCode: 0, stdout: '', stderr: '' };
-      expect(await call('suspend', { user, environment })).toEqual(said);
+      const said = (what: string) => ({
+        ...{ exitCode: 0, stdout: '' },
+        stderr: `hpc-submit-dockerjob: job-control: job ${job.id}: ${what} on 3 of 3 hosts`,
+      });
+      expect(await call('suspend', { user, environment })).toEqual(said('stands still'));
       expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
-      expect(await call('suspend', { user, environment, host: 'node3' })).toEqual(said);
-      expect(await call('resume', { user, environment, host: 'node2' })).toEqual(said);
+      expect(await call('suspend', { user, environment, host: 'node3' })).toEqual(said('stands still'));
+      expect(await call('resume', { user, environment, host: 'node2' })).toEqual(said('goes on'));
       expect(await containerStates(lab)).toEqual(['running', 'running', 'running']);
-      expect(await call('terminate', { user, environment })).toEqual(said);
+      expect(await call('terminate', { user, environment })).toEqual(said('has ended'));
       expect(await containerStates(lab)).toEqual(['', '', '']);
       expect((await job.end()).exitCode).toBe(143);
       expect((await execOnHost(lab, 'node1', { argv: ['ls', '/tmp/owned'] })).exitCode).not.toBe(0);
@@ -182,7 +185,13 @@ describe('job-control', () => {
   });
 
   it('has nothing to do for a job without containers', async () => {
-    expect(await call('suspend', { environment: { LSB_JOBID: '999999' } })).toMatchObject({ exitCode: 0 });
+    const { exitCode, stderr } = await call('suspend', { environment: { LSB_JOBID: '999999' } });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('job 999999: no containers to suspend')]);
+  });
+
+  it('does nothing as root in a user’s environment that the loader has read', async () => {
+    const environment = { LSB_JOBID: '7', LD_LIBRARY_PATH: '/tmp/none' };
+    expect((await call('suspend', { user: 'root', environment })).exitCode).toBe(77);
   });
 
   it.each([

@@ -21,5 +21,12 @@ export function nameE2eLabs(environment: NodeJS.ProcessEnv): E2eLabs {
         'Take up to 7 lower-case letters and digits, a letter first, and none of v to z last: other labs of the run end so.',
     );
   }
-  return { shared, second: `${shared}x`, killed: `${shared}y`, lsf: `${shared}z`, lsfJobs: `${shared}w`, hooks: `${shared}v` };
+  return {
+    shared,
+    second: `${shared}x`,
+    killed: `${shared}y`,
+    lsf: `${shared}z`,
+    lsfJobs: `${shared}w`,
+    hooks: `${shared}v`,
+  };
 }
