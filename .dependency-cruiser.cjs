@@ -33,7 +33,7 @@ module.exports = {
     adapter('ssh'),
     only('discovery-is-a-program', 'discovery', 'shared', 'ports', 'ssh'),
     only('policy-is-pure', 'policy', 'shared', 'config'),
-    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf'),
+    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf', 'slurm'),
     only(
       'helper-is-a-program',
       'helper',

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { asClause, JobError } from '../shared/errors.ts';
-import { findCommand } from './find-command.ts';
+import { findCommand } from '../confirmation/find-command.ts';
 
 /** slurm.conf as slurmctld has it in force: `Epilog` → `/etc/slurm/epilog`; a setting without a value is absent. */
 export type SlurmSettings = ReadonlyMap<string, string>;
@@ -9,7 +9,7 @@ const deadlineMs = 10_000;
 
 /** Asks slurmctld for its settings, with nothing of the caller's environment. Fails with `SCHEDULER_UNREACHABLE`. */
 export async function readSettings(commandPath: string): Promise<SlurmSettings> {
-  const result = await execa(findCommand('scontrol', commandPath), ['show', 'config'], {
+  const result = await execa(findCommand('scontrol', 'Slurm', commandPath), ['show', 'config'], {
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
     extendEnv: false,
     stdin: 'ignore',

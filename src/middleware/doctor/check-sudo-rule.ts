@@ -9,7 +9,7 @@ const anyUser = 'nobody';
 const allowed: readonly (readonly string[])[] = [
   ['open-job'],
   ['check-host'],
-  ['run-node', '1'],
+  ['run-node', '1', '0123456789abcdef'],
   ['release-node', '1'],
   ['release-job', '1_2'],
   ['control-job', '1', 'suspend'],

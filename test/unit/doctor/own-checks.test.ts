@@ -71,7 +71,8 @@ describe('program', () => {
 });
 
 describe('sudo-rule', () => {
-  const verbs = /^\S+helper (?:open-job|check-host|run-node 1|release-node 1|release-job 1_2|control-job 1 suspend)$/;
+  const verbs =
+    /^\S+helper (?:open-job|check-host|run-node 1 0123456789abcdef|release-node 1|release-job 1_2|control-job 1 suspend)$/;
   const lets = (pattern: RegExp) => (_: string | undefined, argv: readonly string[]) =>
     Promise.resolve(pattern.test(argv.join(' ')));
 
@@ -81,7 +82,7 @@ describe('sudo-rule', () => {
     [
       'is of an older version',
       true,
-      /(?:open-job|run-node 1|release|control-job)/,
+      /(?:open-job|run-node 1 0123456789abcdef|release|control-job)/,
       /does not let users call check-host/,
     ],
     ['is too wide', true, /helper/, /lets every user run as root: \/x\/helper reap/],
