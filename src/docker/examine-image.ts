@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type Docker from 'dockerode';
 import type { ImageQuestion } from '../ports/container-engine.ts';
 import { callEngine } from './call-engine.ts';
@@ -49,7 +50,8 @@ export async function findImageFaults(
       findMisnamedGroups(files),
       ...places.map((place) => findWayInto(files, place, question.foreignTargets)),
     ]);
-    return [...groups, ...links.filter((fault) => fault !== undefined)];
+    const faults = [...volumes.map((place) => findVolumeBelow(place, question.foreignTargets)), ...links];
+    return [...groups, ...faults.filter((fault) => fault !== undefined)];
   } finally {
     await removeContainer(client, created.id);
   }
@@ -65,6 +67,12 @@ async function findMisnamedGroups(files: ImageFiles): Promise<readonly string[]>
     .filter(([name = '', , gid]) => /^\d+$/.test(name) && name !== gid)
     .slice(0, 3)
     .map(([name, , gid]) => `its /etc/group calls gid ${JSON.stringify(gid ?? '')} by the number ${name}`);
+}
+
+/** A mount below another is the site's own to choose; a volume is the image's: the engine would make its directory there. */
+function findVolumeBelow(place: string, foreignTargets: readonly string[]): string | undefined {
+  const around = foreignTargets.find((target) => path.normalize(place).startsWith(`${target}/`));
+  return around === undefined ? undefined : `its volume ${place} lies in ${around}, which is mounted from outside`;
 }
 
 /**

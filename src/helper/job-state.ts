@@ -1,6 +1,6 @@
 import type { StoreEntry } from '../ports/store.ts';
 import { publicKeySchema } from '../shared/agent-protocol.ts';
-import { exitStatusOf, isErrorCode } from '../shared/errors.ts';
+import { exitStatusOf, isErrorCode, JobError } from '../shared/errors.ts';
 import type { JobEnd, NodePhase, WantedState } from '../shared/helper-events.ts';
 import { nodePhaseSchema, wantedStateSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
@@ -47,7 +47,10 @@ export function reasonText(end: JobEnd): string {
   return [`${end.code}:`, end.message, end.hint].filter(Boolean).join(' ').replaceAll(/\s+/g, ' ').slice(0, 4000);
 }
 
-/** Parses a job's entries (any part of them); what cannot be parsed counts as not there. */
+/**
+ * Parses a job's entries (any part of them); what cannot be parsed counts as not there, but for the plan: a job whose plan
+ * another release has written may be running, and nobody must take its subnet. Fails with `PLAN_UNREADABLE` then.
+ */
 export function parseJobState(prefix: string, job: JobKey, entries: readonly StoreEntry[]): JobState {
   const fields = new Map<string, string>();
   const nodes = new Map<number, Map<string, string>>();
@@ -70,7 +73,7 @@ export function parseJobState(prefix: string, job: JobKey, entries: readonly Sto
   return {
     finish: state,
     end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
-    plan: parsePlan(fields.get('PLAN')),
+    plan: parsePlan(job, fields.get('PLAN')),
     roster: fields.get('ROSTER'),
     hasStarted: fields.has('START'),
     signals: parseSignals(fields.get('SIGNAL')),
@@ -92,12 +95,17 @@ function parseSignals(text = ''): readonly ForwardedSignal[] {
   return text.split(' ').filter((word) => word === 'SIGUSR1' || word === 'SIGUSR2');
 }
 
-function parsePlan(text: string | undefined): JobPlan | undefined {
+function parsePlan(job: JobKey, text: string | undefined): JobPlan | undefined {
   if (text === undefined) return undefined;
   try {
     return jobPlanSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
+  } catch (cause) {
+    throw new JobError({
+      code: 'PLAN_UNREADABLE',
+      message: `The plan of job ${job} in the store was not written by this release of hpc-submit-dockerjob.`,
+      hint: `Let the job end where it runs, or install the same release on all its hosts. Keys that nobody needs any more: release-job --force ${job}, as root.`,
+      cause,
+    });
   }
 }
 

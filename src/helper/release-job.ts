@@ -7,9 +7,12 @@ import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
 import { endJob } from './end-job.ts';
 import { requireOwner } from './identify-caller.ts';
 import { parseJobState } from './job-state.ts';
+import type { JobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 import { openStoreOf } from './open-context.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
+import { releaseHere } from './release-here.ts';
+import { removeRunDirectory } from './run-directory.ts';
 import { readState, releasedFromOutside, releaseNode } from './release-node.ts';
 
 /** How a job was released. */
@@ -44,7 +47,8 @@ export async function releaseJob(
   const { keyPrefix } = context.site.site;
   const store = await openStoreOf(context.site, job);
   try {
-    const state = await readState(context, store, job);
+    const state = await readUnlessForced(context, store, job, isForced);
+    if (state === undefined) return await removeUnread(context, store, job);
     if (state.plan !== undefined) {
       requireOwner(context.caller, state.plan.user.uid, job);
       // What is here is taken away all the same when the store has gone meanwhile.
@@ -78,6 +82,32 @@ export async function releaseJob(
   } finally {
     await store.close();
   }
+}
+
+/** Undefined when the plan cannot be read and root takes the keys away all the same. */
+async function readUnlessForced(
+  context: HelperContext,
+  store: Store,
+  job: JobKey,
+  isForced: boolean,
+): Promise<JobState | undefined> {
+  try {
+    return await readState(context, store, job);
+  } catch (error) {
+    if (isForced && error instanceof JobError && error.code === 'PLAN_UNREADABLE') return undefined;
+    throw error;
+  }
+}
+
+/** Without a plan nobody can be waited for: what is here goes, then the keys and the subnets of that job. */
+async function removeUnread(context: HelperContext, store: Store, job: JobKey): Promise<JobRelease> {
+  const { keyPrefix } = context.site.site;
+  const leftovers = await releaseHere(context, job);
+  if (leftovers.length > 0) return { wasThere: true, leftovers };
+  await store.commit({ deletes: [jobRange(keyPrefix, job)] });
+  await freeOrphanedSubnets(store, keyPrefix, job);
+  await removeRunDirectory(job);
+  return { wasThere: true, leftovers };
 }
 
 /** Claims of a process that died between the claim and the plan: no network was ever made of them. Returns how many. */

@@ -31,6 +31,7 @@ const statusByCode = {
   REQUEST_INVALID: exitStatus.refusedRequest,
   ALLOCATION_INVALID: exitStatus.refusedRequest,
   STORE_UNREACHABLE: exitStatus.unavailable,
+  PLAN_UNREADABLE: exitStatus.unavailable,
   ENGINE_UNREACHABLE: exitStatus.unavailable,
   SCHEDULER_UNREACHABLE: exitStatus.unavailable,
   LAUNCHER_FAILED: exitStatus.unavailable,

@@ -43,6 +43,8 @@ export function parseImageReference(text: string): ImageReference {
   }
   // The engine reads 64 hex digits as the id of any local image, whatever its name.
   if (/^[0-9a-f]{64}$/.test(name)) throw invalid(text, 'an image id is not a name');
+  // So it reads sha256:…, whole or its beginning.
+  if (registry === defaultRegistry && /^library\/sha\d+$/.test(path)) throw invalid(text, 'an image id is not a name');
   if (digest !== undefined) return { registry, path, ...(tag === undefined ? {} : { tag }), digest };
   return { registry, path, tag: tag ?? 'latest' };
 }

@@ -438,6 +438,13 @@ describe('an image that is looked into', () => {
     expect((await ask(image))?.join()).toContain('/data/made leads into /scratch');
   });
 
+  test('is refused when a volume of its own lies in a mount', async () => {
+    const image = await withCommands('volumes', 'mkdir -p /data', 'VOLUME /data /scratch/bob/made-by-root');
+    expect((await ask(image))?.join()).toBe(
+      'its volume /scratch/bob/made-by-root lies in /scratch, which is mounted from outside',
+    );
+  });
+
   test('may lead one mount of the site elsewhere, but not into another', async () => {
     const image = await withCommands('mounts', 'rm -rf /home; ln -s /scratch/x /home; ln -s /usr/h /tools');
     expect(await ask(image, ['/scratch', '/tools'])).toEqual([]);

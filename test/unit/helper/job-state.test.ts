@@ -39,6 +39,12 @@ describe('parseJobState', () => {
     expect(parse({ '/772_3/START': 'TRUE' })).toMatchObject({ finish: 'absent', hasStarted: true });
   });
 
+  it.each(['{"version":1}', 'no json', '{"version":2,"token":"0"}'])('fails on the plan %s', (plan) => {
+    expect(() => parse({ '/772_3/FINISH': 'FALSE', '/772_3/PLAN': plan })).toThrow(
+      expect.objectContaining({ code: 'PLAN_UNREADABLE' }) as Error,
+    );
+  });
+
   it.each([
     ['the command', '0', 'command', { by: 'command', exitStatus: 0 }],
     [
@@ -58,9 +64,7 @@ describe('parseJobState', () => {
     const state = parse({
       '/772_3/772_3_node_1/SSHPUBKEY': 'ssh-rsa AAAA',
       '/772_3/772_3_node_x/IP': '1',
-      '/772_3/PLAN': '{"version":2}',
     });
-    expect(state.plan).toBeUndefined();
     expect(state.nodes.get(1)?.sshPublicKey).toBeUndefined();
     expect(state.nodes.size).toBe(1);
   });
