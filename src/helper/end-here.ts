@@ -1,8 +1,10 @@
 import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import * as z from 'zod';
 import type { JobEnd } from '../shared/helper-events.ts';
 import { jobEndSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import type { JobPlan } from '../shared/job-plan.ts';
 import { masterRunDirectory } from './run-directory.ts';
 
 /**
@@ -11,12 +13,15 @@ import { masterRunDirectory } from './run-directory.ts';
  */
 const endFile = (job: JobKey): string => `${masterRunDirectory(job)}/end.json`;
 
+/** With the token of the run: one that an earlier run of the job has left says nothing. */
+const leftEndSchema = z.strictObject({ token: z.string(), end: jobEndSchema });
+
 const lookEveryMs = 1000;
 
 /** Leaves the end for the keeper; repeat-safe. */
-export async function leaveEndHere(job: JobKey, end: JobEnd): Promise<void> {
+export async function leaveEndHere({ job, token }: JobPlan, end: JobEnd): Promise<void> {
   const file = endFile(job);
-  await writeFile(`${file}.new`, JSON.stringify(end), { mode: 0o600 });
+  await writeFile(`${file}.new`, JSON.stringify({ token, end }), { mode: 0o600 });
   await rename(`${file}.new`, file);
 }
 
@@ -29,13 +34,13 @@ export async function isEndTaken(job: JobKey): Promise<boolean> {
 }
 
 /** Takes the end that node 0 has left on this host; undefined when `over` aborts before there is one. */
-export async function takeEndHere(job: JobKey, over: AbortSignal): Promise<JobEnd | undefined> {
+export async function takeEndHere({ job, token }: JobPlan, over: AbortSignal): Promise<JobEnd | undefined> {
   while (!over.aborted) {
     const text = await readFile(endFile(job), 'utf8').catch(() => undefined);
     if (text !== undefined) {
-      const end = jobEndSchema.parse(JSON.parse(text));
       await rm(endFile(job), { force: true });
-      return end;
+      const left = leftEndSchema.parse(JSON.parse(text));
+      if (left.token === token) return left.end;
     }
     await pause(lookEveryMs, undefined, { signal: over, ref: false }).catch(() => undefined);
   }

@@ -10,6 +10,14 @@ import { parseJobState } from './job-state.ts';
 import type { JobState, NodeState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 
+/** What the release of a job has come to. */
+export interface KeysRelease {
+  /** What had to be left, and where; empty when nothing is. */
+  readonly leftovers: readonly string[];
+  /** False when a node never began: its helper may hang on its host, or be on its way. */
+  readonly isEveryNodeDone: boolean;
+}
+
 /**
  * Waits until every host has released its node, then removes the job's keys and, last of all, frees its subnet.
  * Returns what had to be left: hosts that did not report keep the keys and the subnet, so that no address is
@@ -20,16 +28,16 @@ export async function releaseKeys(
   store: Store,
   plan: JobPlan,
   launcherEnded: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<KeysRelease> {
   const { site } = context;
   const deadlineMs = (site.deadlines.releaseSeconds + site.deadlines.stopSeconds) * 1000;
   try {
-    const late = await awaitReleases(store, site.site.keyPrefix, plan, launcherEnded, deadlineMs);
-    if (late.length > 0) return late;
-    await removeKeys(store, site.site.keyPrefix, plan);
-    return [];
+    const release = await awaitReleases(store, site.site.keyPrefix, plan, launcherEnded, deadlineMs);
+    if (release.leftovers.length === 0) await removeKeys(store, site.site.keyPrefix, plan);
+    return release;
   } catch (error) {
-    return [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
+    const leftovers = [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
+    return { leftovers, isEveryNodeDone: false };
   }
 }
 
@@ -42,7 +50,7 @@ async function awaitReleases(
   plan: JobPlan,
   launcherEnded: AbortSignal,
   deadlineMs: number,
-): Promise<readonly string[]> {
+): Promise<KeysRelease> {
   const lookFor =
     (neverStartedIsFine: boolean) =>
     (entries: readonly StoreEntry[]): readonly string[] | undefined => {
@@ -58,12 +66,13 @@ async function awaitReleases(
     if (!launcherEnded.aborted) throw error;
     return undefined;
   });
-  if (soon?.kind === 'reached') return soon.value;
+  if (soon?.kind === 'reached') return { leftovers: soon.value, isEveryNodeDone: true };
   // FINISH is not FALSE any more, so no node can begin: one that never began has nothing to release.
   const outcome = await awaitState(store, range, lookFor(true), { deadlineMs });
-  if (outcome.kind === 'reached') return outcome.value;
+  if (outcome.kind === 'reached') return { leftovers: outcome.value, isEveryNodeDone: false };
   if (outcome.outage !== undefined) throw outcome.outage;
-  return findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
+  const leftovers = findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
+  return { leftovers, isEveryNodeDone: false };
 }
 
 /** Nodes of which something may still be on their host. */

@@ -40,6 +40,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   let end: JobEnd | undefined;
   let leftovers: readonly string[] = [];
   let isReleased = false;
+  let isEveryHostDone = false;
   using _signals = passSignals({
     cancel: (signal) => {
       helper.order({ order: 'cancel', signal });
@@ -65,6 +66,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         break;
       case 'released':
         ({ leftovers } = event);
+        isEveryHostDone = leftovers.length === 0 && event.isEveryNodeDone;
         isReleased = true;
         break;
       case 'node':
@@ -75,7 +77,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     }
   }
   // Its last output must be through before the job's status is known to the scheduler.
-  await launched?.finish(leftovers.length === 0);
+  await launched?.finish(isEveryHostDone);
   if (opened === undefined || end === undefined)
     throw new JobError({ code: 'BUG', message: 'The helper ended the job without saying how.' });
   return {

@@ -52,7 +52,12 @@ export const helperEventSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('ready') }),
   z.strictObject({ event: z.literal('finished'), end: jobEndSchema }),
   /** Last line. `leftovers` names what could not be taken away; empty when nothing is left. */
-  z.strictObject({ event: z.literal('released'), leftovers: z.array(z.string()).readonly() }),
+  z.strictObject({
+    event: z.literal('released'),
+    leftovers: z.array(z.string()).readonly(),
+    /** False when the launcher may still be starting a helper that will find the job over. */
+    isEveryNodeDone: z.boolean(),
+  }),
   /** The job was not opened; nothing is left behind. Last line. */
   z.strictObject({
     event: z.literal('refused'),

@@ -9,6 +9,9 @@ import { controlJob } from '../../src/helper/control-job.ts';
 import { findJobsHere } from '../../src/helper/find-jobs-here.ts';
 import type { HelperContext } from '../../src/helper/open-context.ts';
 import { reapJobs } from '../../src/helper/reap-jobs.ts';
+import { leaveEndHere, isEndTaken, takeEndHere } from '../../src/helper/end-here.ts';
+import { releaseJob } from '../../src/helper/release-job.ts';
+import { releaseKeys } from '../../src/helper/release-keys.ts';
 import { releaseNode } from '../../src/helper/release-node.ts';
 import { createNodeRunDirectory, isKeptHere, jobRunDirectory, markKeptHere } from '../../src/helper/run-directory.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
@@ -261,6 +264,38 @@ describe('release-node of a user', () => {
   });
 });
 
+describe("the command's end on the way without a store", () => {
+  const end = { by: 'command', exitStatus: 7 } as const;
+
+  test('is taken once by the keeper, and not when an earlier run has left it', async () => {
+    const plan = await openJobOfTwo();
+    await createNodeRunDirectory(plan, plan.nodes[0]!);
+    const over = new AbortController();
+    const taken = takeEndHere(plan, over.signal);
+    await leaveEndHere({ ...plan, token: 'e'.repeat(32) }, end);
+    await expect.poll(async () => await isEndTaken(plan.job), { timeout: 5000 }).toBe(true);
+    await leaveEndHere(plan, { ...end, exitStatus: 9 });
+    expect(await taken).toEqual({ by: 'command', exitStatus: 9 });
+    expect(await isEndTaken(plan.job)).toBe(true);
+    over.abort();
+  });
+});
+
+describe('the release of keys', () => {
+  test('says whether every node has begun: only then the launcher has nothing left to start', async () => {
+    const [whole, partly] = [await openJobOfTwo(), await openJobOfTwo()];
+    const launcherEnded = AbortSignal.abort();
+    await setPhase(whole, 0, 'released');
+    await setPhase(whole, 1, 'released');
+    await setPhase(partly, 0, 'released');
+    expect(await releaseKeys(context, store, whole, new AbortController().signal)).toEqual({
+      leftovers: [],
+      isEveryNodeDone: true,
+    });
+    expect(await releaseKeys(context, store, partly, launcherEnded)).toEqual({ leftovers: [], isEveryNodeDone: false });
+  });
+});
+
 describe('reap', () => {
   test('finishes what all epilogs had to leave during an outage', async () => {
     const plan = await openJobOfTwo({ finish: 'absent' });
@@ -332,6 +367,28 @@ describe('reap', () => {
     await store.commit({ puts: [{ key: subnetKey('', '10.128.9.0/24'), value }] });
     expect((await reapJobs(context)).released).toEqual(stays ? [] : [job]);
     expect((await keysOf(job)) > 0).toBe(stays);
+  });
+
+  test('leaves a job alone whose plan another release has written, until root forces it', async () => {
+    const job = requireJobKey(String(firstId + 501));
+    const since = new Date(Date.now() - 20 * 60_000).toISOString();
+    const value = JSON.stringify({ job, token: 'f'.repeat(32), since, index: 1 });
+    await store.commit({
+      puts: [
+        { key: subnetKey('', '10.128.9.0/24'), value },
+        { key: jobFieldKey('', job, 'PLAN'), value: '{"version":1}' },
+        { key: jobFieldKey('', job, 'FINISH'), value: 'FALSE' },
+      ],
+    });
+    expect(await reapJobs(context)).toEqual({
+      released: [],
+      leftovers: [],
+      notes: [expect.stringContaining(`The plan of job ${job} in the store was not written by this release`)],
+    });
+    expect(await keysOf(job)).toBeGreaterThan(0);
+    await expect(releaseJob(context, job, { isForced: false })).rejects.toMatchObject({ code: 'PLAN_UNREADABLE' });
+    expect(await releaseJob(context, job, { isForced: true })).toEqual({ wasThere: true, leftovers: [] });
+    expect(await keysOf(job)).toBe(0);
   });
 
   test('names a job that is open under no lease although it is over', async () => {

@@ -2,6 +2,7 @@ import type { Lease, Store } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { HelperEvent } from '../../shared/helper-events.ts';
 import type { JobKey } from '../../shared/job-key.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
 import { jobFieldKey } from '../../shared/kvs-keys.ts';
 import { forwardSignals } from '../forward-signals.ts';
 import { keepWanted } from '../want-suspension.ts';
@@ -59,7 +60,7 @@ export async function openJob(
   const cancelled = AbortSignal.any([
     orders.cancelled,
     leaseSignal(life, plan.job),
-    ...(plan.nodes.length === 1 ? [] : [endedHere(plan.job, undo)]),
+    ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
   ]);
   const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
   context.audit.record('job-ended', {
@@ -69,12 +70,12 @@ export async function openJob(
     code: end.by === 'command' ? undefined : end.code,
   });
   emit({ event: 'finished', end });
-  const leftovers = await releaseKeys(context, store, plan, orders.launcherEnded);
+  const { leftovers, isEveryNodeDone } = await releaseKeys(context, store, plan, orders.launcherEnded);
   // What is left is for this host's epilog, which finds the job by the keeper's mark.
   if (leftovers.length === 0) await unmarkKeptHere(plan.job);
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
-  emit({ event: 'released', leftovers });
+  emit({ event: 'released', leftovers, isEveryNodeDone });
 }
 
 /** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */
@@ -87,11 +88,11 @@ async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lea
 }
 
 /** Aborts when node 0 has left the command's end on this host, since the store was away. */
-function endedHere(job: JobKey, undo: AsyncDisposableStack): AbortSignal {
+function endedHere(plan: JobPlan, undo: AsyncDisposableStack): AbortSignal {
   const ended = new AbortController();
   const over = new AbortController();
   undo.defer(() => over.abort());
-  takeEndHere(job, over.signal).then(
+  takeEndHere(plan, over.signal).then(
     (end) => end !== undefined && ended.abort(new CommandEnded(end)),
     (error: unknown) => ended.abort(asJobError(error)),
   );

@@ -21,7 +21,7 @@ export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
       // The store of a job on one host is the keeper itself.
       if (!isAway || own.plan.nodes.length === 1 || own.told.aborted || performance.now() > lastTry) throw error;
     }
-    if (!isLeft) await leaveEndHere(job, end);
+    if (!isLeft) await leaveEndHere(own.plan, end);
     else if (await isEndTaken(job)) return;
     await pause(1000, undefined, { signal: own.told }).catch(() => undefined);
   }
