@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { askMaster } from './ask-master.ts';
 import { resumeJob, sendOneSignal, suspendJob, terminateJob } from './control-job.ts';
 import { openOrder } from './credentials.ts';
+import { serveHostHook } from './host-hooks.ts';
 import type { JobOrder, JobUser } from './job.ts';
 import { prepareBatchJob } from './run-batch-job.ts';
 import type { BatchJob } from './run-batch-job.ts';
@@ -43,6 +44,10 @@ async function serveConnection(settings: Settings, host: string, socket: Socket)
   const messages = readMessages(lines);
   if (message.type === 'job' && isMaster(settings, user)) {
     await serveJob(settings, message, socket, messages);
+    return;
+  }
+  if (message.type === 'hook' && isMaster(settings, user)) {
+    await serveHostHook(settings, message, socket);
     return;
   }
   if (message.type !== 'task') {

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { buildJobEnvironment } from './job-environment.ts';
 import type { JobOrder } from './job.ts';
+import { runOnJobHosts } from './host-hooks.ts';
 import { deliverOutput, removeSpool, writeSpool } from './job-spool.ts';
 import type { JobSpool } from './job-spool.ts';
 import { enforceRunLimit } from './control-job.ts';
@@ -164,15 +165,18 @@ async function runAfter(context: JobContext, spool: JobSpool, status: number, is
 }
 
 async function runQueuePost(context: JobContext, waitStatus: number, isRequeued: boolean): Promise<void> {
-  const { queue, runner, environment } = context;
-  if (queue?.postExec === undefined) return;
+  const { settings, order, queue, runner, environment } = context;
+  if (queue === undefined) return;
   const after = {
     ...environment,
     LS_EXEC_T: 'END',
     LSB_JOBEXIT_STAT: String(waitStatus),
     ...(isRequeued ? { LSB_JOBPEND: 'Y' } : {}),
   };
-  await runQueueHook(runner, queue.postExec, after, queue.prePostAsRoot);
+  const { postExec, hostPostExec, prePostAsRoot: asRoot } = queue;
+  if (postExec !== undefined) await runQueueHook(runner, postExec, after, asRoot);
+  if (hostPostExec !== undefined && settings.likeIbm)
+    await runOnJobHosts(settings, order, { command: hostPostExec, environment: after, asRoot });
 }
 
 async function runControlCommand(context: JobContext, text: string, current?: StartedProcess): Promise<void> {

@@ -123,6 +123,26 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
   });
 });
 
+describe('HOST_POST_EXEC', () => {
+  beforeAll(async () => {
+    lab = await lsfLab('ibm');
+    undo.use(await changeSite(lab, quickSite));
+    await configureLsf(lab, [renderQueue('normal', [postExec.replace('POST_EXEC', 'HOST_POST_EXEC')])]);
+  });
+
+  it('cleans every host, also when all of our programs were killed', async () => {
+    const job = await submitScript(lab, lasting);
+    await job.shows('started', 'out');
+    for (const { name } of lab.nodes) {
+      const pids = await findLsfPrograms(lab, name, 'dist/(helper|middleware).cjs');
+      expect(pids.length).toBeGreaterThan(0);
+      await mustRun(lab, name, ['kill', '-KILL', ...pids]);
+    }
+    expect((await job.end()).stat).toBe('EXIT');
+    expect(await findLsfLeftovers(lab, 30_000)).toEqual([]);
+  });
+});
+
 describe('the run limit', () => {
   beforeAll(async () => {
     lab = await lsfLab('plain');
