@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** What is to be done when a job is suspended, and when it goes on. */
 export interface SuspensionActions {
   suspend(): Promise<void>;
@@ -6,7 +8,7 @@ export interface SuspensionActions {
 
 /** Whether the job is suspended, and for how long it has been. */
 export interface Suspension {
-  /** Repeat-safe; the actions follow each other, and what one throws goes to `complain`. */
+  /** Repeat-safe; never two actions at the same time, and what one throws goes to `complain`. */
   set(isSuspended: boolean): void;
   /** Milliseconds spent suspended, a present suspension included: no deadline counts them. */
   suspendedMs(): number;
@@ -22,17 +24,46 @@ export function outliveSuspensionSignal(): Disposable {
   return { [Symbol.dispose]: () => void process.removeListener('SIGTSTP', stayAwake) };
 }
 
-/** Keeps account of suspensions. */
-export function trackSuspension(actions: SuspensionActions, complain: (error: unknown) => void): Suspension {
+/** An engine that does not answer now may do so in a moment. */
+const mostTries = 15;
+const usualRetryPauseMs = 2000;
+
+/**
+ * Keeps account of suspensions, and carries out the last word: what was said while an action went on counts once, at its
+ * end. An action that fails is tried again, as long as nobody says otherwise.
+ */
+export function trackSuspension(
+  actions: SuspensionActions,
+  complain: (error: unknown) => void,
+  retryPauseMs = usualRetryPauseMs,
+): Suspension {
   let since: number | undefined;
   let pastMs = 0;
-  let last = Promise.resolve();
+  /** Undefined after a failure: half of the action may have been done. */
+  let isDone: boolean | undefined = false;
+  let isActing = false;
+  const act = async (): Promise<void> => {
+    isActing = true;
+    for (let left = mostTries; left > 0 && isDone !== (since !== undefined); left -= 1) {
+      const isWanted = since !== undefined;
+      isDone = undefined;
+      try {
+        await (isWanted ? actions.suspend() : actions.resume());
+        isDone = isWanted;
+        left = mostTries;
+      } catch (error) {
+        complain(error);
+        await pause(retryPauseMs, undefined, { ref: false });
+      }
+    }
+    isActing = false;
+  };
   return {
     set: (isSuspended) => {
       if (isSuspended === (since !== undefined)) return;
       if (since !== undefined) pastMs += performance.now() - since;
       since = isSuspended ? performance.now() : undefined;
-      last = last.then(async () => await (isSuspended ? actions.suspend() : actions.resume())).catch(complain);
+      if (!isActing) void act();
     },
     suspendedMs: () => pastMs + (since === undefined ? 0 : performance.now() - since),
   };

@@ -5,6 +5,8 @@ import type { JobKey } from '../shared/job-key.ts';
 import { jobFieldKey } from '../shared/kvs-keys.ts';
 
 const retryPauseMs = 1000;
+/** Who says it more often gets no more of the store's and the engines' time. */
+const spacingMs = 500;
 
 /** Says in the store whether the job is to stand still, for all its hosts. False when the job is over. */
 export async function putWanted(store: Store, prefix: string, job: JobKey, wanted: WantedState): Promise<boolean> {
@@ -33,6 +35,7 @@ export function keepWanted(
       try {
         if (!(await putWanted(store, prefix, job, now))) break;
         written = now;
+        await pause(spacingMs, undefined, { signal }).catch(() => undefined);
       } catch {
         await pause(retryPauseMs, undefined, { signal }).catch(() => undefined);
       }

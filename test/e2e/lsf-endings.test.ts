@@ -99,6 +99,18 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
   });
 
+  it('bstop of a job that still starts counts from its command on', async () => {
+    const job = await submitScript(lab, ticking);
+    await job.shows('opened');
+    await control(lab, 'bstop', job.id);
+    await job.shows('suspended: 3 of 3 containers stand still');
+    const before = await readTicks(job, 3);
+    await control(lab, 'bresume', job.id);
+    await awaitTicks(job, 3, before);
+    await control(lab, 'bkill', job.id);
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
   it('bkill ends a job that is suspended', async () => {
     const job = await submitScript(lab, ticking);
     await awaitTicks(job, 3);

@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
+import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
 import { parseJobState } from '../../../src/helper/job-state.ts';
 import { receiveOrders } from '../../../src/helper/receive-orders.ts';
 import { steerJob } from '../../../src/helper/steer-job.ts';
@@ -138,11 +139,81 @@ describe('keepWanted', () => {
     over.abort();
   });
 
+  it('spares the store a flood', async () => {
+    let writes = 0;
+    const counted: Store = {
+      ...store,
+      commit: async (transaction) => {
+        writes += 1;
+        return await store.commit(transaction);
+      },
+    };
+    const over = new AbortController();
+    const want = keepWanted(counted, '', plan.job, over.signal);
+    for (let round = 0; round < 300; round += 1) {
+      want(round % 2 === 0 ? 'suspended' : 'running');
+      await pause(1);
+    }
+    want('suspended');
+    await expect.poll(async () => (await readState()).wanted, { timeout: 3000 }).toBe('suspended');
+    expect(writes).toBeLessThan(5);
+    over.abort();
+  });
+
   it('says nothing of a job that has ended', async () => {
     await put({ FINISH: 'TRUE' });
     keepWanted(store, '', plan.job, new AbortController().signal)('suspended');
     await pause(20);
     expect((await readState()).wanted).toBeUndefined();
+  });
+});
+
+describe('trackSuspension', () => {
+  it('carries out the last word when an action is done, and nothing twice', async () => {
+    const seen: string[] = [];
+    const slow = (what: string) => async (): Promise<void> => {
+      seen.push(what);
+      await pause(20);
+    };
+    const suspension = trackSuspension({ suspend: slow('suspend'), resume: slow('resume') }, () => undefined);
+    for (let round = 0; round < 100; round += 1) suspension.set(round % 2 === 0);
+    suspension.set(true);
+    suspension.set(true);
+    await pause(60);
+    expect(seen).toEqual(['suspend']);
+    suspension.set(false);
+    await pause(40);
+    expect(seen).toEqual(['suspend', 'resume']);
+  });
+
+  it('tries again what has failed, and undoes what may have been half done', async () => {
+    const seen: string[] = [];
+    let isBroken = true;
+    const faults: unknown[] = [];
+    const suspension = trackSuspension(
+      {
+        suspend: () => {
+          seen.push('suspend');
+          return isBroken ? Promise.reject(new Error('engine')) : Promise.resolve();
+        },
+        resume: () => Promise.resolve(void seen.push('resume')),
+      },
+      (error) => faults.push(error),
+      5,
+    );
+    suspension.set(true);
+    await pause(1);
+    suspension.set(false);
+    await pause(20);
+    expect(seen).toEqual(['suspend', 'resume']);
+    suspension.set(true);
+    await expect.poll(() => seen.length).toBeGreaterThan(4);
+    isBroken = false;
+    await pause(20);
+    const count = seen.length;
+    await pause(20);
+    expect(seen.length).toBe(count);
+    expect(faults.length).toBe(count - 2);
   });
 });
 
