@@ -84,7 +84,9 @@ async function settle<T>(
     reportProgress(job, state, progress);
     if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
     throwOnTrouble(plan, state);
-    job.suspension?.set([...state.nodes.values()].some(({ phase }) => phase === 'suspended'));
+    // What is wanted counts before the nodes have followed: a launcher that was stopped reaches none of them.
+    const isFollowed = [...state.nodes.values()].some(({ phase }) => phase === 'suspended');
+    job.suspension?.set(isFollowed || state.wanted === 'suspended');
     standing = reportSuspension(job, state, standing);
     const value = judge(state);
     return value === undefined ? undefined : { kind: 'reached', value };

@@ -8,10 +8,15 @@ const sitePath = '/etc/hpc-submit-dockerjob/site.yaml';
 /** What a test changes: sections are merged key by key, all else is replaced. */
 export type SiteChange = Readonly<Record<string, unknown>>;
 
+export const quickDeadlines = {
+  ...{ openSeconds: 15, startSeconds: 12, discoverSeconds: 10 },
+  ...{ stopSeconds: 2, releaseSeconds: 6 },
+} as const;
+
 /** Short deadlines, so that every ending is seen within seconds. */
 export const quickSite: SiteChange = {
   etcd: { callTimeoutMs: 1000, leaseTtlSeconds: 5 },
-  deadlines: { openSeconds: 15, startSeconds: 12, discoverSeconds: 10, stopSeconds: 2, releaseSeconds: 6 },
+  deadlines: quickDeadlines,
 };
 
 /** Changes site.yaml on these hosts (all nodes unless told); disposing puts the old text back. */

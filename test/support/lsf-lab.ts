@@ -221,3 +221,14 @@ export async function configureLsf(lab: Lab, queues: readonly string[], params: 
 
 /** The clean-up that `docs/lsf.md` asks for. */
 export const postExec = `POST_EXEC = ${kitDir}/post-exec`;
+
+/** Ends what a test that failed has left: the next one needs the slots. */
+export async function endAllJobs(lab: Lab): Promise<void> {
+  await execOnHost(lab, 'node1', { argv: ['bkill', '0'] });
+  await until('the end of all jobs', 40_000, async () => {
+    const { stdout } = await execOnHost(lab, 'node1', {
+      argv: ['bjobs', '-noheader', '-u', 'all', '-o', 'jobid stat'],
+    });
+    return stdout.trim() === '' || stdout;
+  });
+}

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
+import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
 import { CommandEnded, keepJob } from '../../../src/helper/keep-job.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
@@ -96,6 +97,21 @@ describe('keepJob', () => {
       expect.stringContaining('1 of 2 nodes did not publish its address within 1 s: 12-node-1 on c2 (creating)'),
     );
     expect(await read('FINISH')).toBe('TRUE');
+  });
+
+  it('counts no time in which the job is to stand still, also before a node could follow', async () => {
+    const rest = { suspend: () => Promise.resolve(), resume: () => Promise.resolve() };
+    const suspension = trackSuspension(rest, () => undefined);
+    await put({ [jobFieldKey('', plan.job, 'WANTED')]: 'suspended' });
+    let hasEnded = false;
+    const emit = (event: HelperEvent): void => void events.push(event);
+    const kept = keepJob({ store, site, plan, cancelled: cancel.signal, emit, suspension }).finally(
+      () => (hasEnded = true),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1600));
+    expect(hasEnded).toBe(false);
+    await put({ [jobFieldKey('', plan.job, 'WANTED')]: 'running' });
+    expect(await kept).toMatchObject({ code: 'NODE_LATE' });
   });
 
   it('ends the job with the trouble that a node reports', async () => {
