@@ -1,6 +1,6 @@
 /** doctor and the hooks of LSF, on a cluster of the stand-in. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { mustRun } from '../../lab/batch-jobs.ts';
+import { mustRun, readJob } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { bringUp } from '../../lab/lab.ts';
 import { awaitLsf, writeLsfFile } from '../../lab/lsf/install-lsf.ts';
@@ -270,6 +270,63 @@ describe('hooks with the environment of a hostile user', () => {
     // Without what acts before its first line a hook of root's works, and still runs nothing of the user's.
     await awaitJob(await submitTo('checked', ['true'], { BASH_ENV: hostile.BASH_ENV, ENV: hostile.BASH_ENV }), isDone);
     expect(await whoRan()).not.toContain('ran-as-0');
+  });
+});
+
+describe('the prolog of Slurm', () => {
+  const prolog = share.replace(/lsf$/, 'slurm/prolog');
+  const run = async (): Promise<number> => (await execOnHost(lab, host, { argv: [prolog] })).exitCode;
+  const withoutEngine = async <T>(action: () => Promise<T>): Promise<T> => {
+    const node = hostOf(lab, host);
+    await stopService(lab.hierarchies, lab.layout, node, 'dockerd');
+    try {
+      return await action();
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, node);
+      await awaitDocker(lab.layout, node);
+    }
+  };
+
+  it('fails for a Docker Engine that is away, and for nothing that an update or a wrong policy brings about', async () => {
+    expect(await run()).toBe(0);
+    expect(await withoutEngine(run)).toBe(1);
+    const runtime = `${share.replace(/share.lsf$/, '')}runtime`;
+    await using _runtime = await spoilHost(lab, host, `mv ${runtime} /root/kept`, `mv /root/kept ${runtime}`);
+    expect(await run()).toBe(0);
+    await using _site = await changeSite(lab, { nonsense: 1 }, [host]);
+    expect(await run()).toBe(0);
+  });
+
+  it('has Slurm drain the host, and the job runs when it is mended', async () => {
+    await using undo = new AsyncDisposableStack();
+    const reconfigure = async (): Promise<unknown> => await mustRun(lab, 'head', ['scontrol', 'reconfigure']);
+    undo.defer(async () => void (await reconfigure()));
+    for (const { name: each } of [lab.head, ...lab.nodes]) {
+      const line = `echo Prolog=${prolog} >>/etc/slurm/slurm.conf`;
+      undo.use(await spoilHost(lab, each, line, 'sed -i /^Prolog=/d /etc/slurm/slurm.conf'));
+    }
+    await reconfigure();
+    const submit = ['sbatch', '--parsable', '-o', '/dev/null', '-w', host, '--wrap', 'true'];
+    const id = await withoutEngine(async () => {
+      const { stdout } = await execOnHost(lab, host, { user: 'alice', argv: submit, cwd: '/scratch/alice' });
+      await until(`${host} is drained`, 30_000, async () => {
+        const state = (await mustRun(lab, host, ['sinfo', '-h', '-n', host, '-o', '%T'])).trim();
+        return state.includes('drain') || state;
+      });
+      return stdout.trim();
+    });
+    await mustRun(lab, host, ['scontrol', 'update', `nodename=${host}`, 'state=resume']);
+    await until(`job ${id} is back in the queue`, 30_000, async () => {
+      const state = (await mustRun(lab, host, ['squeue', '-h', '-j', id, '-o', '%T %r'])).trim();
+      return state === 'PENDING launch failed requeued held' || state;
+    });
+    await mustRun(lab, host, ['scontrol', 'release', id]);
+    // Slurm itself would wait two minutes before the next try.
+    await mustRun(lab, host, ['scontrol', 'update', `jobid=${id}`, 'StartTime=now']);
+    await until(`job ${id} runs`, 60_000, async () => {
+      const { state } = await readJob(lab, id);
+      return state === 'COMPLETED' || state;
+    });
   });
 });
 

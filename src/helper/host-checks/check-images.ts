@@ -4,12 +4,12 @@ import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, skipped } from '../../shared/finding.ts';
 
-/** Every image of the catalogue is on this host: jobs never pull. */
-export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, { applications }: SiteConfig): Check {
+/** Every image that site.yaml itself gives to jobs is on this host: jobs never pull. */
+export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, site: SiteConfig): Check {
   return {
     name: 'images',
     look: async () => {
-      const images = [...new Set(Object.values(applications).map(({ image }) => image))];
+      const images = listImages(site);
       const found = await Promise.all(images.map(async (image) => await engine.findImage(image))).catch(unlessAway);
       if (found === undefined) return skipped('the Docker Engine is away');
       const missing = images.filter((_, index) => found[index] === undefined);
@@ -21,6 +21,17 @@ export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, { applic
       });
     },
   };
+}
+
+/** Of the catalogue, and of LSF's aliases and queues; what users may name themselves is known when they do. */
+function listImages({ applications, lsf }: SiteConfig): readonly string[] {
+  const tables: readonly Readonly<Record<string, { readonly image: string }>>[] = [
+    applications,
+    lsf.aliases,
+    lsf.queues,
+  ];
+  const given = tables.flatMap((table) => Object.values(table));
+  return [...new Set(given.map(({ image }) => image))].filter((image) => image !== '');
 }
 
 /** The check of the engine tells of that; an operator shall see one fault once. */

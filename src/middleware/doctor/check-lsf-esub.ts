@@ -7,12 +7,19 @@ import { fine } from '../../shared/finding.ts';
 
 const own = 'hpcdocker';
 
+export interface WantedEsubs {
+  readonly aliases: readonly string[];
+  /** site.yaml has rules for submissions that name no alias. */
+  readonly hasRules: boolean;
+}
+
 /** Every alias of site.yaml has its esub, and the esub of every submission is called. */
-export function checkLsfEsub(read: () => Promise<LsfConfiguration>, aliases: readonly string[]): Check {
+export function checkLsfEsub(read: () => Promise<LsfConfiguration>, { aliases, hasRules }: WantedEsubs): Check {
   return {
     name: 'lsf-esub',
     look: async () => {
-      if (aliases.length === 0) return fine('no lsf.aliases in site.yaml, so none is needed');
+      if (aliases.length === 0 && !hasRules)
+        return fine('site.yaml has no alias and no rule for LSF, so none is needed');
       const { conf } = await read();
       const directory = conf.get('LSF_SERVERDIR');
       if (directory === undefined) throw wrong('lsf.conf names no LSF_SERVERDIR', 'esubs are looked for there.');

@@ -59,11 +59,15 @@ function listLsfChecks({ scheduler, deadlines, container, lsf, applications }: S
       queues: [...new Set(named)].filter((name) => name !== ''),
       wantsStarter: aliases.length > 0 || Object.keys(lsf.queues).length > 0,
     }),
-    checkLsfEsub(read, aliases),
+    checkLsfEsub(read, { aliases, hasRules: Object.values(applications).some(({ lsf: rule }) => hasRule(rule)) }),
     checkLsfStopTime(read, deadlines.stopSeconds),
     checkLsfHookUser(read),
     checkLsfJobInfo(read),
   ];
+}
+
+function hasRule({ queue, resReq, licenses, runLimitSeconds }: SiteConfig['applications'][string]['lsf']): boolean {
+  return [queue, resReq, licenses].some((text) => text !== '') || runLimitSeconds > 0;
 }
 
 /** Several checks look at one answer. */

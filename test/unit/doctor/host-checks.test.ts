@@ -77,6 +77,12 @@ describe('images', () => {
     });
   });
 
+  it('are also those of aliases and queues of LSF, each once', async () => {
+    const text = 'version: 1\nimages: {allowed: ["hpc/*"]}\napplications: {"a:1": {image: "hpc/a:1"}}\n';
+    const lsf = 'lsf: {aliases: {x: {image: "hpc/a:1"}, y: {application: "a:1"}}, queues: {q: {image: "hpc/q:1"}}}\n';
+    expect((await find(checkImages(has('hpc/a:1'), parseSite(text + lsf)))).message).toContain('host: hpc/q:1.');
+  });
+
   it('cannot be looked for without an engine, which is told once', async () => {
     expect(await find(checkImages({ findImage: () => Promise.reject(away) }, site))).toMatchObject({ verdict: 'skip' });
   });

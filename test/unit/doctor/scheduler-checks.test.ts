@@ -196,11 +196,20 @@ describe('lsf-esub', () => {
 
   it('is well', async () => {
     await writeLsf({ conf: conf('site hpcdocker') });
-    expect(await find(checkLsfEsub(read, ['foam']))).toMatchObject({ verdict: 'ok' });
+    expect(await find(checkLsfEsub(read, { aliases: ['foam'], hasRules: false }))).toMatchObject({ verdict: 'ok' });
+  });
+
+  it('is needed for rules of applications as well', async () => {
+    await writeLsf({ conf: conf('site') });
+    const check = checkLsfEsub(read, { aliases: [], hasRules: true });
+    expect(await find(check)).toMatchObject({
+      verdict: 'fail',
+      message: expect.stringContaining('LSB_ESUB_METHOD') as string,
+    });
   });
 
   it('is not looked at without an alias', async () => {
-    expect(await find(checkLsfEsub(read, []))).toMatchObject({ verdict: 'ok' });
+    expect(await find(checkLsfEsub(read, { aliases: [], hasRules: false }))).toMatchObject({ verdict: 'ok' });
   });
 
   it.each([
@@ -210,7 +219,7 @@ describe('lsf-esub', () => {
   ] as const)('fails when %s', async (_, aliases, method, mode, message) => {
     await writeLsf({ conf: conf(method) });
     if (mode !== undefined) await chmod(`${directory}/sbin/esub.hpcdocker`, mode);
-    const found = await find(checkLsfEsub(read, aliases));
+    const found = await find(checkLsfEsub(read, { aliases, hasRules: false }));
     expect(found).toMatchObject({ verdict: 'fail', message: expect.stringContaining(message) as string });
   });
 });
