@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allowedCalls, forbiddenCalls } from '../../src/middleware/doctor/check-sudo-rule.ts';
 
 // Real sudo, visudo and files in a mount namespace of the test's own.
 const root = path.join(import.meta.dirname, '../..');
@@ -125,6 +126,15 @@ describe('hpc-dockerjob-setup', () => {
     await install();
     const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
     expect({ stdout, stderr, exitCode }).toEqual({ stdout: `0 65534 ${argv!.join(' ')}`, stderr: '', exitCode: 0 });
+  });
+
+  test('is what doctor asks of the sudo rule', async () => {
+    await install();
+    const asks = async (argv: readonly string[]): Promise<boolean> =>
+      (await run('sudo', '-n', '-l', '-U', 'nobody', '--', helper, ...argv)).exitCode === 0;
+    for (const argv of allowedCalls) expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: true });
+    for (const argv of forbiddenCalls)
+      expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: false });
   });
 
   test.for([

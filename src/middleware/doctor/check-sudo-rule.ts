@@ -6,7 +6,8 @@ import { fine } from '../../shared/finding.ts';
 /** Every host has it, and nothing is done as it. */
 const anyUser = 'nobody';
 
-const allowed: readonly (readonly string[])[] = [
+/** One call for each form of the rule. */
+export const allowedCalls: readonly (readonly string[])[] = [
   ['open-job'],
   ['check-host'],
   ['run-node', '1', '0123456789abcdef'],
@@ -16,7 +17,11 @@ const allowed: readonly (readonly string[])[] = [
 ];
 
 /** Root's alone. (With the rule for a sudo before 1.9.10 `--force` reaches the helper, which refuses it to users.) */
-const forbidden: readonly (readonly string[])[] = [['reap'], ['release-node', '--scheduler-job', '1'], ['--help']];
+export const forbiddenCalls: readonly (readonly string[])[] = [
+  ['reap'],
+  ['release-node', '--scheduler-job', '1'],
+  ['--help'],
+];
 
 /** True when sudo would let the user run this; undefined as user: whoever asks. */
 export type AskSudo = (user: string | undefined, argv: readonly string[]) => Promise<boolean>;
@@ -30,7 +35,7 @@ export function checkSudoRule(helper: string, isRoot: boolean, ask: AskSudo = as
 }
 
 async function examine(helper: string, user: string | undefined, ask: AskSudo): Promise<Answer> {
-  const refused = await filterAsync(allowed, async (argv) => !(await ask(user, [helper, ...argv])));
+  const refused = await filterAsync(allowedCalls, async (argv) => !(await ask(user, [helper, ...argv])));
   if (refused.length > 0) {
     throw wrong(
       `does not let users call ${refused.map((argv) => argv.join(' ')).join(', ')}`,
@@ -38,7 +43,7 @@ async function examine(helper: string, user: string | undefined, ask: AskSudo): 
     );
   }
   // What else whoever asks may do is the site's business; a user of no rights at all shows what everybody may.
-  const extra = user === undefined ? [] : [...forbidden.map((argv) => [helper, ...argv]), ['/bin/sh']];
+  const extra = user === undefined ? [] : [...forbiddenCalls.map((argv) => [helper, ...argv]), ['/bin/sh']];
   const given = await filterAsync(extra, async (argv) => await ask(user, argv));
   if (given.length > 0) {
     throw wrong(
@@ -46,7 +51,9 @@ async function examine(helper: string, user: string | undefined, ask: AskSudo): 
       'Look for a rule of ALL in /etc/sudoers and /etc/sudoers.d, then run hpc-dockerjob-setup again.',
     );
   }
-  return fine(`users may call ${helper} with its ${allowed.length} verbs${user === undefined ? '' : ', and no more'}`);
+  return fine(
+    `users may call ${helper} with its ${allowedCalls.length} verbs${user === undefined ? '' : ', and no more'}`,
+  );
 }
 
 async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<readonly T[]> {
