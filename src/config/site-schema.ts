@@ -124,7 +124,9 @@ const application = section({
     .describe('Where, below the workdir, the MPI host file is wanted, e.g. system/machines.'),
   maxRunSeconds: wholeNumber(0, 31_536_000, 'seconds')
     .default(0)
-    .describe('The job is ended after so many seconds; 0: the scheduler’s limit only.'),
+    .describe(
+      'The job is ended after so many seconds, which suspensions by Slurm do not use up; 0: the scheduler’s limit only.',
+    ),
   lsf: section({
     queue: text(/^[A-Za-z0-9_.-]{0,59}$/, '"" or the name of a queue')
       .default('')

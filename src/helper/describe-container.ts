@@ -4,6 +4,7 @@ import { containerPaths } from '../shared/container-paths.ts';
 import { containerName, nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import { labels } from '../shared/labels.ts';
+import { runUntil } from './find-overdue-jobs.ts';
 
 export interface ContainerSurroundings {
   readonly site: SiteConfig;
@@ -35,6 +36,7 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
       // Each of ours is set, empty too: the engine takes over what an image says of the others.
       [labels.cgroup]: around.cgroupParent ?? '',
       [labels.subnet]: '',
+      [labels.runUntil]: runUntil(plan, around.site),
     },
     uid: plan.user.uid,
     gid: plan.user.gid,

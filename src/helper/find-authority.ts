@@ -13,6 +13,8 @@ export interface Authorities {
   of(name: SchedulerName): SchedulerAuthority;
   /** See `SchedulerAuthority.isOver`; where the job's scheduler is not known, all that could have given the id must say so. */
   isOver(schedulerJobId: string, name: SchedulerName | undefined): Promise<boolean>;
+  /** See `SchedulerAuthority.readSuspendedSeconds`; the most that any scheduler says which could have given the id. */
+  readSuspendedSeconds(schedulerJobId: string): Promise<number>;
 }
 
 /** The schedulers of the site: the one that site.yaml names, else those whose commands this host has. */
@@ -34,6 +36,11 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
       hint: 'Correct scheduler.commandPath in site.yaml, or install the client of the scheduler on this host.',
     });
   };
+  const candidatesFor = (schedulerJobId: string): readonly SchedulerAuthority[] =>
+    allowed
+      .filter((each) => isSchedulerJobId(each, schedulerJobId))
+      .map((each) => knownSchedulers[each].authorize(settings))
+      .filter((authority) => authority.isHere());
   return {
     of,
     findJobCgroup: (text) =>
@@ -42,14 +49,17 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
         .find((cgroup) => cgroup !== undefined),
     isOver: async (schedulerJobId, name) => {
       if (name !== undefined) return await of(name).isOver(schedulerJobId);
-      const candidates = allowed
-        .filter((each) => isSchedulerJobId(each, schedulerJobId))
-        .map((each) => knownSchedulers[each].authorize(settings))
-        .filter((authority) => authority.isHere());
+      const candidates = candidatesFor(schedulerJobId);
       // Nobody to ask is not a word: `of` says what is missing.
       if (candidates.length === 0) return await of(allowed[0] ?? schedulerNames[0]).isOver(schedulerJobId);
       const answers = await Promise.all(candidates.map(async (authority) => await authority.isOver(schedulerJobId)));
       return answers.every(Boolean);
+    },
+    readSuspendedSeconds: async (schedulerJobId) => {
+      const answers = await Promise.all(
+        candidatesFor(schedulerJobId).map(async (each) => (await each.readSuspendedSeconds?.(schedulerJobId)) ?? 0),
+      );
+      return Math.max(0, ...answers);
     },
   };
 }

@@ -9,9 +9,11 @@ import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
 import { endJob } from './end-job.ts';
+import { findAuthorities } from './find-authority.ts';
 import type { Suspension } from './follow-suspension.ts';
 import type { JobState, NodeState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
+import { startRunClock } from './run-clock.ts';
 
 export interface KeptJob {
   readonly store: Store;
@@ -25,6 +27,8 @@ export interface KeptJob {
   readonly emit: (event: HelperEvent) => void;
   /** Told when the nodes say that the scheduler has suspended the job, which tells them alone. */
   readonly suspension?: Suspension;
+  /** Default: the job's scheduler. */
+  readonly readSuspendedSeconds?: () => Promise<number>;
 }
 
 /** A reason to wait no longer: the command has ended, and the store does not know it. */
@@ -56,23 +60,39 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
     if (ready.kind === 'ended') return ready.end;
     await publish(job, 'START', 'TRUE');
     job.emit({ event: 'ready' });
-    const { maxRunSeconds } = job.plan;
-    const ended = await settle(job, maxRunSeconds === 0 ? undefined : maxRunSeconds, 'finish', () => undefined);
-    if (ended.kind === 'ended') return ended.end;
-    throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
+    return await awaitEnd(job);
   } catch (thrown) {
     return await endWith(job, thrown instanceof CommandEnded ? thrown.end : endOf(asJobError(thrown)));
   }
 }
 
+/** Waits for the end of the job, for as long as its application may run. */
+async function awaitEnd(job: KeptJob): Promise<JobEnd> {
+  const { maxRunSeconds, scheduler, schedulerJobId, nodes } = job.plan;
+  const ask = async (): Promise<number> =>
+    (await findAuthorities(job.site.scheduler).of(scheduler).readSuspendedSeconds?.(schedulerJobId)) ?? 0;
+  const clock = startRunClock(maxRunSeconds * 1000, job.readSuspendedSeconds ?? ask);
+  const look = (state: JobState): undefined => {
+    clock.setPaused(nodes.every(({ index }) => state.nodes.get(index)?.phase === 'suspended'));
+  };
+  const seconds = maxRunSeconds === 0 ? undefined : maxRunSeconds;
+  const ended = await settle(job, seconds, 'finish', look, async () => await clock.leftMs());
+  if (ended.kind === 'ended') return ended.end;
+  throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
+}
+
 type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly kind: 'ended'; readonly end: JobEnd };
 
-/** Waits until `judge` is content with the state or the job has ended; throws what ends the job otherwise. */
+/**
+ * Waits until `judge` is content with the state or the job has ended; throws what ends the job otherwise. A deadline that
+ * has passed is put off by `leftMs`; unless told by the time that the job was suspended meanwhile.
+ */
 async function settle<T>(
   job: KeptJob,
   seconds: number | undefined,
   waitedFor: string,
   judge: (state: JobState) => T | undefined,
+  leftMs?: () => Promise<number>,
 ): Promise<Settled<T>> {
   const { store, plan, site } = job;
   const progress = new Map<number, string>();
@@ -101,8 +121,8 @@ async function settle<T>(
       deadlineMs,
       tolerateOutage: true,
     });
-    deadlineMs = suspendedMs() - before;
-  } while (outcome.kind === 'timeout' && deadlineMs > 0);
+    if (outcome.kind === 'timeout') deadlineMs = (await leftMs?.()) ?? suspendedMs() - before;
+  } while (outcome.kind === 'timeout' && deadlineMs !== undefined && deadlineMs > 0);
   if (outcome.kind === 'reached') return outcome.value;
   if (outcome.outage !== undefined) throw outcome.outage;
   throw seconds !== undefined && waitedFor === 'finish'

@@ -5,6 +5,7 @@ import { parseJobKey } from '../shared/job-key.ts';
 import type { HeldSubnet } from './claim-subnet.ts';
 import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
+import { findOverdueJobs } from './find-overdue-jobs.ts';
 import type { JobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 import { openSharedStore, openStoreOf } from './open-context.ts';
@@ -26,7 +27,7 @@ const orphanAgeMs = 600_000;
 /**
  * Finishes the release of jobs whose own programs, and epilogs, could not: of those with anything on this host, and of
  * those whose keys are still in the store. Touches a job only when nobody keeps it (no FINISH=FALSE under a lease) and
- * the scheduler says that it is over; the keys go when each of its nodes is released or never began. Repeat-safe, from
+ * the scheduler says that it is over, or when it has run for longer than its application may; the keys go when each of its nodes is released or never began. Repeat-safe, from
  * any host at any time. Fails with `STORE_UNREACHABLE` when the site's store is away, after this host has been cleaned.
  */
 export async function reapJobs(context: HelperContext): Promise<Reaped> {
@@ -39,6 +40,7 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
   }
   const { jobs: here, unasked } = await findAllJobsHere(context);
   const round = { context, here, released: [] as JobKey[], leftovers: [] as string[], notes: [...unasked] };
+  await endOverdue(round);
   for (const [job, schedulerJobId] of here) await attempt(round, job, () => reapHere(round, job, schedulerJobId));
   if (context.site.etcd.endpoints.length > 0) {
     await using undo = new AsyncDisposableStack();
@@ -70,6 +72,27 @@ async function attempt(round: Round, job: JobKey, action: () => Promise<void>): 
     await action();
   } catch (error) {
     round.notes.push(`job ${job} is left alone: ${asClause(error)}`);
+  }
+}
+
+/** Jobs past their limit, whoever keeps them: a keeper would have ended them if it could. */
+async function endOverdue(round: Round): Promise<void> {
+  const { context, notes, released, leftovers } = round;
+  let overdue: ReadonlySet<JobKey>;
+  try {
+    overdue = await findOverdueJobs(context);
+  } catch (error) {
+    notes.push(`whether a job has run for too long was not to be found out: ${asClause(error)}`);
+    return;
+  }
+  for (const job of overdue) {
+    await attempt(round, job, async () => {
+      context.audit.record('job-overdue', { job });
+      const here = await releaseNode(context, job);
+      notes.push(`job ${job} is ended: it has run for longer than its application may, its keeper stands still`);
+      leftovers.push(...here.leftovers);
+      if (here.leftovers.length === 0) released.push(job);
+    });
   }
 }
 

@@ -81,6 +81,12 @@ export interface SchedulerAuthority {
    * waits to be started again. Fails with `SCHEDULER_UNREACHABLE`.
    */
   isOver(schedulerJobId: string): Promise<boolean>;
+  /**
+   * Seconds for which the scheduler itself has kept a running job suspended since its start, a suspension of this moment
+   * included. Missing where users can bring that about themselves, or where the scheduler does not tell. Fails like
+   * `confirmJob`.
+   */
+  readSuspendedSeconds?(schedulerJobId: string): Promise<number>;
   /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
 }

@@ -7,4 +7,5 @@ export const labels = {
   schedulerJob: 'hpcdj.scheduler-job',
   cgroup: 'hpcdj.cgroup-parent',
   subnet: 'hpcdj.subnet',
+  runUntil: 'hpcdj.run-until',
 } as const;

@@ -3,6 +3,7 @@ import { findCommand } from '../confirmation/find-command.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../shared/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
+import { readSuspendedSeconds } from './read-suspended-seconds.ts';
 import { squeueSource } from './squeue-source.ts';
 
 export interface SlurmAuthorityOptions {
@@ -12,7 +13,8 @@ export interface SlurmAuthorityOptions {
 
 /** Slurm as the helper needs it: as root, trusting the controller and the kernel alone. */
 export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): SchedulerAuthority {
-  const source = () => squeueSource(findCommand('squeue', 'Slurm', commandPath));
+  const squeue = (): string => findCommand('squeue', 'Slurm', commandPath);
+  const source = () => squeueSource(squeue());
   return {
     name: 'slurm',
     // scancel --signal goes to the steps alone.
@@ -20,6 +22,7 @@ export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): Schedule
     isHere: () => findProgram('squeue', commandPath) !== undefined,
     confirmJob: async (schedulerJobId) => await confirmJob(source(), schedulerJobId),
     isOver: async (schedulerJobId) => await isJobOver(source(), schedulerJobId),
+    readSuspendedSeconds: async (schedulerJobId) => await readSuspendedSeconds(squeue(), schedulerJobId),
     findJobCgroup,
   };
 }

@@ -6,7 +6,7 @@ import { expandHostList } from '../shared/host-list.ts';
 import { parseJobKey } from '../shared/job-key.ts';
 import { parseTimeLeft } from './parse-time-left.ts';
 
-const slurm: AskedScheduler = {
+export const slurm: AskedScheduler = {
   name: 'slurm',
   label: 'Slurm',
   command: 'squeue',

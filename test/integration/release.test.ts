@@ -42,6 +42,7 @@ let directory: string;
 let context: HelperContext;
 let audited: string[];
 let live: Set<string>;
+let suspendedSeconds: number;
 let count = 0;
 const undo = new AsyncDisposableStack();
 
@@ -65,6 +66,7 @@ afterAll(async () => await undo.disposeAsync());
 beforeEach(() => {
   audited = [];
   live = new Set();
+  suspendedSeconds = 0;
   context = contextWith(docker.socketPath);
 });
 
@@ -87,7 +89,12 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
     site,
     caller: { kind: 'root' },
     engine,
-    authorities: { of: unused, findJobCgroup: () => undefined, isOver: (id) => Promise.resolve(!live.has(id)) },
+    authorities: {
+      of: unused,
+      findJobCgroup: () => undefined,
+      isOver: (id) => Promise.resolve(!live.has(id)),
+      readSuspendedSeconds: () => Promise.resolve(suspendedSeconds),
+    },
     audit: {
       record: (event, facts) => void audited.push(JSON.stringify({ event, ...facts })),
       flush: () => Promise.resolve(),
@@ -129,11 +136,12 @@ async function setPhase(plan: JobPlan, index: number, phase: string): Promise<vo
 }
 
 /** All that a job has on a host: run directory, packet filter, running container. */
-async function occupyHost(plan: JobPlan): Promise<void> {
+async function occupyHost(plan: JobPlan, runUntil = ''): Promise<void> {
   await createNodeRunDirectory(plan, plan.nodes[0]!);
   await installJobTable(commands(), plan.job, 'chain input { type filter hook input priority raw; }');
   const image = (await context.engine.findImage(busyboxImage))?.id ?? '';
-  const own = { [labels.job]: plan.job, [labels.schedulerJob]: plan.schedulerJobId, [labels.uid]: '2001' };
+  const facts = { [labels.schedulerJob]: plan.schedulerJobId, [labels.uid]: '2001', [labels.runUntil]: runUntil };
+  const own = { [labels.job]: plan.job, ...facts };
   const container = await context.engine.createContainer(shellContainer(image, 'sleep 600', { labels: own }));
   await container.start();
 }
@@ -397,6 +405,31 @@ describe('reap', () => {
     expect(notes).toEqual([expect.stringContaining(`release-job ${plan.job}`)]);
     live.add(plan.schedulerJobId);
     expect((await reapJobs(context)).notes).toEqual([]);
+  });
+
+  test.for([
+    ['ends a job that its keeper should have ended 100 s ago', -100, 0, true],
+    ['ends one that was suspended, but not for as long', -100, 90, true],
+    ['leaves one alone whose time was stretched by a suspension', -100, 130, false],
+    ['leaves one alone that has time left', 100, 0, false],
+  ] as const)('%s', async ([, secondsLeft, suspended, isEnded]) => {
+    const plan = await openJobOfTwo({ finish: 'FALSE' });
+    live.add(plan.schedulerJobId);
+    await setPhase(plan, 0, 'running');
+    await setPhase(plan, 1, 'running');
+    await occupyHost(plan, String(Math.floor(Date.now() / 1000) + secondsLeft));
+    suspendedSeconds = suspended;
+    const { released, notes } = await reapJobs(context);
+    expect(released).toEqual(isEnded ? [plan.job] : []);
+    expect(notes).toEqual(isEnded ? [expect.stringContaining('for longer than its application may')] : []);
+    // The other host ends its node by this.
+    const [finish] = await store
+      .read(jobRange('', plan.job))
+      .then((all) => all.filter(({ key }) => key.includes('FINISH')));
+    expect(finish?.value).toBe(isEnded ? 'TRUE' : 'FALSE');
+    expect((await findHere(plan.job)).includes('container')).toBe(!isEnded);
+    live.clear();
+    await releaseNode(context, plan.job);
   });
 
   test('is for root alone', async () => {

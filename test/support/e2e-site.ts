@@ -14,10 +14,10 @@ export const quickDeadlines = {
 } as const;
 
 /** Short deadlines, so that every ending is seen within seconds. */
-export const quickSite: SiteChange = {
+export const quickSite = {
   etcd: { callTimeoutMs: 1000, leaseTtlSeconds: 5 },
   deadlines: quickDeadlines,
-};
+} as const satisfies SiteChange;
 
 /** Changes site.yaml on these hosts (all nodes unless told); disposing puts the old text back. */
 export async function changeSite(lab: Lab, change: SiteChange, hosts?: readonly string[]): Promise<AsyncDisposable> {

@@ -6,7 +6,7 @@ import { CommandEnded, keepJob } from '../../../src/helper/keep-job.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/shared/errors.ts';
-import type { HelperEvent } from '../../../src/shared/helper-events.ts';
+import type { HelperEvent, JobEnd } from '../../../src/shared/helper-events.ts';
 import { jobFieldKey, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
@@ -142,8 +142,42 @@ describe('keepJob', () => {
     await publish(1);
     await ready(0);
     await ready(1);
-    const limited = { ...plan, maxRunSeconds: 1, application: 'app:1' };
-    const end = await keepJob({ store, site, plan: limited, cancelled: cancel.signal, emit: () => undefined });
-    expect(end).toMatchObject({ code: 'TIME_LIMIT', exitStatus: 77 });
+    expect(await keepLimited(() => Promise.reject(new Error('not to be asked')))).toMatchObject({
+      code: 'TIME_LIMIT',
+      exitStatus: 77,
+    });
   });
+
+  it.each([
+    ['one node is paused, whatever the scheduler says', ['suspended', 'running'], 60],
+    ['all nodes are paused, but not by the scheduler', ['suspended', 'suspended'], 0],
+  ] as const)('counts the time while %s', async (_, phases, suspendedSeconds) => {
+    await suspend(phases);
+    expect(await keepLimited(() => Promise.resolve(suspendedSeconds))).toMatchObject({ code: 'TIME_LIMIT' });
+  });
+
+  it('does not count the time for which the scheduler has suspended the job', async () => {
+    await suspend(['suspended', 'suspended']);
+    let isOver = false;
+    const kept = keepLimited(() => Promise.resolve(60)).finally(() => (isOver = true));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    expect(isOver).toBe(false);
+    await suspend(['running', 'running']);
+    expect(await kept).toMatchObject({ code: 'TIME_LIMIT' });
+  });
+
+  /** The job of all nodes ready, whose application may run for a second. */
+  async function keepLimited(readSuspendedSeconds: () => Promise<number>): Promise<JobEnd> {
+    const limited = { ...plan, maxRunSeconds: 1, application: 'app:1' };
+    const kept = { store, site, plan: limited, cancelled: cancel.signal, emit: () => undefined };
+    return await keepJob({ ...kept, readSuspendedSeconds });
+  }
+
+  async function suspend(phases: readonly string[]): Promise<void> {
+    await publish(0);
+    await publish(1);
+    await ready(0);
+    await ready(1);
+    for (const [index, phase] of phases.entries()) await put({ [nodeFieldKey('', plan.job, index, 'PHASE')]: phase });
+  }
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findJobCgroup } from '../../../src/slurm/find-job-cgroup.ts';
 import { parseTimeLeft } from '../../../src/slurm/parse-time-left.ts';
+import { readSuspendedSeconds } from '../../../src/slurm/read-suspended-seconds.ts';
 import { slurmAuthority } from '../../../src/slurm/slurm-authority.ts';
 
 /** Stands for squeue: prints what a real one printed (Slurm 22.05). */
@@ -132,6 +133,54 @@ describe('confirmJob', () => {
     const seen = await readFile(join(directory, 'squeue.seen'), 'utf8');
     expect(seen).not.toContain('forged');
     expect(seen).toContain('--jobs=12\n--format=%U|%A|%F|%K|%T|%N|%L\n');
+  });
+});
+
+describe('readSuspendedSeconds', () => {
+  const startedAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - seconds;
+  const readWith = async (script: string): Promise<number> => {
+    const squeue = join(directory, 'squeue');
+    await writeFile(squeue, `#!/bin/sh\n${script}\n`);
+    await chmod(squeue, 0o755);
+    return await readSuspendedSeconds(squeue, '12');
+  };
+
+  it.each([
+    [1000, '16:40', 0],
+    [1000, '10:00', 400],
+    [90_000, '1-00:00:00', 3600],
+    [10, '0:12', 0], // squeue looks a moment later
+  ])('of a job that started %i s ago and has used %s is %i s', async (ago, used, suspended) => {
+    const seconds = await readWith(printing(`11|${startedAgo(5)}|0:01`, `12|${startedAgo(ago)}|${used}`));
+    expect(seconds).toBeGreaterThanOrEqual(suspended);
+    expect(seconds).toBeLessThan(suspended + 3);
+  });
+
+  it.each([
+    ['another job', printing('13|1|0:01')],
+    ['an unknown job', 'echo "Invalid job id specified" >&2; exit 1'],
+  ])('is 0 when squeue tells %s', async (_, script) => {
+    expect(await readWith(script)).toBe(0);
+  });
+
+  it('asks for times as seconds, whatever the caller’s environment says', async () => {
+    const script = `[ "$SLURM_TIME_FORMAT" = %s ] && echo "12|${startedAgo(5)}|0:05"`;
+    process.env['SLURM_TIME_FORMAT'] = 'relative';
+    expect(await readWith(script).finally(() => delete process.env['SLURM_TIME_FORMAT'])).toBeLessThan(2);
+  });
+
+  it.each([
+    [
+      'that it cannot reach slurmctld',
+      'echo "Unable to contact slurm controller" >&2; exit 1',
+      'SCHEDULER_UNREACHABLE',
+    ],
+    ['a start that is no number', printing('12|2026-01-01T00:00:00|0:01'), 'SCHEDULER_UNREACHABLE'],
+    ['a start to come', printing('12|N/A|0:00'), 'SCHEDULER_UNREACHABLE'],
+    ['a time that is none', printing('12|100|x'), 'SCHEDULER_UNREACHABLE'],
+    ['a time below 0', printing('12|100|INVALID'), 'SCHEDULER_UNREACHABLE'],
+  ])('is not known when squeue tells %s', async (_, script, code) => {
+    await expect(readWith(script)).rejects.toMatchObject({ code });
   });
 });
 
