@@ -41,7 +41,9 @@ const scheduler = section({
     ),
   commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
     .default('/usr/bin:/bin:/usr/sbin:/sbin')
-    .describe('Where squeue, srun, bjobs, qstat, ip, nft and their kin are looked for; every entry must be root’s.'),
+    .describe(
+      'Where squeue, srun, bjobs, qstat, ip, nft and their kin are looked for; every entry, and each of these programs, must be root’s.',
+    ),
   lsf: section({
     launcher: oneOf('auto', 'blaunch', 'lsrun', 'ssh')
       .default('auto')

@@ -17,10 +17,19 @@ export interface Authorities {
   readSuspendedSeconds(schedulerJobId: string): Promise<number>;
 }
 
+/** The programs by which the schedulers of the site are asked, as root. */
+export function schedulerPrograms({ kind }: SiteConfig['scheduler']): readonly string[] {
+  return allowedSchedulers(kind).flatMap((name) => knownSchedulers[name].programs);
+}
+
+function allowedSchedulers(kind: SiteConfig['scheduler']['kind']): readonly SchedulerName[] {
+  return schedulerNames.filter((name) => kind === 'auto' || kind === name);
+}
+
 /** The schedulers of the site: the one that site.yaml names, else those whose commands this host has. */
 export function findAuthorities(settings: SiteConfig['scheduler']): Authorities {
   const { kind, commandPath } = settings;
-  const allowed = schedulerNames.filter((name) => kind === 'auto' || kind === name);
+  const allowed = allowedSchedulers(kind);
   const of = (name: SchedulerName): SchedulerAuthority => {
     if (!allowed.includes(name)) {
       throw new JobError({

@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { checkPrograms } from '../config/check-programs.ts';
 import { checkUntamperable } from '../config/check-untamperable.ts';
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
+import { hostPrograms } from '../network/host-commands.ts';
 import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
@@ -15,7 +17,7 @@ import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import { auditTo } from './audit.ts';
 import type { Audit } from './audit.ts';
-import { findAuthorities } from './find-authority.ts';
+import { findAuthorities, schedulerPrograms } from './find-authority.ts';
 import type { Authorities } from './find-authority.ts';
 import { findRuntime } from './find-runtime.ts';
 import type { Runtime } from './find-runtime.ts';
@@ -42,12 +44,7 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
-  // squeue, nft, ip and their kin run as root, too. A directory that does not exist finds nothing, but could be made.
-  await Promise.all(
-    site.scheduler.commandPath
-      .split(':')
-      .map(async (directory) => await checkUntamperable(directory, { expected: 'directory' })),
-  );
+  await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...hostPrograms]);
   const engine = connectEngine({ socketPath: site.docker.socket });
   return {
     site,

@@ -6,10 +6,14 @@ import { execa } from 'execa';
 import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 
+/** All programs that the network drivers run, as root. */
+export const hostPrograms = ['ip', 'bridge', 'nft', 'nsenter', 'sysctl', 'unshare'] as const;
+export type HostProgram = (typeof hostPrograms)[number];
+
 /** What the network drivers ask of the host: its programs that configure networks, and two facts. */
 export interface HostCommands {
   /** Standard output. Fails with `HOST_UNFIT` when the program is absent, fails or does not end in time. */
-  run(name: string, argv: readonly string[], input?: string): Promise<string>;
+  run(name: HostProgram, argv: readonly string[], input?: string): Promise<string>;
   /** A kernel setting by its sysctl name, trimmed. */
   readSetting(name: string): Promise<string>;
   /** Name of the interface that has this IPv4 address; undefined when it is not this host's. */

@@ -2,7 +2,7 @@ import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
-import type { HostCommands } from './host-commands.ts';
+import type { HostCommands, HostProgram } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
 import { requirePrivilegedPorts } from './privileged-ports.ts';
 import { planTunnel } from './tunnel.ts';
@@ -40,7 +40,7 @@ export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, com
 }
 
 async function attachLink(commands: HostCommands, tunnel: Tunnel, networkNamespacePath: string): Promise<void> {
-  const inside = async (name: string, argv: readonly string[], input?: string): Promise<string> =>
+  const inside = async (name: HostProgram, argv: readonly string[], input?: string): Promise<string> =>
     await commands.run('nsenter', [`--net=${networkNamespacePath}`, '--', name, ...argv], input);
   const underlay = await requireUnderlay(commands, tunnel.own.hostAddress);
   const addLink = async (): Promise<unknown> =>

@@ -19,6 +19,8 @@ export interface KnownScheduler {
   isInJob(environment: NodeJS.ProcessEnv): boolean;
   /** The user's side; commands are looked for where the user's own are. */
   open(commandPath: string, readSettings: () => Promise<Settings>): Scheduler | Promise<Scheduler>;
+  /** What root's side runs out of `scheduler.commandPath`. */
+  readonly programs: readonly string[];
   /** Root's side. */
   authorize(settings: Settings): SchedulerAuthority;
 }
@@ -30,6 +32,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     submit: 'sbatch script.sh',
     isInJob: isInSlurmJob,
     open: (commandPath) => slurmScheduler({ commandPath }),
+    programs: ['squeue'],
     authorize: ({ commandPath }) => slurmAuthority({ commandPath }),
   },
   lsf: {
@@ -44,6 +47,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
         spreadCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'spread'],
       });
     },
+    programs: ['bjobs'],
     authorize: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
   },
   gridengine: {
@@ -51,6 +55,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     submit: 'qsub script.sh',
     isInJob: isInGridEngineJob,
     open: (commandPath) => gridEngineScheduler({ commandPath }),
+    programs: ['qstat', 'qacct'],
     authorize: ({ commandPath, gridengine }) => gridEngineAuthority({ commandPath, ...gridengine }),
   },
 };
