@@ -180,6 +180,17 @@ describe('a site', () => {
     expect(job.stderr).toContain('[CONFIG_UNTRUSTED]');
   });
 
+  it('one of whose programs others may change refuses every job', async () => {
+    await mustRun(lab, 'node1', ['chown', 'alice', '/usr/sbin/nft']);
+    try {
+      const job = await runBatch(lab, `${inMpi} true`, oneHost);
+      expect(job.exitCode).toBe('78:0');
+      expect(job.stderr).toMatch(/nft is owned by uid 2001, not by root\. .*\[CONFIG_UNTRUSTED\]/);
+    } finally {
+      await mustRun(lab, 'node1', ['chown', 'root', '/usr/sbin/nft']);
+    }
+  });
+
   it('whose pool is exhausted says that the job may be submitted again', async () => {
     await using _site = await changeSite(lab, { network: { pool: '10.200.0.0/24' } });
     const key = '/.site/subnets/10.200.0.0_24';

@@ -65,6 +65,7 @@ describe('hpc-dockerjob-setup', () => {
     expect(first.stderr).toBe('');
     expect(first.exitCode).toBe(0);
     expect(first.stdout).toContain('/etc/hpc-submit-dockerjob/site.yaml (new)');
+    for (const hook of ['share/slurm/epilog', 'share/lsf/post-exec']) expect(first.stdout).toContain(hook);
     const loader = `${packageDirectory}/runtime/lib/ld-linux-x86-64.so.2`;
     const agent = await run(
       loader,
