@@ -89,19 +89,22 @@ function canReuse(job: QueuedJob, loads: readonly { name: string; free: number }
 /** Gives the job to the agent of its first host and follows it to its end. */
 async function place(settings: Settings, job: QueuedJob, dispatch: () => void): Promise<void> {
   const host = settings.hosts.find(({ name }) => name === job.shares[0]?.host);
+  let own: Socket | undefined;
   try {
     if (host === undefined) throw new Error('There is no such host.');
     job.startSeconds = nowSeconds();
     const sealed = await sealOrder(settings, { type: 'job', order: toOrder(job) });
     const socket = await connectTo(`The agent of ${host.name}`, host);
     socket.write(`${sealed}\n`);
+    own = socket;
     job.agent = socket;
     for (const message of job.unsent?.splice(0) ?? []) send(socket, message);
     await follow(settings, job, socket);
   } catch (error) {
-    returnToQueue(job, error instanceof Error ? error.message : String(error));
+    if (own === undefined || job.agent === own)
+      returnToQueue(job, error instanceof Error ? error.message : String(error));
   }
-  delete job.agent;
+  if (job.agent === own) delete job.agent;
   dispatch();
 }
 
@@ -121,7 +124,8 @@ function toOrder(job: QueuedJob): JobOrder {
 async function follow(settings: Settings, job: QueuedJob, socket: Socket): Promise<void> {
   for await (const told of readMessages(readLines(socket))) hear(settings, job, told);
   // Nothing told of the end: the host, its agent or the way to it is gone. Its slots stay taken until it is back.
-  if (!hasEnded(job) && job.isPlaced) job.status = 'UNKWN';
+  // A job that has gone back to the queue may be placed anew already: then this connection says nothing of it.
+  if (!hasEnded(job) && job.isPlaced && job.agent === socket) job.status = 'UNKWN';
 }
 
 function hear(settings: Settings, job: QueuedJob, told: Message): void {
@@ -162,6 +166,7 @@ function returnToQueue(job: QueuedJob, reason: string): void {
   job.pendingReason = reason;
   job.waitsForCycle = true;
   job.isPlaced = false;
+  delete job.agent;
 }
 
 function finish(job: QueuedJob, exitCode: number | undefined, status = exitCode === 0 ? 'DONE' : 'EXIT'): void {
