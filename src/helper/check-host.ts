@@ -16,7 +16,8 @@ import type { HelperContext } from './open-context.ts';
 import { openSharedStore } from './open-context.ts';
 
 const maxQuestionBytes = 16 * 1024;
-const askDeadlineMs = 5000;
+/** Every user may call this verb, in no job at all, and wait in a process of root's. */
+const askDeadlineMs = 2000;
 /** A job waits for the quick ones; an operator has time. */
 const deadlineMs = { nothing: 0, quick: 5000, full: 15_000 } as const;
 

@@ -1,9 +1,11 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Lease, Store } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { HelperEvent } from '../../shared/helper-events.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import type { JobPlan } from '../../shared/job-plan.ts';
 import { jobFieldKey } from '../../shared/kvs-keys.ts';
+import { refuseFromOutsideOfJobs } from '../find-job-cgroup.ts';
 import { forwardSignals } from '../forward-signals.ts';
 import { keepWanted } from '../want-suspension.ts';
 import { takeEndHere } from '../end-here.ts';
@@ -17,6 +19,8 @@ import type { Lifeline } from '../lifeline.ts';
 import { unmarkKeptHere } from '../run-directory.ts';
 import { openCheckedJob } from './open-checked-job.ts';
 
+const strangersRequestMs = 2000;
+
 /**
  * Opens the job that the middleware asks for on standard input, keeps it until its end, and releases it. Prints
  * events as JSON lines. The end of the input means that the middleware is gone: the job is ended and released.
@@ -26,8 +30,9 @@ export async function openJob(
   input: NodeJS.ReadableStream,
   emit: (event: HelperEvent) => void,
 ): Promise<void> {
+  await refuseFromOutsideOfJobs(context);
   await using undo = new AsyncDisposableStack();
-  const orders = receiveOrders(input, context.site.deadlines.openSeconds * 1000);
+  const orders = receiveOrders(input, requestDeadlineMs(context.site));
   undo.defer(() => orders.close());
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
@@ -76,6 +81,14 @@ export async function openJob(
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
   emit({ event: 'released', leftovers, isEveryNodeDone });
+}
+
+/**
+ * The middleware writes the request before we have begun. Where nothing shows that a job calls, any user on any host may
+ * have us wait, and so the less.
+ */
+function requestDeadlineMs({ scheduler, deadlines }: SiteConfig): number {
+  return scheduler.requireJobCgroup ? deadlines.openSeconds * 1000 : strangersRequestMs;
 }
 
 /** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */

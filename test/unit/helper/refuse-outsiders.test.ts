@@ -1,8 +1,12 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { refuseOutsiders } from '../../../src/helper/find-job-cgroup.ts';
+import { refuseFromOutsideOfJobs, refuseOutsiders } from '../../../src/helper/find-job-cgroup.ts';
 import type { Caller } from '../../../src/helper/identify-caller.ts';
 import type { Authorities } from '../../../src/helper/find-authority.ts';
+import { readHostQuestion } from '../../../src/helper/check-host.ts';
+import { openJob } from '../../../src/helper/keeper/open-job.ts';
+import type { HelperContext } from '../../../src/helper/open-context.ts';
 import type { JobCgroup } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 
@@ -37,4 +41,46 @@ describe('a call for a job', () => {
     const lenient = 'scheduler: {requireJobCgroup: false}';
     await expect(call(undefined, '772', alice, lenient)).resolves.toBeUndefined();
   });
+});
+
+describe('open-job', () => {
+  const contextOf = (cgroup: JobCgroup | undefined, caller: Caller, policy: string): HelperContext => {
+    const context: Partial<HelperContext> = {
+      site: parseSite(`version: 1\n${policy}`),
+      caller,
+      authorities: { findJobCgroup: () => cgroup } as Partial<Authorities> as Authorities,
+    };
+    return context as HelperContext;
+  };
+  const isHeard = async (cgroup: JobCgroup | undefined, caller = alice, policy = ''): Promise<void> =>
+    await refuseFromOutsideOfJobs(contextOf(cgroup, caller, policy));
+  const lenient = 'scheduler: {requireJobCgroup: false}';
+
+  it('waits for the request of who is in a job of his', async () => {
+    await isHeard(inside);
+    await isHeard({ path: inside.path, schedulerJobId: '772' });
+    await isHeard(undefined, { kind: 'root' });
+    await isHeard(undefined, alice, lenient);
+  });
+
+  it.each([undefined, { ...inside, uid: 2002 }])('waits for nothing from anywhere else: %o', async (cgroup) => {
+    const startedAt = performance.now();
+    const silent = new PassThrough();
+    const opening = openJob(contextOf(cgroup, alice, ''), silent, () => undefined);
+    await expect(opening).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  it('does not wait for long where nothing shows that a job calls', async () => {
+    const startedAt = performance.now();
+    const opening = openJob(contextOf(undefined, alice, lenient), new PassThrough(), () => undefined);
+    await expect(opening).rejects.toMatchObject({ code: 'USAGE' });
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+  });
+});
+
+it('check-host does not wait for long for a question either', async () => {
+  const startedAt = performance.now();
+  await expect(readHostQuestion(new PassThrough(), false)).rejects.toMatchObject({ code: 'USAGE' });
+  expect(performance.now() - startedAt).toBeLessThan(4000);
 });
