@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import { requireOwner } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
-import { openStoreOf } from './open-context.ts';
+import { openStoreToEnd } from './open-store-to-end.ts';
 import { readState } from './release-node.ts';
-import { localStoreSocket } from './run-directory.ts';
 import { steerings, steerJob } from './steer-job.ts';
 
 const done = { suspend: 'stands still', resume: 'goes on', stop: 'has ended' } as const;
@@ -25,9 +23,7 @@ export async function controlJob(context: HelperContext, job: JobKey, action: st
   }
   const { site } = context;
   const nothing = `job ${job}: no containers to ${steering}`;
-  // Without a store of its own a site has jobs on one host only: this one is not here, or over.
-  if (site.etcd.endpoints.length === 0 && !existsSync(localStoreSocket(job))) return nothing;
-  const store = await openStoreOf(site, job);
+  const store = await openStoreToEnd(site, job);
   try {
     const { plan, finish } = await readState(context, store, job);
     if (plan === undefined || finish === 'absent') return nothing;

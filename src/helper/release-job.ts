@@ -9,7 +9,7 @@ import { requireOwner } from './identify-caller.ts';
 import { parseJobState } from './job-state.ts';
 import type { JobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
-import { openStoreOf } from './open-context.ts';
+import { openStoreToEnd } from './open-store-to-end.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
 import { releaseHere } from './release-here.ts';
 import { removeRunDirectory } from './run-directory.ts';
@@ -45,7 +45,7 @@ export async function releaseJob(
     });
   }
   const { keyPrefix } = context.site.site;
-  const store = await openStoreOf(context.site, job);
+  const store = await openStoreToEnd(context.site, job);
   try {
     const state = await readUnlessForced(context, store, job, isForced);
     if (state === undefined) return await removeUnread(context, store, job);

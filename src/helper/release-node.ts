@@ -14,6 +14,7 @@ import type { JobState } from './job-state.ts';
 import { parseJobState } from './job-state.ts';
 import type { HelperContext } from './open-context.ts';
 import { openStoreOf } from './open-context.ts';
+import { openStoreToEnd } from './open-store-to-end.ts';
 import { findOwnNodeIfAny } from './own-node.ts';
 import { releaseHere } from './release-here.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
@@ -79,7 +80,7 @@ async function isOwnedHere(context: HelperContext, job: JobKey): Promise<boolean
 }
 
 async function planOf(context: HelperContext, job: JobKey): Promise<JobState['plan']> {
-  const store = await openStoreOf(context.site, job);
+  const store = await openStoreToEnd(context.site, job);
   try {
     return (await readState(context, store, job)).plan;
   } finally {

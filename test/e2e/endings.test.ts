@@ -304,6 +304,20 @@ describe('a job', () => {
     expect(ended.exitCode).toBe('9:0');
   });
 
+  it.each([
+    [['control-job'], ['stop'], 'job JOB: has ended on 1 of 1 hosts', 'was ended from outside'],
+    [['release-job'], [], 'job JOB: released', 'was released from outside'],
+  ])('on one host is ended by %j, which says so as soon as it is', async (verb, rest, says, reason) => {
+    const job = await startBatch(lab, lasting, { sbatch: ['-N1', '-n1', '-w', 'node1'] });
+    await job.shows('started', 'out');
+    const startedAt = performance.now();
+    const ended = await tryAs(lab, 'node1', 'alice', 'sudo', '-n', helper, ...verb, job.id, ...rest);
+    expect(ended).toEqual({ exitCode: 0, text: says.replace('JOB', job.id) });
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+    const { exitCode, stderr } = await job.end(30_000);
+    expect([exitCode, stderr]).toEqual(['143:0', expect.stringContaining(reason)]);
+  });
+
   it('is released from outside by its owner or by root, twice, and by nobody else', async () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');
