@@ -1,4 +1,5 @@
 import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { isLeftBeside } from '../local-store/claim-socket-path.ts';
 import { containerPaths } from '../shared/container-paths.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import { nodeHostname, parseJobKey, shortHostname } from '../shared/job-key.ts';
@@ -97,8 +98,11 @@ export async function removeRunDirectory(job: JobKey): Promise<void> {
 /** Removes the job's directory if nothing is left in it but the trace: no node, no keeper, no store that somebody serves. */
 export async function forgetJobHere(job: JobKey): Promise<void> {
   const path = jobRunDirectory(job);
-  if ((await listDirectory(path)).some((name) => name !== schedulerJobFile)) return;
-  await rm(`${path}/${schedulerJobFile}`, { force: true });
+  const names = await listDirectory(path);
+  const isTrace = (name: string): boolean =>
+    name === schedulerJobFile || isLeftBeside(localStoreSocket(job), `${path}/${name}`);
+  if (!names.every(isTrace)) return;
+  for (const name of names) await rm(`${path}/${name}`, { force: true });
   await rmdir(path).catch(() => undefined); // somebody has begun anew
 }
 

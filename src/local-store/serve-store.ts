@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { chmod, rm, stat } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import type { Socket } from 'node:net';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import path from 'node:path';
 import type { Lease, Put, Store, Watch } from '../ports/store.ts';
 import { JobError } from '../shared/errors.ts';
+import { claimSocketPath, socketNameBeside } from './claim-socket-path.ts';
 import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { maxLineBytes, requestSchema, toFailure } from './wire.ts';
@@ -17,11 +18,11 @@ export interface StoreServer {
 
 /**
  * Serves `store` on a Unix socket, mode 0600, in a directory that must belong to this user alone.
- * A lease ends when the connection that asked for it closes. Takes over the socket of a dead server, never of a live one.
+ * A lease ends when the connection that asked for it closes. Takes over the socket of a dead server, never of a live one:
+ * of any number of calls at once for one path one serves, the others fail with `JOB_BUSY`.
  */
 export async function serveStore(store: Store, socketPath: string): Promise<StoreServer> {
   await requirePrivateDirectory(path.dirname(socketPath));
-  await removeDeadSocket(socketPath);
   const sockets = new Set<Socket>();
   const sessions = new Set<Promise<void>>();
   const server = createServer((socket) => {
@@ -32,19 +33,32 @@ export async function serveStore(store: Store, socketPath: string): Promise<Stor
     });
     sessions.add(session);
   });
-  server.listen(socketPath);
-  await once(server, 'listening');
-  await chmod(socketPath, 0o600);
+  const freePath = await listenAt(server, socketPath);
   return {
     close: async () => {
       if (!server.listening) return;
       const closed = once(server, 'close');
+      // Before the connections: who loses one looks for the socket, to know whether the job is over.
+      await freePath();
       server.close();
       for (const socket of sockets) socket.destroy();
       await closed;
       await Promise.all(sessions);
     },
   };
+}
+
+/** Listens first, under a name of its own, so that nobody ever meets the path without a server behind it. */
+async function listenAt(server: Server, socketPath: string): Promise<() => Promise<void>> {
+  const ownName = socketNameBeside(socketPath);
+  server.listen(ownName);
+  await once(server, 'listening');
+  try {
+    return await claimSocketPath(ownName, socketPath);
+  } catch (error) {
+    server.close(); // and Node removes the name
+    throw error;
+  }
 }
 
 /** One client: answers in the order in which the store does; undoes its watches and leases at the end. */
@@ -133,22 +147,5 @@ async function requirePrivateDirectory(directory: string): Promise<void> {
     code: 'CONFIG_UNTRUSTED',
     message: `The directory ${directory} of the job-local store is open to others.`,
     hint: 'It must belong to the user of the helper and have mode 0700.',
-  });
-}
-
-async function removeDeadSocket(socketPath: string): Promise<void> {
-  const probe = connect(socketPath);
-  try {
-    await once(probe, 'connect');
-  } catch {
-    await rm(socketPath, { force: true });
-    return;
-  } finally {
-    probe.destroy();
-  }
-  throw new JobError({
-    code: 'JOB_BUSY',
-    message: 'Another hpc-submit-dockerjob is running in this job.',
-    hint: 'One call at a time: wait until it has ended. If none runs, an administrator can call release-job.',
   });
 }

@@ -131,13 +131,16 @@ describe('a call', () => {
     },
   );
 
-  it('at the same moment as another one in the same job: one runs whole, the other is refused', async () => {
-    const call = `(${inMpi} sh -c 'sleep 3; echo whole'; echo "status $?") &`;
-    const job = await runBatch(lab, `${call}\n${call}\nwait`, { sbatch: ['-N3', '-n3'] });
-    expect(job.stdout.trim().split('\n').toSorted()).toEqual(['status 0', 'status 75', 'whole']);
-    expect(job.stderr).toContain('[JOB_BUSY]');
-    expect(job.stderr).toContain('nothing is left behind');
-  });
+  it.each([3, 1])(
+    'at the same moment as another one in the same job on %i hosts: one runs whole, the other is refused',
+    async (hosts) => {
+      const call = `(${inMpi} sh -c 'sleep 3; echo whole'; echo "status $?") &`;
+      const job = await runBatch(lab, `${call}\n${call}\nwait`, { sbatch: [`-N${hosts}`, `-n${hosts}`] });
+      expect(job.stdout.trim().split('\n').toSorted()).toEqual(['status 0', 'status 75', 'whole']);
+      expect(job.stderr).toContain('[JOB_BUSY]');
+      expect(job.stderr).toContain('nothing is left behind');
+    },
+  );
 
   it('while another one runs in the same job is refused, and does not disturb it', async () => {
     const second = `sleep 3; ${inMpi} true; echo "second $?"`;

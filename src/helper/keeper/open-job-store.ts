@@ -12,7 +12,7 @@ import {
   forgetJobHere,
   localStoreSocket,
   markKeptHere,
-  removeRunDirectory,
+  removeNodeFiles,
 } from '../run-directory.ts';
 import { refuseBusy } from './claim-job.ts';
 
@@ -39,8 +39,10 @@ export async function openLocalStore(
   await createJobRunDirectory(job, schedulerJobId);
   const server = await serveStore(store, localStoreSocket(job));
   undo.defer(async () => {
+    // All that is ours goes while the path is: the next call in this job may come the moment after.
+    await removeNodeFiles(job);
     await server.close();
-    await removeRunDirectory(job);
+    await forgetJobHere(job);
   });
   return store;
 }

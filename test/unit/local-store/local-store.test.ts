@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -50,6 +50,29 @@ describe('the store on a socket', () => {
   it('refuses to take over from a live server', async () => {
     await serve();
     await expect(serve()).rejects.toMatchObject({ code: 'JOB_BUSY' });
+  });
+
+  it.each(['at a free path', 'at the path of a dead server'])(
+    'is served by exactly one of many at once %s',
+    async (where) => {
+      if (where !== 'at a free path') await writeFile(socketPath, '');
+      const calls = await Promise.allSettled(Array.from({ length: 20 }, async () => await serve()));
+      const refused = calls.flatMap((call) => (call.status === 'rejected' ? [call.reason as unknown] : []));
+      expect(refused).toEqual(Array(19).fill(expect.objectContaining({ code: 'JOB_BUSY' })));
+      expect(await open().read(all)).toEqual([]);
+      expect(await readdir(directory)).toEqual(['store.sock']);
+    },
+  );
+
+  it('leaves nothing beside its path, and nothing at it that is not its own', async () => {
+    const server = await serve();
+    await rm(socketPath);
+    await writeFile(socketPath, 'another’s');
+    await server.close();
+    expect(await readdir(directory)).toEqual(['store.sock']);
+    await rm(socketPath);
+    await (await serve()).close();
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it('ends the leases of a client that has gone', async () => {
