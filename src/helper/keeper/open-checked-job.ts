@@ -1,6 +1,7 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Lease, Store } from '../../ports/store.ts';
+import { allOrNone } from '../../shared/all-or-none.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { JobPlan } from '../../shared/job-plan.ts';
 import type { JobRequest } from '../../shared/job-request.ts';
@@ -49,7 +50,7 @@ export async function openCheckedJob(
   // Undone unless the job becomes ours; afterwards the release undoes them, once no host uses them any more.
   await using claims = new AsyncDisposableStack();
   if (sharedStore !== undefined) await leaveTrace(confirmed, undo, claims);
-  const [subnet, lease] = await Promise.all([
+  const [subnet, lease] = await allOrNone([
     reserveSubnet(context, store, request, { driver: decision.driver, token }, claims),
     grantLease(store, site, claims),
   ]);

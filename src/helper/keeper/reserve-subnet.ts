@@ -4,7 +4,7 @@ import type { Store } from '../../ports/store.ts';
 import type { JobRequest } from '../../shared/job-request.ts';
 import { subnetAt, subnetCount, subnetIndex } from '../../shared/subnet.ts';
 import type { ClaimedSubnet } from '../claim-subnet.ts';
-import { claimSubnet, freeSubnet } from '../claim-subnet.ts';
+import { claimSubnet, freeSubnetsOf } from '../claim-subnet.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** Tries on a single host, whose other networks are the only rivals. */
@@ -12,7 +12,7 @@ const hostSubnetTries = 24;
 
 /** A subnet for this job alone: of this host for the bridge driver, else of the whole site. Undone by `claims`. */
 export async function reserveSubnet(
-  context: HelperContext,
+  context: Pick<HelperContext, 'site' | 'network' | 'reserveHostSubnet'>,
   store: Store,
   request: JobRequest,
   { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
@@ -31,7 +31,7 @@ export async function reserveSubnet(
     return { cidr, index: subnetIndex(pool, cidr) ?? 0 };
   }
   const claimer = { prefix: site.keyPrefix, job: request.job, token };
-  const subnet = await claimSubnet(store, { ...claimer, pool, prefixLength });
-  claims.defer(async () => await freeSubnet(store, { ...claimer, cidr: subnet.cidr }));
-  return subnet;
+  // Before the claim, which may be made although its answer is lost: then only its token tells which one it was.
+  claims.defer(async () => await freeSubnetsOf(store, claimer));
+  return await claimSubnet(store, { ...claimer, pool, prefixLength });
 }
