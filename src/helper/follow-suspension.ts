@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What is to be done when a job is suspended, and when it goes on. */
+/** What is to be done when a job is suspended, and when it goes on; no longer tried once the opposite is wanted, or at the end. */
 export interface SuspensionActions {
-  suspend(): Promise<void>;
-  resume(): Promise<void>;
+  suspend(superseded: AbortSignal): Promise<void>;
+  resume(superseded: AbortSignal): Promise<void>;
 }
 
 /** Whether the job is suspended, and for how long it has been. */
-export interface Suspension {
+export interface Suspension extends AsyncDisposable {
   /** Repeat-safe; never two actions at the same time, and what one throws goes to `complain`. */
   set(isSuspended: boolean): void;
   /** Milliseconds spent suspended, a present suspension included: no deadline counts them. */
@@ -30,7 +30,7 @@ const usualRetryPauseMs = 2000;
 
 /**
  * Keeps account of suspensions, and carries out the last word: what was said while an action went on counts once, at its
- * end. An action that fails is tried again, as long as nobody says otherwise.
+ * end. An action that fails is tried again, as long as nobody says otherwise. Once disposed, no action is at work any more.
  */
 export function trackSuspension(
   actions: SuspensionActions,
@@ -42,18 +42,23 @@ export function trackSuspension(
   /** Undefined after a failure: half of the action may have been done. */
   let isDone: boolean | undefined = false;
   let isActing = false;
+  let isOver = false;
+  let acting = Promise.resolve();
+  let current = new AbortController();
   const act = async (): Promise<void> => {
     isActing = true;
-    for (let left = mostTries; left > 0 && isDone !== (since !== undefined); left -= 1) {
+    for (let left = mostTries; !isOver && left > 0 && isDone !== (since !== undefined); left -= 1) {
       const isWanted = since !== undefined;
+      const { signal } = current;
       isDone = undefined;
       try {
-        await (isWanted ? actions.suspend() : actions.resume());
-        isDone = isWanted;
+        await (isWanted ? actions.suspend(signal) : actions.resume(signal));
+        // Superseded, it may have stopped half-way.
+        isDone = signal.aborted ? undefined : isWanted;
         left = mostTries;
       } catch (error) {
         complain(error);
-        await pause(retryPauseMs, undefined, { ref: false });
+        await pause(retryPauseMs, undefined, { ref: false, signal }).catch(() => undefined);
       }
     }
     isActing = false;
@@ -61,11 +66,18 @@ export function trackSuspension(
   return {
     set: (isSuspended) => {
       if (isSuspended === (since !== undefined)) return;
+      current.abort();
+      current = new AbortController();
       if (since !== undefined) pastMs += performance.now() - since;
       since = isSuspended ? performance.now() : undefined;
-      if (!isActing) void act();
+      if (!isActing) acting = act();
     },
     suspendedMs: () => pastMs + (since === undefined ? 0 : performance.now() - since),
+    [Symbol.asyncDispose]: async () => {
+      isOver = true;
+      current.abort();
+      await acting;
+    },
   };
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Lease, Store } from '../ports/store.ts';
 import { JobError } from '../shared/errors.ts';
+import { persistUntil } from './persist-until.ts';
 
 /**
  * A lease that says "this process lives". While the scheduler has suspended the process, which then cannot renew
@@ -11,28 +11,36 @@ export interface Lifeline {
   readonly lease: Lease | undefined;
   /** Aborts with `LEASE_LOST` when the store says that the lease has ended. */
   readonly lost: AbortSignal;
-  /** `rewrite` must write the keys anew without a lease; it is tried again while the store is away. */
-  suspend(rewrite: () => Promise<void>): Promise<void>;
-  /** `rewrite` must write the keys anew under the new `lease`. */
-  resume(rewrite: () => Promise<void>): Promise<void>;
+  /** `rewrite` must write the keys anew without a lease; while the store is away it is tried until `superseded`. */
+  suspend(rewrite: () => Promise<void>, superseded: AbortSignal): Promise<void>;
+  /** `rewrite` must write the keys anew under the new `lease`; while the store is away it is tried until `superseded`. */
+  resume(rewrite: () => Promise<void>, superseded: AbortSignal): Promise<void>;
   /** Ends the lease and with it its keys. */
   end(): Promise<void>;
 }
-
-/** A scheduler stops the process about 2 s after the warning. */
-const tries = 4;
-const pauseMs = 300;
 
 /** Makes a lifeline of a lease; those that follow it live as long. */
 export function lifelineOf(store: Store, ttlSeconds: number, first: Lease): Lifeline {
   const lost = new AbortController();
   let lease: Lease | undefined = first;
+  /** False from the grant of a lease until the keys are known to hang on it. */
+  let isHeld = true;
+  /** Leases on which keys may still hang, until the next rewrite is through. */
+  const former = new Set<Lease>();
   const listen = (granted: Lease): void => {
     const pass = (): void => {
-      if (lease?.id === granted.id) lost.abort(leaseLost(granted));
+      if (lease?.id !== granted.id) return;
+      if (isHeld) lost.abort(leaseLost(granted));
+      else lease = undefined; // nothing hung on it for certain: the next try takes another one
     };
     if (granted.lost.aborted) pass();
     else granted.lost.addEventListener('abort', pass, { once: true });
+  };
+  const revokeFormer = async (): Promise<void> => {
+    for (const old of former) {
+      former.delete(old);
+      await old.revoke().catch(() => undefined); // it would run out by itself
+    }
   };
   listen(first);
   return {
@@ -40,19 +48,25 @@ export function lifelineOf(store: Store, ttlSeconds: number, first: Lease): Life
       return lease;
     },
     lost: lost.signal,
-    suspend: async (rewrite) => {
-      const old = lease;
+    suspend: async (rewrite, superseded) => {
+      if (lease !== undefined) former.add(lease);
       lease = undefined;
-      await persist(rewrite);
-      await old?.revoke().catch(() => undefined); // it would run out by itself
+      isHeld = false;
+      if (await persistUntil(superseded, rewrite)) await revokeFormer();
     },
-    resume: async (rewrite) => {
-      if (lease !== undefined) return;
-      await persist(async () => {
-        lease = await store.grantLease(ttlSeconds);
-        listen(lease);
+    resume: async (rewrite, superseded) => {
+      if (isHeld) return;
+      const isDone = await persistUntil(superseded, async () => {
+        // One lease for all tries: a rewrite that seems to have failed may have been carried out, and its keys hang on it.
+        if (lease === undefined) {
+          lease = await store.grantLease(ttlSeconds);
+          listen(lease);
+        }
         await rewrite();
       });
+      if (!isDone) return;
+      isHeld = true;
+      await revokeFormer();
     },
     end: async () => await lease?.revoke(),
   };
@@ -60,16 +74,4 @@ export function lifelineOf(store: Store, ttlSeconds: number, first: Lease): Life
 
 function leaseLost({ lost }: Lease): unknown {
   return lost.reason ?? new JobError({ code: 'LEASE_LOST', message: 'The lease in the key-value store has ended.' });
-}
-
-async function persist(action: () => Promise<void>): Promise<void> {
-  for (let left = tries; ; left--) {
-    try {
-      await action();
-      return;
-    } catch (error) {
-      if (left <= 1) throw error;
-      await pause(pauseMs);
-    }
-  }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Store, StoreEntry } from '../ports/store.ts';
 import { awaitState } from '../shared/await-state.ts';
 import { asClause } from '../shared/errors.ts';
@@ -101,16 +100,4 @@ export async function removeKeys(store: Store, prefix: string, plan: JobPlan): P
     deletes: [jobRange(prefix, plan.job)],
   });
   await freeSubnet(store, { prefix, cidr: plan.network.cidr, job: plan.job, token: plan.token });
-}
-
-/** Gives a clean-up some tries while the store is away. */
-export async function persist<T>(tries: number, action: () => Promise<T>): Promise<T> {
-  for (let left = tries; ; left--) {
-    try {
-      return await action();
-    } catch (error) {
-      if (left <= 1) throw error;
-      await pause(500);
-    }
-  }
 }

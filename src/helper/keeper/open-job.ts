@@ -55,10 +55,10 @@ export async function openJob(
   const hold = async (): Promise<void> => await holdJob(context, store, plan.job, life);
   // Where orders tell of a suspension, this process itself goes on, and its lease with it.
   const goesOn = context.authorities.of(plan.scheduler).signalsBatchScript;
-  const suspension = trackSuspension(
+  await using suspension = trackSuspension(
     {
-      suspend: async () => await (goesOn ? undefined : life.suspend(hold)),
-      resume: async () => await (goesOn ? undefined : life.resume(hold)),
+      suspend: async (superseded) => await (goesOn ? undefined : life.suspend(hold, superseded)),
+      resume: async (superseded) => await (goesOn ? undefined : life.resume(hold, superseded)),
     },
     (error) => context.audit.record('suspension-failed', { job: plan.job, message: asJobError(error).message }),
   );

@@ -61,7 +61,8 @@ export async function leadNode(
     await Promise.race([drained, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
   });
   reached(own, 'started');
-  const suspension = passOnSuspension(context, own, container);
+  // Ended before the node is released: a late word of its PHASE would say that it still runs.
+  const suspension = undo.use(passOnSuspension(context, own, container));
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);

@@ -1,4 +1,5 @@
 import type { Container } from '../../ports/container-engine.ts';
+import { allOrNone } from '../../shared/all-or-none.ts';
 import { asJobError } from '../../shared/errors.ts';
 import type { NodePhase } from '../../shared/helper-events.ts';
 import { trackSuspension } from '../follow-suspension.ts';
@@ -6,10 +7,7 @@ import type { Suspension, SuspensionActions } from '../follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
 import { report } from '../own-node.ts';
 import type { OwnNode } from '../own-node.ts';
-import { persist } from '../release-keys.ts';
-
-/** PHASE is what those who wait for the suspension look at: it must get through when the store is back. */
-const reportTries = 20;
+import { persistUntil } from '../persist-until.ts';
 
 /** A suspension of this node: its container stands still, or goes on, and PHASE says so. */
 export function passOnSuspension(context: HelperContext, own: OwnNode, container: Container): Suspension {
@@ -23,13 +21,13 @@ export function passOnSuspension(context: HelperContext, own: OwnNode, container
   const actions = own.signalsByStore ? confirmed(container, tell) : hurried(own, container, tell);
   return trackSuspension(
     {
-      suspend: async () => {
+      suspend: async (superseded) => {
         isPaused = true;
-        await actions.suspend();
+        await actions.suspend(superseded);
       },
-      resume: async () => {
+      resume: async (superseded) => {
         isPaused = false;
-        await actions.resume();
+        await actions.resume(superseded);
       },
     },
     (error) =>
@@ -41,16 +39,16 @@ export function passOnSuspension(context: HelperContext, own: OwnNode, container
   );
 }
 
-/** This process goes on, and its lease with it: PHASE says what has been done. */
+/** This process goes on, and its lease with it: PHASE says what has been done; those who wait for it look there. */
 function confirmed(container: Container, tell: () => Promise<void>): SuspensionActions {
   return {
-    suspend: async () => {
+    suspend: async (superseded) => {
       await container.pause();
-      await persist(reportTries, tell);
+      await persistUntil(superseded, tell);
     },
-    resume: async () => {
+    resume: async (superseded) => {
       await container.unpause();
-      await persist(reportTries, tell);
+      await persistUntil(superseded, tell);
     },
   };
 }
@@ -58,7 +56,7 @@ function confirmed(container: Container, tell: () => Promise<void>): SuspensionA
 /** This process will be stopped in a moment. Meanwhile PHASE hangs on no lease, since nobody renews one. */
 function hurried({ life }: OwnNode, container: Container, tell: () => Promise<void>): SuspensionActions {
   return {
-    suspend: async () => void (await Promise.all([container.pause(), life.suspend(tell)])),
-    resume: async () => void (await Promise.all([container.unpause(), life.resume(tell)])),
+    suspend: async (superseded) => void (await allOrNone([container.pause(), life.suspend(tell, superseded)])),
+    resume: async (superseded) => void (await allOrNone([container.unpause(), life.resume(tell, superseded)])),
   };
 }
