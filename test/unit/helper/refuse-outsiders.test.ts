@@ -52,7 +52,7 @@ describe('open-job', () => {
     };
     return context as HelperContext;
   };
-  const isHeard = async (cgroup: JobCgroup | undefined, caller = alice, policy = ''): Promise<void> =>
+  const isHeard = async (cgroup: JobCgroup | undefined, caller: Caller = alice, policy = ''): Promise<void> =>
     await refuseFromOutsideOfJobs(contextOf(cgroup, caller, policy));
   const lenient = 'scheduler: {requireJobCgroup: false}';
 
