@@ -31,7 +31,8 @@ export function yesOrNo(): z.ZodBoolean {
 export function oneOf<const Names extends readonly [string, ...string[]]>(
   ...names: Names
 ): z.ZodEnum<{ [N in Names[number]]: N }> {
-  return z.enum(names, { error: `expected one of ${names.map((name) => name || '""').join(', ')}` });
+  const known = names.map((name) => name || '""').join(', ');
+  return z.enum(names, { error: names.length === 1 ? `expected ${known}` : `expected one of ${known}` });
 }
 
 /** Absolute and in normal form: what is compared with it later can be compared as text. */

@@ -19,7 +19,8 @@ import {
 
 const gibibyte = 1024 ** 3;
 const tlsDirectory = '/etc/hpc-submit-dockerjob/tls';
-const drivers = ['vxlan', 'bridge'] as const;
+/** Those that join hosts; a job on one host has a Docker bridge, whatever stands here. */
+const drivers = ['vxlan'] as const;
 
 const site = section({
   name: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a name of letters, digits, ".", "_" and "-"')
@@ -218,10 +219,7 @@ const vxlan = section({
 const network = section({
   driver: oneOf(...drivers)
     .default('vxlan')
-    .describe('For jobs on several hosts (bridge is for one host only).'),
-  singleHostDriver: oneOf(...drivers)
-    .default('bridge')
-    .describe('For jobs on one host.'),
+    .describe('For jobs on several hosts; a job on one host has a Docker bridge of its own.'),
   pool: text(/^[0-9.]+\/\d+$/, 'a CIDR like 10.128.0.0/12')
     .default('10.128.0.0/12')
     .describe('Job subnets are taken from here; must not be in use at the site.'),

@@ -148,19 +148,13 @@ function decideDriver(
   hostCount: number,
   application: Application | undefined,
 ): { name: 'vxlan' | 'bridge'; rule: DecidingRule } {
-  const single = hostCount === 1;
+  const subject = `network of ${hostCount} host${hostCount === 1 ? '' : 's'}`;
+  if (hostCount === 1)
+    return { name: 'bridge', rule: { subject, decision: 'bridge', rule: 'network.driver is for several hosts' } };
   const wanted = application?.network ?? '';
-  const fromApplication = single || wanted === '' ? undefined : wanted;
-  const name = single ? site.network.singleHostDriver : (fromApplication ?? site.network.driver);
-  const rule = single ? 'network.singleHostDriver' : fromApplication ? 'applications.*.network' : 'network.driver';
-  if (!single && name === 'bridge') {
-    throw new JobError({
-      code: 'CONFIG_INVALID',
-      message: `site.yaml ${rule}: the bridge driver cannot join ${hostCount} hosts.`,
-      hint: 'Ask the administrators to set network.driver: vxlan.',
-    });
-  }
-  return { name, rule: { subject: `network of ${hostCount} host${single ? '' : 's'}`, decision: name, rule } };
+  const name = wanted === '' ? site.network.driver : wanted;
+  const rule = wanted === '' ? 'network.driver' : 'applications.*.network';
+  return { name, rule: { subject, decision: name, rule } };
 }
 
 interface MountWithRule extends DecidedMount {

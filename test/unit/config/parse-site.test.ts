@@ -10,7 +10,6 @@ describe('parseSite', () => {
     const config = parseSite('version: 1\n');
     expect(config.network).toEqual({
       driver: 'vxlan',
-      singleHostDriver: 'bridge',
       pool: '10.128.0.0/12',
       prefixLength: 24,
       mtu: 0,
@@ -86,10 +85,10 @@ describe('parseSite', () => {
       'version: 1\napplications: {a: {image: x, mounts: [/y]}}',
       'applications.a.mounts[0]: "/y" is not a source in mounts.allowed',
     ],
-    [
-      'version: 1\napplications: {a: {image: x, network: host}}',
-      'applications.a.network: expected one of "", vxlan, bridge',
-    ],
+    ['version: 1\napplications: {a: {image: x, network: host}}', 'applications.a.network: expected one of "", vxlan'],
+    ['version: 1\napplications: {a: {image: x, network: bridge}}', 'applications.a.network: expected one of "", vxlan'],
+    ['version: 1\nnetwork: {driver: bridge}', 'network.driver: expected vxlan, got "bridge"'],
+    ['version: 1\nnetwork: {singleHostDriver: vxlan}', 'singleHostDriver'],
     [
       'version: 1\napplications: {a: {image: x, hostfile: ../m}}',
       'applications.a.hostfile: expected "" or a path below the workdir',

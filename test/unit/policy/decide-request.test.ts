@@ -52,8 +52,20 @@ describe('decideRequest', () => {
     expect(decideRequest(open, { ...base, image: 'beef' }).imageReference).toBe('beef:latest');
   });
 
-  it('takes the driver for one host from its own key', () => {
-    expect(decideRequest(site, { ...base, hostCount: 1 }).driver).toBe('bridge');
+  it('gives a job on one host a bridge, whatever joins hosts', () => {
+    const joined = parseSite(`
+version: 1
+images: { allowed: ["lab/*"] }
+applications: { "app:1": { image: "lab/mpi:1", network: vxlan } }
+mounts: { allowed: [{ source: /scratch }] }`);
+    const { driver, rules } = decideRequest(joined, {
+      ...base,
+      image: undefined,
+      application: 'app:1',
+      hostCount: 1,
+    });
+    expect(driver).toBe('bridge');
+    expect(rules[1]).toMatchObject({ subject: 'network of 1 host', decision: 'bridge' });
   });
 
   it.each<[string, Partial<RequestToDecide>, string, RegExp]>([
