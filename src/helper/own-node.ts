@@ -4,10 +4,10 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import type { NodeField } from '../shared/kvs-keys.ts';
-import { jobFieldKey, nodeFieldKey, nodeRange } from '../shared/kvs-keys.ts';
+import { jobFieldKey, keyOnly, nodeFieldKey } from '../shared/kvs-keys.ts';
+import { makeToken } from './decide-plan.ts';
 import type { FollowedJob } from './follow-control.ts';
 import type { Lifeline } from './lifeline.ts';
-import { parseJobState } from './job-state.ts';
 
 /** One node of a job on its own host: what its parts share. */
 export interface OwnNode {
@@ -74,18 +74,19 @@ export async function claimNode(own: OwnNode): Promise<boolean> {
   const { keyPrefix } = own.site.site;
   const { job } = own.plan;
   const host = nodeFieldKey(keyPrefix, job, own.node.index, 'HOST');
+  const claim = makeToken();
   const isOurs = await own.store.commit({
     conditions: [
       { kind: 'absent', key: host },
       { kind: 'present', key: jobFieldKey(keyPrefix, job, 'PLAN') },
       { kind: 'value', key: jobFieldKey(keyPrefix, job, 'FINISH'), equals: 'FALSE' },
     ],
-    puts: putsOf(own, { PHASE: 'creating', HOST: own.node.host }),
+    puts: putsOf(own, { PHASE: 'creating', HOST: own.node.host, CLAIM: claim }),
   });
   if (isOurs) return true;
-  // A retried claim may have met its own success; should it be another process's, the container's name still decides.
-  const entries = await own.store.read(nodeRange(keyPrefix, job, own.node.index));
-  return parseJobState(keyPrefix, job, entries).nodes.get(own.node.index)?.phase === 'creating';
+  // A retried claim may have met its own success.
+  const [entry] = await own.store.read(keyOnly(nodeFieldKey(keyPrefix, job, own.node.index, 'CLAIM')));
+  return entry?.value === claim;
 }
 
 function putsOf(own: OwnNode, values: Partial<Record<NodeField, string>>): Put[] {

@@ -16,7 +16,7 @@ export interface KeyRange {
 export type JobField = 'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL' | 'WANTED';
 
 /** Values that one node's helper writes. */
-export type NodeField = 'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'HOSTKEY' | 'PHASE' | 'ERROR';
+export type NodeField = 'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'CLAIM' | 'HOSTKEY' | 'PHASE' | 'ERROR';
 
 /** `/772/FINISH` */
 export function jobFieldKey(prefix: string, job: JobKey, field: JobField): string {

@@ -57,7 +57,7 @@ describe('while a job runs etcd holds', () => {
   it('exactly the documented keys', () => {
     const subnet = readPlan().network.cidr.replace('/', '_');
     const ofNodes = [0, 1, 2].flatMap((n) =>
-      ['HOST', 'HOSTKEY', 'IP', 'PHASE', 'READY', 'SSHPUBKEY'].map(
+      ['CLAIM', 'HOST', 'HOSTKEY', 'IP', 'PHASE', 'READY', 'SSHPUBKEY'].map(
         (field) => `/${job.id}/${job.id}_node_${n}/${field}`,
       ),
     );
@@ -84,6 +84,7 @@ describe('while a job runs etcd holds', () => {
       const of = (field: string): string => valueOf(`${job.id}_node_${n}/${field}`);
       expect(of('IP')).toBe(node.ip);
       expect(of('HOST')).toBe(`node${n + 1}`);
+      expect(of('CLAIM')).toMatch(/^[0-9a-f]{32}$/);
       expect(of('READY')).toBe('True');
       expect(of('PHASE')).toBe('running');
       expect(of('SSHPUBKEY')).toMatch(publicKey);
