@@ -29,6 +29,7 @@ program
   .option('--etcd <members>', 'etcd members, 1 or 3 (default: 1)', toMembers)
   .option('--images <names>', 'also provide these images on every host, e.g. mpi,tiny', toNames, [])
   .option('--lsf', 'add the stand-in for LSF', false)
+  .option('--gridengine', 'add Grid Engine')
   .option('--no-install', 'leave the product of this tree out')
   .option('--no-apt', 'fail instead of installing missing Debian packages')
   .action(
@@ -38,12 +39,23 @@ program
       etcd?: 1 | 3;
       images: string[];
       lsf: boolean;
+      gridengine?: boolean;
       install: boolean;
       apt: boolean;
     }) => {
-      const { name, hosts, etcd, images, lsf, install, apt } = options;
+      const { name, hosts, etcd, images, lsf, gridengine, install, apt } = options;
       const kind = lsf ? 'plain' : undefined;
-      const lab = await bringUp({ name, hosts, etcdMembers: etcd, lsf: kind, images, install, apt, report });
+      const lab = await bringUp({
+        name,
+        hosts,
+        etcdMembers: etcd,
+        lsf: kind,
+        gridEngine: gridengine,
+        images,
+        install,
+        apt,
+        report,
+      });
       report(
         `Lab ${lab.layout.shape.name} is up. Try: lab exec node1 --user alice -- srun -N${lab.nodes.length} hostname`,
       );

@@ -92,6 +92,8 @@ export function renderSite(layout: LabLayout, limits: ContainerLimits): string {
   return stringify({
     version: 1,
     site: { name: layout.shape.name },
+    // Grid Engine has no cgroups; Slurm's are used all the same.
+    ...(layout.shape.gridEngine === true ? { scheduler: { requireJobCgroup: false } } : {}),
     etcd: { endpoints: layout.etcdMembers.map(({ clientUrl }) => clientUrl) },
     images: { allowed: ['lab/*', 'hpc/*'] },
     applications: {

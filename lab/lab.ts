@@ -8,6 +8,7 @@ import { killProcesses, makeCgroups, readHierarchies } from './cgroup-tree.ts';
 import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { checkMachine, ensurePackages } from './check-machine.ts';
 import { labLock, underLock } from './hold-lock.ts';
+import { awaitGridEngine, installGridEngine } from './gridengine/install-gridengine.ts';
 import { installPackage, setUpProduct, writeSite } from './install-product.ts';
 import { LabError } from './lab-error.ts';
 import { allHosts, defaultLabName, layOut, lockFileOf, stateDirOf } from './layout.ts';
@@ -30,6 +31,8 @@ export interface UpOptions {
   readonly etcdMembers?: 1 | 3 | undefined;
   /** Adds the stand-in for LSF, or makes the one that runs like this; a lab that has it keeps it. */
   readonly lsf?: LsfKind | undefined;
+  /** Adds Grid Engine; a lab that has it keeps it. */
+  readonly gridEngine?: boolean | undefined;
   /** Images to provide on every host, by the names of their recipes. */
   readonly images?: readonly string[];
   /** False leaves the product out. */
@@ -68,6 +71,8 @@ async function bringUpLocked(
   );
   const lab = toLab(hierarchies, layout, controlCgroups, hosts);
   if (layout.shape.lsf !== undefined) await step(report, 'stand-in LSF', () => installLsf(lab));
+  if (layout.shape.gridEngine === true)
+    await step(report, 'Grid Engine', () => installGridEngine(lab, options.apt !== false));
   await step(report, 'daemons', () => startDaemons(lab));
   await step(report, 'etcd', () => awaitEtcd(layout, lab.head));
   await step(report, 'docker', () => awaitDockers(lab, hosts));
@@ -77,6 +82,7 @@ async function bringUpLocked(
   await provideImagesInLab(lab, options.images ?? [], report);
   await step(report, 'slurm', () => awaitSlurm(layout, lab.head));
   if (layout.shape.lsf !== undefined) await step(report, 'lsf', () => awaitLsf(lab));
+  if (layout.shape.gridEngine === true) await step(report, 'gridengine', () => awaitGridEngine(lab));
   return lab;
 }
 
@@ -93,6 +99,7 @@ async function settleShape(
     hosts: options.hosts ?? running?.hosts ?? defaultShape.hosts,
     etcdMembers: options.etcdMembers ?? running?.etcdMembers ?? defaultShape.etcdMembers,
     lsf: options.lsf ?? running?.lsf,
+    gridEngine: options.gridEngine ?? running?.gridEngine,
   };
   const layout = layOut(shape);
   if (running !== undefined && (running.hosts !== shape.hosts || running.etcdMembers !== shape.etcdMembers)) {

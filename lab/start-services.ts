@@ -30,12 +30,17 @@ const slurmctld: Service = { name: 'slurmctld', argv: ['/usr/sbin/slurmctld', '-
 const slurmd: Service = { name: 'slurmd', argv: ['/usr/sbin/slurmd', '-D'] };
 const dockerd: Service = { name: 'dockerd', argv: ['/usr/sbin/dockerd', '--pidfile=/run/docker.pid'] };
 
+const sgeQmaster: Service = { name: 'sge_qmaster', argv: ['/usr/sbin/sge_qmaster'] };
+const sgeExecd: Service = { name: 'sge_execd', argv: ['/usr/sbin/sge_execd'] };
+
 /** The daemons that a host has to run. */
 export function servicesOf(layout: LabLayout, host: { readonly name: string }): readonly Service[] {
   const isHead = host.name === layout.head.name;
   const lsf = layout.shape.lsf === undefined ? [] : [lsfServiceOf(isHead ? 'daemon' : 'agent')];
-  if (isHead) return [munged, ...layout.etcdMembers.map((member) => etcdService(layout, member)), slurmctld, ...lsf];
-  return [munged, dockerd, slurmd, ...lsf];
+  const gridEngine = layout.shape.gridEngine === true ? [isHead ? sgeQmaster : sgeExecd] : [];
+  const etcd = layout.etcdMembers.map((member) => etcdService(layout, member));
+  if (isHead) return [munged, ...etcd, slurmctld, ...lsf, ...gridEngine];
+  return [munged, dockerd, slurmd, ...lsf, ...gridEngine];
 }
 
 /** An etcd member that accepts only clients and peers with a certificate of the lab's authority. */

@@ -24,10 +24,16 @@ export function launchWithQrsh(
       hint: "Put the directory of Grid Engine's commands into the PATH of the job.",
     });
   }
-  // No shell: its start files might write, or fail. Nor options from files that users keep for jobs of their own.
+  // No login shell: its start files might write, or fail.
   const options = ['-inherit', '-nostdin', '-noshell'];
   return [
     here,
-    ...others.map(({ name }) => ({ file: qrsh, argv: [...options, name, file, ...words], environment: {} })),
+    ...others.map(({ name }) => ({ file: qrsh, argv: [...options, name, ...apart, file, ...words], environment: {} })),
   ];
 }
+
+/**
+ * In a session of its own, where the helper outlives the KILL that Grid Engine sends to the task's process group at the end
+ * of a job: sudo dies of it, and by that the helper knows that it has to clean up. Warnings are for the first host.
+ */
+const apart = ['/bin/sh', '-c', `trap '' USR1 USR2; exec /usr/bin/setsid --wait "$@"`, 'sh'];

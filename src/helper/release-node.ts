@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Store, StoreEntry } from '../ports/store.ts';
 import { awaitState } from '../shared/await-state.ts';
 import { asClause, asJobError, JobError } from '../shared/errors.ts';
@@ -18,7 +19,14 @@ import { openStoreToEnd } from './open-store-to-end.ts';
 import { findOwnNodeIfAny } from './own-node.ts';
 import { releaseHere } from './release-here.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
-import { forgetJobHere, isKeptHere, localStoreSocket, removeRunDirectory, unmarkKeptHere } from './run-directory.ts';
+import {
+  forgetJobHere,
+  isKeptHere,
+  localStoreSocket,
+  removeRunDirectory,
+  unmarkKeptHere,
+  jobRunDirectory,
+} from './run-directory.ts';
 
 /** How a job was released on this host. */
 export interface NodeRelease {
@@ -39,10 +47,33 @@ export async function releaseNode(context: HelperContext, job: JobKey): Promise<
   // Between a job's first file and its plan nothing says whose it is: then it is not a user's to take away.
   if (!(await isOwnedHere(context, job))) return { wasHere: false, leftovers: [], untold: undefined };
   const wasHere = (await findAllJobsHere(context)).jobs.has(job);
+  await endFirst(context, job);
   const leftovers = await releaseHere(context, job);
   const untold = leftovers.length === 0 ? await tellStore(context, job) : undefined;
   context.audit.record('node-released', { job, host: hostname(), leftovers, untold });
   return { wasHere, leftovers, untold };
+}
+
+/** A store that answers does so in less; one that is away must not keep the host from being cleaned. */
+const endGraceMs = 1000;
+
+/** Ends a job that still runs before its containers go: else the end that counts would be that they were lost. Never fails. */
+async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
+  if (!existsSync(jobRunDirectory(job))) return;
+  const end = async (): Promise<void> => {
+    await using undo = new AsyncDisposableStack();
+    const store = await openStoreOf(context.site, job);
+    undo.defer(async () => await store.close());
+    const { plan, finish } = await readState(context, store, job);
+    if (plan === undefined || finish !== 'running') return;
+    await endJob(store, context.site.site.keyPrefix, job, releasedFromOutside(job));
+  };
+  const late = new AbortController();
+  await Promise.race([
+    end().catch(() => undefined), // told by `tellStore`
+    pause(endGraceMs, undefined, { signal: late.signal }).catch(() => undefined),
+  ]);
+  late.abort();
 }
 
 /** Says in the job's store that nothing is left here. Returns why that was not possible; the trace stays then. */

@@ -7,6 +7,7 @@ export interface E2eLabs {
   /** Of all files that run jobs of LSF. */
   readonly lsfJobs: string;
   readonly hooks: string;
+  readonly gridEngine: string;
 }
 
 /**
@@ -15,10 +16,10 @@ export interface E2eLabs {
  */
 export function nameE2eLabs(environment: NodeJS.ProcessEnv): E2eLabs {
   const shared = environment['HPCDJ_E2E_LAB'] ?? 'e2e';
-  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[v-z]$/.test(shared)) {
+  if (!/^[a-z][a-z0-9]{0,6}$/.test(shared) || /[u-z]$/.test(shared)) {
     throw new Error(
       `HPCDJ_E2E_LAB is "${shared}", which cannot name the labs of the end-to-end tests. ` +
-        'Take up to 7 lower-case letters and digits, a letter first, and none of v to z last: other labs of the run end so.',
+        'Take up to 7 lower-case letters and digits, a letter first, and none of u to z last: other labs of the run end so.',
     );
   }
   return {
@@ -28,5 +29,6 @@ export function nameE2eLabs(environment: NodeJS.ProcessEnv): E2eLabs {
     lsf: `${shared}z`,
     lsfJobs: `${shared}w`,
     hooks: `${shared}v`,
+    gridEngine: `${shared}u`,
   };
 }

@@ -15,7 +15,7 @@ describe('the labs of the end-to-end tests', () => {
     for (const name of names) expect(() => checkLabName(name)).not.toThrow();
   });
 
-  it.each(['', 'E2E', '2e', 'abcdefgh', 'a-b', 'e2ex', 'my', 'z'])('refuse the name "%s"', (name) => {
+  it.each(['', 'E2E', '2e', 'abcdefgh', 'a-b', 'e2ex', 'gnu', 'new', 'my', 'z'])('refuse the name "%s"', (name) => {
     expect(() => nameE2eLabs({ HPCDJ_E2E_LAB: name })).toThrow('Take up to 7 lower-case letters');
   });
 });

@@ -16,6 +16,7 @@ import { createJobRunDirectory, forgetJobHere } from '../run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
+import { listenToEnd } from './listen-to-end.ts';
 
 /**
  * Starts this host's container of the job as the plan says, leads its agent through discovery, and stays until the
@@ -26,7 +27,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const { site } = context;
   await refuseOutsiders(context, job);
   await using undo = new AsyncDisposableStack();
-  const told = listenToSignals(undo);
+  const told = undo.use(listenToEnd()).told;
   undo.use(outliveSuspensionSignal());
   const store = await openStoreOf(site, job);
   undo.defer(async () => await store.close());
@@ -71,20 +72,4 @@ function openedByAnother(job: JobKey): JobError {
     message: `Job ${job} was opened by another call of hpc-submit-dockerjob.`,
     hint: 'One call of hpc-submit-dockerjob at a time: let the first one end.',
   });
-}
-
-/** A scheduler's TERM, or a hang-up: the node ends and says so. */
-function listenToSignals(undo: AsyncDisposableStack): AbortSignal {
-  const controller = new AbortController();
-  const stop = (signal: NodeJS.Signals): void =>
-    controller.abort(
-      new JobError({
-        code: signal === 'SIGINT' ? 'INTERRUPTED' : 'TERMINATED',
-        message: `the scheduler ended the job (${signal}).`,
-      }),
-    );
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const signal of signals) process.on(signal, stop);
-  undo.defer(() => signals.forEach((signal) => process.removeListener(signal, stop)));
-  return controller.signal;
 }

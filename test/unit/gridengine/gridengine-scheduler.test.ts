@@ -122,7 +122,8 @@ describe('the launcher', () => {
   };
 
   it('is qrsh on the other hosts, which must not look into the command for options; none on the script’s own', () => {
-    const argv = ['-inherit', '-nostdin', '-noshell', 'node2', '/bin/x', '-a', 'b c'];
+    const apart = ['/bin/sh', '-c', `trap '' USR1 USR2; exec /usr/bin/setsid --wait "$@"`, 'sh'];
+    const argv = ['-inherit', '-nostdin', '-noshell', 'node2', ...apart, '/bin/x', '-a', 'b c'];
     expect(launch(directory, 'node1', 'node2')).toEqual([
       { file: '/bin/x', argv: ['-a', 'b c'], environment: {} },
       { file: join(directory, 'qrsh'), argv, environment: {} },

@@ -1,0 +1,44 @@
+import { JobError } from '../../shared/errors.ts';
+
+/** A process that tells its end to whoever listens. */
+export interface EndListener extends Disposable {
+  /** Aborts with a `JobError` when this process is told to end. */
+  readonly told: AbortSignal;
+}
+
+const lookEveryMs = 1000;
+
+/**
+ * A scheduler's TERM, a hang-up, or the death of the process that has started this one (sudo, as a task of the scheduler):
+ * a scheduler that kills the task cannot always reach a process of root's, which then has nobody to work for.
+ */
+export function listenToEnd(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']): EndListener {
+  const controller = new AbortController();
+  const stop = (signal: NodeJS.Signals): void =>
+    controller.abort(
+      new JobError({
+        code: signal === 'SIGINT' ? 'INTERRUPTED' : 'TERMINATED',
+        message: `the scheduler ended the job (${signal}).`,
+      }),
+    );
+  for (const signal of signals) process.on(signal, stop);
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) controller.abort(orphaned());
+  }, lookEveryMs).unref();
+  return {
+    told: controller.signal,
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      for (const signal of signals) process.removeListener(signal, stop);
+    },
+  };
+}
+
+function orphaned(): JobError {
+  return new JobError({
+    code: 'NODE_LOST',
+    message: 'what the scheduler had started on this host was killed.',
+    hint: 'Safe to submit again, unless the job was deleted or ran out of a limit.',
+  });
+}

@@ -1,0 +1,176 @@
+/** Jobs of a real Grid Engine: every way from qsub to the end, with nothing left behind. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import { execOnHost } from '../../lab/exec-on-host.ts';
+import { bringUp } from '../../lab/lab.ts';
+import { readStatus } from '../../lab/read-status.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { takeDown } from '../../lab/take-down.ts';
+import { containerStates, startGridEngineJob } from '../support/e2e-gridengine.ts';
+import { findLastingLeftovers, inMpi, until } from '../support/e2e-jobs.ts';
+import { e2eLabs } from '../support/e2e-lab.ts';
+
+const name = e2eLabs.gridEngine;
+const lasting = `${inMpi} sh -c 'echo started; sleep 60'; echo "script goes on: $?"`;
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await bringUp({ name, hosts: 2, gridEngine: true, images: ['mpi'] });
+});
+afterAll(async () => await takeDown({ name, purge: 'state' }));
+afterEach(async () => {
+  const leftovers = await findLastingLeftovers(lab, 20_000);
+  // What a failed test has left running must not be taken for the next one's.
+  if (leftovers.length > 0) await execOnHost(lab, 'head', { argv: ['qdel', '-u', '*'] });
+  expect(leftovers).toEqual([]);
+});
+
+const asAlice = async (...argv: string[]): Promise<string> =>
+  (await execOnHost(lab, 'node1', { user: 'alice', argv })).stdout;
+const setQueue = async (attribute: string, value: string): Promise<void> =>
+  void (await mustRun(lab, 'head', ['qconf', '-mattr', 'queue', attribute, value, 'all.q']));
+
+describe('a job of Grid Engine', () => {
+  it('runs mpirun over the containers of its hosts, and ends with its status', async () => {
+    const command = 'mpirun --map-by node sh -c \'echo "$(hostname) rank $OMPI_COMM_WORLD_RANK"; exit 7\'';
+    const job = await startGridEngineJob(lab, `${inMpi} ${command}`);
+    await job.end();
+    expect(await job.exitStatus()).toBe('7');
+    expect(await job.stdout()).toContain(`${job.id}-node-0 rank 0`);
+    expect(await job.stdout()).toContain(`${job.id}-node-1 rank 1`);
+    expect(await job.stderr()).toContain('2 hosts (node1 node2), 2 slots');
+    expect(await job.stderr()).toContain('nothing is left behind');
+    expect(await readStatus(name)).toMatchObject({ state: 'up' });
+  });
+
+  it('is an element of an array, or has no parallel environment', async () => {
+    const tell = `${inMpi} sh -c 'echo "$HPCDJ_JOB_ID $HPCDJ_SLOTS"'`;
+    const array = await startGridEngineJob(lab, tell, { qsub: ['-t', '3-4', '-tc', '1'] });
+    await array.end();
+    expect((await array.stdout()).split('\n').toSorted()).toEqual([`${array.id}_3 1`, `${array.id}_4 1`]);
+  });
+
+  it('gets as much memory in each container as it has asked for', async () => {
+    const asked = ['-masterq', 'all.q@node1', '-pe', 'mpi', '2', '-l', 'h_vmem=3G'];
+    const limit = 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes';
+    const job = await startGridEngineJob(lab, `${inMpi} mpirun --map-by node sh -c '${limit}'`, { qsub: asked });
+    await job.end();
+    // Where the script is no task of its own, Grid Engine holds one more slot for it.
+    const gibibyte = 1024 ** 3;
+    const limits = (await job.stdout()).split('\n').filter(Boolean).map(Number);
+    expect(limits.toSorted((a, b) => a - b)).toEqual([3 * gibibyte, 6 * gibibyte]);
+  });
+
+  it('may have texts that look like answers of qstat', async () => {
+    const markup = '</JB_name><JB_owner>bob</JB_owner><queue_name>all.q@node9</queue_name>';
+    const texts = [
+      '-N',
+      'x<JB_owner>bob<',
+      '-A',
+      'x<JB_owner>bob<',
+      '-ac',
+      `x=${markup}`,
+      '-v',
+      `MARKUP=a\n${markup}]]>&lt;`,
+    ];
+    const job = await startGridEngineJob(lab, `${inMpi} echo through`, {
+      qsub: [...texts, '-masterq', 'all.q@node1', '-pe', 'mpi', '2'],
+    });
+    await job.end();
+    expect(await job.exitStatus()).toBe('0');
+    expect(await job.stdout()).toBe('through');
+  });
+
+  it('of another user is not to be had by a forged environment, nor hosts that are not its own', async () => {
+    const victim = await startGridEngineJob(lab, lasting);
+    await victim.shows('started');
+    const forged = [
+      `JOB_ID=${victim.id} ${inMpi} true`,
+      `echo 'node1 8 all.q@node1 UNDEFINED' >hosts; echo 'node2 8 all.q@node2 UNDEFINED' >>hosts; PE_HOSTFILE=$PWD/hosts ${inMpi} true`,
+      `JOB_ID=999999 ${inMpi} true`,
+      `JOB_ID='*' ${inMpi} true`,
+    ];
+    const statuses = forged.map((line) => `(${line}); echo "status $?"`).join('\n');
+    const thief = await startGridEngineJob(lab, statuses, { user: 'bob', qsub: ['-q', 'all.q@node1'] });
+    await thief.end();
+    expect(await thief.stdout()).toBe('status 77\nstatus 77\nstatus 77\nstatus 65');
+    expect(await thief.stderr()).toContain(`Job ${victim.id} belongs to another user. `);
+    expect(await thief.stderr()).toContain('has the hosts node1, not those that');
+    await asAlice('qdel', victim.id);
+    await victim.end();
+  });
+});
+
+describe('qmod', () => {
+  it('suspends the containers on all hosts, and lets them go on', async () => {
+    const job = await startGridEngineJob(lab, `${inMpi} sh -c 'echo started; sleep 8; echo whole'`);
+    await job.shows('started');
+    await asAlice('qmod', '-sj', job.id);
+    await until('paused containers', 15_000, async () => {
+      const states = await containerStates(lab);
+      return states.every((state) => state === 'paused') || states.join(' ');
+    });
+    // Longer than the command would have taken.
+    await mustRun(lab, 'node1', ['sleep', '9']);
+    expect(await job.stdout()).toBe('started');
+    await asAlice('qmod', '-usj', job.id);
+    await job.end();
+    expect(await job.stdout()).toBe('started\nwhole');
+    expect(await job.exitStatus()).toBe('0');
+  });
+
+  it('stops and continues jobs without containers as Grid Engine does', async () => {
+    const job = await startGridEngineJob(lab, 'echo started; sleep 6; echo whole', { qsub: ['-q', 'all.q@node1'] });
+    await job.shows('started');
+    await asAlice('qmod', '-sj', job.id);
+    const stateOf = async (): Promise<string> =>
+      await mustRun(lab, 'node1', ['sh', '-c', `ps -eo stat,args | grep "job_scripts/${job.id}$" | head -n 1`]);
+    await until('a stopped script', 10_000, async () => (await stateOf()).startsWith('T') || (await stateOf()));
+    await asAlice('qmod', '-usj', job.id);
+    await job.shows('whole');
+    await job.end();
+  });
+});
+
+describe('qdel', () => {
+  it('ends a job on all its hosts, which says why', async () => {
+    const job = await startGridEngineJob(lab, lasting);
+    await job.shows('started');
+    await asAlice('qdel', job.id);
+    await job.end(30_000);
+    expect(await job.stderr()).toContain('was released from outside');
+    expect(await job.stderr()).toContain('[TERMINATED]');
+  });
+
+  it('ends a suspended job', async () => {
+    const job = await startGridEngineJob(lab, lasting);
+    await job.shows('started');
+    await asAlice('qmod', '-sj', job.id);
+    await until('paused containers', 15_000, async () => (await containerStates(lab)).includes('paused') || 'none');
+    await asAlice('qdel', job.id);
+    await job.end(30_000);
+  });
+
+  it('warns the command first where the job asks for it', async () => {
+    const command = `sh -c 'trap "echo warned" USR2; echo started; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'`;
+    const job = await startGridEngineJob(lab, `trap : USR2\n${inMpi} ${command} & while ! wait; do :; done`, {
+      qsub: ['-notify', '-masterq', 'all.q@node1', '-pe', 'mpi', '2'],
+    });
+    await job.shows('started');
+    await asAlice('qdel', job.id);
+    await job.shows('warned');
+    await job.end(40_000);
+  });
+
+  it('that kills all at once leaves the cleaning to the epilog and to the helpers of the other hosts', async () => {
+    await setQueue('terminate_method', 'NONE');
+    const { stdout: queue } = await execOnHost(lab, 'head', { argv: ['qconf', '-sq', 'all.q'] });
+    expect(queue).toMatch(/^terminate_method +NONE$/m);
+    const job = await startGridEngineJob(lab, lasting);
+    await job.shows('started');
+    await asAlice('qdel', job.id);
+    await job.end(40_000);
+    expect(await job.stdout()).not.toContain('script goes on');
+    lab = await bringUp({ name, gridEngine: true, install: false });
+  });
+});

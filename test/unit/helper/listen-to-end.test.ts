@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { listenToEnd } from '../../../src/helper/node/listen-to-end.ts';
+
+const module = fileURLToPath(new URL('../../../src/helper/node/listen-to-end.ts', import.meta.url));
+
+describe('listenToEnd', () => {
+  it.each([
+    ['SIGTERM', 'TERMINATED'],
+    ['SIGHUP', 'TERMINATED'],
+    ['SIGINT', 'INTERRUPTED'],
+  ] as const)('hears %s', (signal, code) => {
+    using end = listenToEnd();
+    expect(end.told.aborted).toBe(false);
+    process.emit(signal, signal);
+    expect(end.told.reason).toMatchObject({ code });
+  });
+
+  it('hears nothing any more once it is disposed', () => {
+    const end = listenToEnd();
+    end[Symbol.dispose]();
+    process.emit('SIGTERM');
+    expect(end.told.aborted).toBe(false);
+  });
+
+  it('notices that its parent was killed, of which nobody says anything', async () => {
+    const script = `import { listenToEnd } from '${module}';
+      const { told } = listenToEnd();
+      console.log('listens');
+      const alive = setInterval(() => undefined, 1000);
+      told.addEventListener('abort', () => { console.log(told.reason.code); clearInterval(alive); });`;
+    const argv = ['-c', '"$@" & wait', 'sh', process.execPath, '--input-type=module-typescript', '--eval', script];
+    const parent = spawn('/bin/sh', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void parent.kill('SIGKILL'));
+    const output = parent.stdout.setEncoding('utf8');
+    expect(await once(output, 'data')).toEqual(['listens\n']);
+    parent.kill('SIGKILL');
+    expect(await once(output, 'data')).toEqual(['NODE_LOST\n']);
+  });
+});
