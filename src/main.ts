@@ -14,7 +14,7 @@ export async function findScheduler(environment: NodeJS.ProcessEnv): Promise<Sch
   throw new JobError({
     code: 'NOT_IN_A_JOB',
     message: `This is not inside a job of a batch system: none of ${known.map(({ variable }) => variable).join(', ')} is in the environment.`,
-    hint: `Call hpc-submit-dockerjob as the last line of a batch script and submit that: ${known.map(({ submit }) => submit).join(', or ')}. What would happen without a job: hpc-submit-dockerjob explain.`,
+    hint: `Call hpc-submit-dockerjob as the last line of a batch script and submit that: ${[...new Set(known.map(({ submit }) => submit))].join(', or ')}. What would happen without a job: hpc-submit-dockerjob explain.`,
   });
 }
 

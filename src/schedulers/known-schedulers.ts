@@ -3,6 +3,8 @@ import { gridEngineAuthority } from '../gridengine/gridengine-authority.ts';
 import { gridEngineScheduler, isInGridEngineJob } from '../gridengine/gridengine-scheduler.ts';
 import { lsfAuthority } from '../lsf/lsf-authority.ts';
 import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
+import { pbsAuthority } from '../pbs/pbs-authority.ts';
+import { isInPbsJob, pbsScheduler } from '../pbs/pbs-scheduler.ts';
 import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
 import type { SchedulerName } from '../shared/schedulers.ts';
 import { slurmAuthority } from '../slurm/slurm-authority.ts';
@@ -57,5 +59,12 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     open: (commandPath) => gridEngineScheduler({ commandPath }),
     programs: ['qstat', 'qacct'],
     authorize: ({ commandPath, gridengine }) => gridEngineAuthority({ commandPath, ...gridengine }),
+  },
+  pbs: {
+    variable: 'PBS_JOBID',
+    submit: 'qsub script.sh',
+    isInJob: isInPbsJob,
+    open: (commandPath) => pbsScheduler({ commandPath }),
+    authorize: ({ commandPath }) => pbsAuthority({ commandPath }),
   },
 };

@@ -9,6 +9,8 @@ const jobIds = {
   lsf: /^[1-9][0-9]{0,17}(?:\[[1-9][0-9]{0,8}\])?$/,
   /** `12`, or `12.3` for an element of an array. */
   gridengine: /^[1-9][0-9]{0,17}(?:\.[1-9][0-9]{0,8})?$/,
+  /** `12`, or `12[3]` for an element of an array; never with the server's name behind it. */
+  pbs: /^[1-9][0-9]{0,17}(?:\[(?:0|[1-9][0-9]{0,8})\])?$/,
 } as const satisfies Record<string, RegExp>;
 
 export type SchedulerName = keyof typeof jobIds;

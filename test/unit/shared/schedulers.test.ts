@@ -13,6 +13,13 @@ describe('isSchedulerJobId', () => {
     ['lsf', '12[1-3]', false],
     ['lsf', '12[3] ', false],
     ['lsf', '-12', false],
+    ['gridengine', '12', true],
+    ['gridengine', '12.3', true],
+    ['gridengine', '12.0', false],
+    ['gridengine', '12[3]', false],
+    ['pbs', '12[0]', true],
+    ['pbs', '12[]', false],
+    ['pbs', '12.server', false],
   ])('of %s is for %j %s', (scheduler, id, isOne) => {
     expect(isSchedulerJobId(scheduler, id)).toBe(isOne);
   });
@@ -40,7 +47,7 @@ describe('a request', () => {
     ['slurm', '12', true],
     ['slurm', '12[3]', false],
     ['lsf', '12[3]', true],
-    ['pbs', '12', false],
+    ['condor', '12', false],
   ])('of %s with the id %s is valid: %s', (scheduler, schedulerJobId, isValid) => {
     expect(jobRequestSchema.safeParse({ ...request, scheduler, schedulerJobId }).success).toBe(isValid);
   });
