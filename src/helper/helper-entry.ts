@@ -1,4 +1,6 @@
 import '../shared/configure-zod.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { flushOutput } from '../shared/flush-output.ts';
 import { main } from './main.ts';
 import { rehearse } from './rehearse.ts';
 
@@ -8,5 +10,11 @@ async function run(): Promise<number> {
   return await main(process.argv.slice(2));
 }
 
+/** A caller that does not read must not keep a process of root. */
+const flushSeconds = 10;
+
 // Left-over timers and sockets must not keep a helper alive: at this point all is released.
-void run().then((status) => process.exit(status));
+void run().then(async (status) => {
+  await Promise.race([Promise.all([process.stdout, process.stderr].map(flushOutput)), pause(flushSeconds * 1000)]);
+  process.exit(status);
+});

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
 import type { HelperEvent } from '../shared/helper-events.ts';
+import { outliveReaders } from '../shared/flush-output.ts';
 import { requireJobKey } from '../shared/job-key.ts';
 import { toJsonLine } from '../shared/json-line.ts';
 import { isAnySchedulerJobId } from '../shared/schedulers.ts';
@@ -20,6 +21,7 @@ import { runNode } from './node/run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
+  outliveReaders(process.stdout, process.stderr);
   // A scheduler that signals all processes of a job means its command; none of our own must end of it.
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   let opened: HelperContext | undefined;
@@ -41,7 +43,6 @@ export async function main(argv: readonly string[]): Promise<number> {
     )
     .action(async () => {
       const emit = (event: HelperEvent): void => void process.stdout.write(toJsonLine(event));
-      process.stdout.on('error', () => undefined); // the middleware has died; its end of the input says so too
       try {
         await openJob(await context(), process.stdin, emit);
       } catch (thrown) {

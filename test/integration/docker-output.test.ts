@@ -2,10 +2,12 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
+import { OutputDelivery } from '../../src/helper/node/deliver-output.ts';
 import type { ContainerEngine } from '../../src/ports/container-engine.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
@@ -85,6 +87,26 @@ test('ends both streams when the container is removed while it writes', async ()
   await container.remove();
   expect((await stdout).bytes).toBeGreaterThan(0);
   expect((await stderr).bytes).toBe(0);
+});
+
+test('a container whose reader stands still can be removed at once, and the reader still gets what it wrote', async () => {
+  // More than the engine holds: it removes no container of which it has output to hand out.
+  const script = 'sleep 1; dd if=/dev/zero bs=64k count=40 2>/dev/null; echo end; sleep 60';
+  const container = await engine.createContainer(shellContainer(imageId, script));
+  const targets = { stdout: new PassThrough(), stderr: new PassThrough() };
+  const delivery = new OutputDelivery(targets);
+  delivery.begin(await container.attachOutput());
+  await container.start();
+  await sleep(3000);
+  void delivery.takeRest();
+  await sleep(1000);
+  const startedAt = performance.now();
+  await container.remove();
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  const all = text(targets.stdout);
+  await delivery.finish({ standStillMs: 5000, toldMs: 5000, told: new AbortController().signal });
+  targets.stdout.end();
+  expect((await all).length).toBe(40 * 65_536 + 'end\n'.length);
 });
 
 test('goes on with the output after a restart of the engine, and says that some was lost', async () => {

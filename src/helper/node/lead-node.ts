@@ -1,6 +1,5 @@
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ContainerEnd, ContainerOutput } from '../../ports/container-engine.ts';
+import type { ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { HostShare } from '../confirm-share.ts';
@@ -14,6 +13,7 @@ import type { OwnNode } from '../own-node.ts';
 import { reached, report } from '../own-node.ts';
 import { createNodeRunDirectory } from '../run-directory.ts';
 import { serveAgent } from '../serve-agent.ts';
+import type { OutputDelivery } from './deliver-output.ts';
 import { checkMountsHere, findPlannedImage, ownLimits } from './check-node.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
 import { publishEnd } from './publish-end.ts';
@@ -22,10 +22,15 @@ import { publishEnd } from './publish-end.ts';
 export async function leadNode(
   context: HelperContext,
   own: OwnNode,
-  { cgroup, share }: { readonly cgroup: JobCgroup | undefined; readonly share: HostShare | undefined },
+  given: {
+    readonly cgroup: JobCgroup | undefined;
+    readonly share: HostShare | undefined;
+    readonly delivery: OutputDelivery;
+  },
   undo: AsyncDisposableStack,
 ): Promise<void> {
   const { plan, node, site } = own;
+  const { cgroup, share, delivery } = given;
   const driver = context.network(plan.network.driver);
   const [cgroupParent, image, network, directory] = await Promise.all([
     findCgroupParent(context, cgroup),
@@ -54,11 +59,12 @@ export async function leadNode(
   reached(own, 'examined');
   const container = await context.engine.createContainer(spec);
   reached(own, 'created');
-  const drained = drainOutput(await container.attachOutput(() => tellOfGap(own)));
+  delivery.begin(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
   undo.defer(async () => {
+    const rest = delivery.takeRest();
     await container.stop(site.deadlines.stopSeconds);
-    await Promise.race([drained, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
+    await Promise.race([rest, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
   });
   reached(own, 'started');
   // Ended before the node is released: a late word of its PHASE would say that it still runs.
@@ -77,6 +83,7 @@ export async function leadNode(
   ]);
   reached(own, 'over');
   if (end !== undefined) await publishEnd(own, end);
+  void delivery.takeRest();
   await report(own, { PHASE: 'stopping' }).catch(() => undefined);
   // The agent ends by itself now; the stop on the undo stack is for one that does not.
   await Promise.race([ended, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]).catch(
@@ -89,13 +96,6 @@ function tellOfGap({ node }: OwnNode): void {
   process.stderr.write(
     `hpc-submit-dockerjob: note: the Docker Engine on host ${node.host} was restarted; what the job wrote there meanwhile may be lost\n`,
   );
-}
-
-async function drainOutput(output: ContainerOutput): Promise<void> {
-  await Promise.all([
-    pipeline(output.stdout, process.stdout, { end: false }),
-    pipeline(output.stderr, process.stderr, { end: false }),
-  ]).catch(() => undefined); // the launcher has gone, and with it the reader: the job is being ended
 }
 
 async function agentSilent(own: OwnNode): Promise<never> {

@@ -14,9 +14,13 @@ import type { OwnNode } from '../own-node.ts';
 import { claimNode, findOwnNode, reached } from '../own-node.ts';
 import { createJobRunDirectory, forgetJobHere } from '../run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
+import { OutputDelivery } from './deliver-output.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
 import { listenToEnd } from './listen-to-end.ts';
+
+/** Of a reader who stands still after the job: someone may be reading a page, but not for ever. */
+const standStillMs = 600_000;
 
 /**
  * Starts this host's container of the job as the plan says, leads its agent through discovery, and stays until the
@@ -29,6 +33,11 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   await using undo = new AsyncDisposableStack();
   const told = undo.use(listenToEnd()).told;
   undo.use(outliveSuspensionSignal());
+  // Last of all: a slow reader must not keep anything of the job on this host.
+  const delivery = new OutputDelivery(process);
+  undo.defer(async () => {
+    await delivery.finish({ standStillMs, toldMs: site.deadlines.stopSeconds * 1000, told });
+  });
   const store = await openStoreOf(site, job);
   undo.defer(async () => await store.close());
   const followed = followControl(store, site.site.keyPrefix, job, told);
@@ -59,7 +68,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   reached(own, 'claimed');
   undo.defer(async () => await releaseAndReport(context, own));
   try {
-    await leadNode(context, own, { cgroup, share }, undo);
+    await leadNode(context, own, { cgroup, share, delivery }, undo);
   } catch (thrown) {
     await reportTrouble(context, own, asJobError(thrown));
   }

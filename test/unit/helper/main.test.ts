@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/helper/main.ts';
 
@@ -26,5 +29,25 @@ describe('the helper', () => {
     const { status, said } = await call(...argv);
     expect(said).toMatch(words);
     expect(status).toBe(64);
+  });
+});
+
+describe('the helper whose reader has gone', () => {
+  it.each(['stdout', 'stderr'] as const)('goes on to its clean-up (%s)', async (stream) => {
+    const file = path.resolve(import.meta.dirname, '../../../src/helper/main.ts');
+    // What stands for the clean-up is the last line: it is reached only when the writes before it end nothing.
+    const script = `
+      import { main } from '${file}';
+      import { setTimeout as pause } from 'node:timers/promises';
+      await main(['nosuch']);
+      for (let i = 0; i < 5; i += 1) {
+        process.${stream}.write('word');
+        await pause(50);
+      }
+      process.exit(7);`;
+    const argv = ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', script];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child[stream].destroy();
+    expect(await once(child, 'exit')).toEqual([7, null]);
   });
 });
