@@ -1,5 +1,5 @@
 import './shared/configure-zod.ts';
-import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { createProgram } from './middleware/create-program.ts';
@@ -11,6 +11,7 @@ import { runJob } from './middleware/run-job.ts';
 import { showProgress } from './middleware/show-progress.ts';
 import { findScheduler } from './main.ts';
 import { asClause, asJobError, exitStatus, JobError } from './shared/errors.ts';
+import { flushOutput, outliveReaders } from './shared/flush-output.ts';
 import { CommanderError } from 'commander';
 
 /** argv -> request, outcome -> standard output and exit status. The only place of this program that exits. */
@@ -111,7 +112,7 @@ function checkOutcomeFile(json: string | boolean | undefined): void {
   if (typeof json !== 'string') return;
   try {
     accessSync(existsSync(json) ? json : dirname(json), constants.W_OK);
-    if (json !== '') return;
+    if (json !== '' && statSync(json, { throwIfNoEntry: false })?.isDirectory() !== true) return;
   } catch {
     // Told below.
   }
@@ -140,6 +141,7 @@ function writeOutcome(json: string | boolean | undefined, text: string): void {
 
 async function main(argv: readonly string[]): Promise<number> {
   outliveCommandSignals();
+  outliveReaders(process.stdout, process.stderr);
   // What follows -- is the user's command and is never looked at for options of ours.
   const separator = argv[0] === 'starter' ? -1 : argv.indexOf('--');
   const own = separator < 0 ? argv : argv.slice(0, separator);
@@ -159,8 +161,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-void main(process.argv.slice(2)).then((status) => {
+void main(process.argv.slice(2)).then(async (status) => {
   process.exitCode = status;
-  // Standard output may be a slow pipe: the process ends by itself once it is through; nothing else may hold it.
+  // Standard output may be a slow pipe, and is waited for as long as somebody reads; nothing else may hold the process.
+  await Promise.all([process.stdout, process.stderr].map(flushOutput));
   setTimeout(() => process.exit(status), 5000).unref();
 });

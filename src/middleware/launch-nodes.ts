@@ -1,12 +1,12 @@
-import { PassThrough } from 'node:stream';
+import type { PassThrough } from 'node:stream';
 import { execa } from 'execa';
-import type { Allocation, LaunchCommand, Scheduler } from '../ports/scheduler.ts';
-import { helperArgv } from './call-helper.ts';
+import type { LaunchCommand } from '../ports/scheduler.ts';
+import { LastWords } from './last-words.ts';
 
 /** The launcher's process, or processes: one `run-node` per host. */
 export interface Launched {
   /** Resolves when all have ended, with the first exit status that is not 0; never rejects. */
-  readonly ended: Promise<number>;
+  readonly ended: Promise<LauncherEnd>;
   /** The job is open: from now on what comes on standard error is the job's, and is shown. */
   adopt(): void;
   /**
@@ -18,6 +18,15 @@ export interface Launched {
   abandon(): Promise<void>;
 }
 
+/** As `Scheduler.launchOnEveryHost` gives them. */
+export type LaunchCommands = LaunchCommand | readonly LaunchCommand[];
+
+export interface LauncherEnd {
+  readonly status: number;
+  /** The last of what came on standard error. */
+  readonly said: string;
+}
+
 const abandonGraceMs = 5000;
 /** A host that hangs must not hold the job for ever. */
 const finishGraceMs = 20_000;
@@ -27,15 +36,15 @@ const finishGraceMs = 20_000;
  * suspension and accounting reach it. It may be called before the job is open: the helpers on the hosts wait for the
  * plan, and have started meanwhile. Output is passed on untouched.
  */
-export function launchNodes(scheduler: Scheduler, allocation: Allocation, launchId: string): Launched {
-  const launch = scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
+export function launchNodes(launch: LaunchCommands): Launched {
   // Kept until the job is open: why a host could not be reached is often said before. (execa drops what nobody reads.)
-  const said = new PassThrough().setMaxListeners(0);
+  const said = new LastWords().setMaxListeners(0);
   // One that fails does not end the others: that a host is missing is told through the store.
   const children = [launch].flat().map((command) => start(command, said));
-  const ended = Promise.all(children.map(async ({ status }) => await status)).then(
-    (statuses) => statuses.find((status) => status !== 0) ?? 0,
-  );
+  const ended = Promise.all(children.map(async ({ status }) => await status)).then((statuses) => ({
+    status: statuses.find((status) => status !== 0) ?? 0,
+    said: said.tell(),
+  }));
   const signal = (name: NodeJS.Signals): void => children.forEach(({ kill }) => kill(name));
   const abandon = async (): Promise<void> => {
     said.resume();

@@ -5,9 +5,9 @@ import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 import { requestProtocol } from '../shared/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
-import { openJob } from './call-helper.ts';
+import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
-import type { Launched } from './launch-nodes.ts';
+import type { LaunchCommands, Launched } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
 import type { Outcome } from './outcome.ts';
 import { passSignals } from './pass-signals.ts';
@@ -32,8 +32,10 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   describeAllocation(input.progress, allocation);
   await checkWorkdir(input.request.workdir, input.uid);
   const launchId = randomBytes(8).toString('hex');
+  // Before anything is started: a launcher that is missing leaves nothing behind.
+  const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
   const helper = openJob(requestFor(allocation, input.request, launchId));
-  const launch = (): Launched => launchFor(input, allocation, helper, launchId);
+  const launch = (): Launched => launchFor(commands, helper);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
@@ -103,9 +105,9 @@ async function* endingWith(
   }
 }
 
-function launchFor(input: RunInput, allocation: Allocation, helper: HelperSession, launchId: string): Launched {
-  const launched = launchNodes(input.scheduler, allocation, launchId);
-  void launched.ended.then((status) => helper.order({ order: 'launcher-ended', status, detail: '' }));
+function launchFor(commands: LaunchCommands, helper: HelperSession): Launched {
+  const launched = launchNodes(commands);
+  void launched.ended.then(({ status, said }) => helper.order({ order: 'launcher-ended', status, detail: said }));
   return launched;
 }
 

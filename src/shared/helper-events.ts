@@ -5,7 +5,6 @@ import { jobKeySchema } from './job-request.ts';
 export const nodePhaseSchema = z.enum([
   'planned',
   'creating',
-  'starting',
   'discovering',
   'ready',
   'running',
