@@ -65,6 +65,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     submit: 'qsub script.sh',
     isInJob: isInPbsJob,
     open: (commandPath) => pbsScheduler({ commandPath }),
+    programs: ['qstat'],
     authorize: ({ commandPath }) => pbsAuthority({ commandPath }),
   },
 };
