@@ -1,6 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** What is to be done when a job is suspended, and when it goes on; no longer tried once the opposite is wanted, or at the end. */
+/**
+ * What is to be done when a job is suspended, and when it goes on. Once the opposite is wanted, and at the end, it is
+ * superseded: what waits for the store gives up and fails with the signal's reason.
+ */
 export interface SuspensionActions {
   suspend(superseded: AbortSignal): Promise<void>;
   resume(superseded: AbortSignal): Promise<void>;
@@ -53,11 +56,11 @@ export function trackSuspension(
       isDone = undefined;
       try {
         await (isWanted ? actions.suspend(signal) : actions.resume(signal));
-        // Superseded, it may have stopped half-way.
-        isDone = signal.aborted ? undefined : isWanted;
+        isDone = isWanted;
         left = mostTries;
       } catch (error) {
-        complain(error);
+        if (error === signal.reason) left = mostTries;
+        else complain(error);
         await pause(retryPauseMs, undefined, { ref: false, signal }).catch(() => undefined);
       }
     }

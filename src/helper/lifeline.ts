@@ -11,9 +11,9 @@ export interface Lifeline {
   readonly lease: Lease | undefined;
   /** Aborts with `LEASE_LOST` when the store says that the lease has ended. */
   readonly lost: AbortSignal;
-  /** `rewrite` must write the keys anew without a lease; while the store is away it is tried until `superseded`. */
+  /** `rewrite` must write the keys anew without a lease; while the store is away it is tried until `superseded`, whose reason it fails with. */
   suspend(rewrite: () => Promise<void>, superseded: AbortSignal): Promise<void>;
-  /** `rewrite` must write the keys anew under the new `lease`; while the store is away it is tried until `superseded`. */
+  /** `rewrite` must write the keys anew under the new `lease`; while the store is away it is tried until `superseded`, whose reason it fails with. */
   resume(rewrite: () => Promise<void>, superseded: AbortSignal): Promise<void>;
   /** Ends the lease and with it its keys. */
   end(): Promise<void>;
@@ -52,11 +52,12 @@ export function lifelineOf(store: Store, ttlSeconds: number, first: Lease): Life
       if (lease !== undefined) former.add(lease);
       lease = undefined;
       isHeld = false;
-      if (await persistUntil(superseded, rewrite)) await revokeFormer();
+      await persistUntil(superseded, rewrite);
+      await revokeFormer();
     },
     resume: async (rewrite, superseded) => {
       if (isHeld) return;
-      const isDone = await persistUntil(superseded, async () => {
+      await persistUntil(superseded, async () => {
         // One lease for all tries: a rewrite that seems to have failed may have been carried out, and its keys hang on it.
         if (lease === undefined) {
           lease = await store.grantLease(ttlSeconds);
@@ -64,7 +65,6 @@ export function lifelineOf(store: Store, ttlSeconds: number, first: Lease): Life
         }
         await rewrite();
       });
-      if (!isDone) return;
       isHeld = true;
       await revokeFormer();
     },

@@ -4,17 +4,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 const pauseMs = 300;
 
 /**
- * Tries until the action succeeds, then true; false when `over` aborts before. An outage of the store may last longer
- * than any number of tries that could be chosen.
+ * Tries until the action succeeds: an outage of the store may last longer than any number of tries that could be chosen.
+ * Fails with the reason of `over` alone, when that aborts before.
  */
-export async function persistUntil(over: AbortSignal, action: () => Promise<void>): Promise<boolean> {
-  while (!over.aborted) {
+export async function persistUntil(over: AbortSignal, action: () => Promise<void>): Promise<void> {
+  for (;;) {
+    over.throwIfAborted();
     try {
       await action();
-      return true;
+      return;
     } catch {
       await pause(pauseMs, undefined, { signal: over }).catch(() => undefined);
     }
   }
-  return false;
 }

@@ -1,7 +1,7 @@
 /** Every way a job can end: within its deadline, with the right status and message, and with nothing left behind. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
-import { findLeftovers } from '../../lab/find-leftovers.ts';
+import { etcdctl, findLeftovers } from '../../lab/find-leftovers.ts';
 import {
   awaitDocker,
   awaitEtcd,
@@ -231,6 +231,34 @@ describe('etcd', () => {
     await awaitReapers();
   });
 
+  it('that is away while a suspended job goes on gives it its leases when it is back', async () => {
+    const job = await startBatch(lab, `${inMpi} sh -c 'echo started; while [ ! -e over ]; do sleep 0.2; done'`);
+    await job.shows('started', 'out');
+    await mustRun(lab, 'node1', ['scontrol', 'suspend', job.id]);
+    await until('no lease of the job', 10_000, async () => {
+      const leased = await readLeased();
+      return leased.length === 0 || leased.join(' ');
+    });
+    await stopService(lab.hierarchies, lab.layout, lab.head, 'etcd1');
+    try {
+      await mustRun(lab, 'node1', ['scontrol', 'resume', job.id]);
+      // Longer than a handful of tries takes.
+      await new Promise((resolve) => setTimeout(resolve, 20_000));
+    } finally {
+      await startEtcd();
+    }
+    const expected = [
+      `/${job.id}/FINISH=FALSE`,
+      ...[0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE=running`),
+    ];
+    await until('the job and every node under a lease', 30_000, async () => {
+      const leased = (await readLeased()).join(' ');
+      return leased === expected.join(' ') || leased;
+    });
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    expect((await job.end(30_000)).exitCode).toBe('0:0');
+  });
+
   it('that stays away does not keep a cancelled job from leaving its hosts clean', async () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');
@@ -246,6 +274,14 @@ describe('etcd', () => {
     await awaitReapers();
   });
 });
+
+/** Keys that hang on a lease, each as `key=value`. */
+async function readLeased(): Promise<readonly string[]> {
+  const text = await mustRun(lab, 'node1', etcdctl(lab, 'get', '--prefix', '', '--write-out=json'));
+  const { kvs = [] } = JSON.parse(text) as { kvs?: { key: string; value: string; lease?: number }[] };
+  const decode = (base64: string): string => Buffer.from(base64, 'base64').toString();
+  return kvs.filter(({ lease }) => lease !== undefined).map(({ key, value }) => `${decode(key)}=${decode(value)}`);
+}
 
 /** What could not be told to the store is told by the reaper of each host, once the job's lease has run out. */
 async function awaitReapers(): Promise<void> {

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
 import { lifelineOf } from '../../../src/helper/lifeline.ts';
 import type { Lifeline } from '../../../src/helper/lifeline.ts';
+import { persistUntil } from '../../../src/helper/persist-until.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { MemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Lease, Store } from '../../../src/ports/store.ts';
@@ -100,7 +101,7 @@ describe('a lifeline', () => {
   it('gives up when the opposite is wanted, and revokes no lease before the next rewrite is through', async () => {
     outage = { calls: 1000, isCarriedOut: false };
     const superseded = AbortSignal.timeout(50);
-    await life.suspend(hold, superseded);
+    await expect(life.suspend(hold, superseded)).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(revoked).toEqual([]);
     outage = { calls: 0, isCarriedOut: false };
     await life.resume(hold, never);
@@ -112,7 +113,7 @@ describe('a suspension', () => {
   it('is acted on at once although the last resumption could not be told yet', async () => {
     const done: string[] = [];
     const untilSuperseded = async (signal: AbortSignal): Promise<void> =>
-      await pause(60_000, undefined, { signal }).catch(() => undefined);
+      await persistUntil(signal, () => Promise.reject(new Error('away')));
     await using suspension = trackSuspension(
       {
         suspend: (signal) => (done.push('suspend'), untilSuperseded(signal)),
@@ -125,6 +126,10 @@ describe('a suspension', () => {
     await expect.poll(() => done).toEqual(['suspend', 'resume']);
     suspension.set(true);
     await expect.poll(() => done).toEqual(['suspend', 'resume', 'suspend']);
+    // Given up half-way, it is begun anew although the last word is the same again.
+    suspension.set(false);
+    suspension.set(true);
+    await expect.poll(() => done).toEqual(['suspend', 'resume', 'suspend', 'suspend']);
   });
 
   it('has no action at work any more once it is disposed', async () => {
@@ -138,7 +143,7 @@ describe('a suspension', () => {
             await pause(20);
             isAtWork = false;
           },
-          resume: async () => undefined,
+          resume: () => Promise.resolve(),
         },
         () => undefined,
       );
