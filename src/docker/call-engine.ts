@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
 import { JobError } from '../shared/errors.ts';
+import { oneLine } from '../shared/one-line.ts';
 
 /** What one HTTP status stands for; may throw a `JobError` made of the engine's own words. */
 export type StatusMeaning<T> = Readonly<Record<number, (engineSays: string) => T>>;
@@ -77,10 +78,5 @@ function httpStatusOf(error: unknown): number | undefined {
 /** The engine's message on one line: it may quote bytes of an image, so it is cleaned and cut. */
 export function engineWords(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text
-    .replace(/^\(HTTP code \d+\) [^-]* - /, '')
-    .replace(/[\p{C}\s]+/gu, ' ')
-    .trim()
-    .replace(/\.$/, '')
-    .slice(0, 400);
+  return oneLine(text.replace(/^\(HTTP code \d+\) [^-]* - /, ''), 400).replace(/\.$/, '');
 }

@@ -103,11 +103,11 @@ function refuseName(spec: ContainerSpec): (engineSays: string) => never {
   };
 }
 
-type Labels = Readonly<Record<string, string>>;
+type Labels = Readonly<Record<string, string | undefined>>;
 
 /** The engine joins several label filters by "and". */
 function toFilter(labels: Labels): { label: string[] } {
-  return { label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) };
+  return { label: Object.entries(labels).map(([name, value]) => (value === undefined ? name : `${name}=${value}`)) };
 }
 
 async function findContainers(client: EngineClient, labels: Labels): Promise<readonly FoundContainer[]> {

@@ -1,5 +1,6 @@
 import { EtcdLeaseInvalidError, EtcdPermissionDeniedError, GRPCDeadlineExceededError } from 'etcd3';
 import { JobError } from '../shared/errors.ts';
+import { oneLine } from '../shared/one-line.ts';
 
 interface Reason {
   readonly text: string;
@@ -40,13 +41,7 @@ export function reasonOf(error: unknown): Reason {
   if (error instanceof EtcdPermissionDeniedError) return { kind: 'refused', text: 'permission denied' };
   const known = meanings.find(([pattern]) => pattern.test(text));
   if (known !== undefined) return { kind: known[1], text: known[2] };
-  return {
-    kind: 'other',
-    text: text
-      .replace(/^\w+: /, '')
-      .replace(/\s+/g, ' ')
-      .slice(0, 200),
-  };
+  return { kind: 'other', text: oneLine(text.replace(/^\w+: /, ''), 200) };
 }
 
 /** The deadline hides why no connection came about; gRPC names the last trouble of it, if there was one. */

@@ -3,6 +3,7 @@ import type { AgentMessage } from '../shared/agent-protocol.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobEnd, WantedState } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
+import { oneLine } from '../shared/one-line.ts';
 import type { Suspension } from './follow-suspension.ts';
 import type { JobState } from './job-state.ts';
 import type { OwnNode } from './own-node.ts';
@@ -115,6 +116,8 @@ async function serveCommand(link: AgentLink, isMaster: boolean, nodeCount: numbe
 
 /** More remarks of one node than this are no help to anybody, and would fill memory when nobody reads them. */
 const mostNotes = 100;
+/** Characters of one text from a container. */
+const mostWords = 1000;
 const noteCounts = new WeakMap<AgentLink, number>();
 
 async function nextMessage(link: AgentLink): Promise<AgentMessage> {
@@ -122,17 +125,14 @@ async function nextMessage(link: AgentLink): Promise<AgentMessage> {
     const message = await link.receive();
     // The container is about to end: who waits for its end says why, and better.
     if (message === undefined) return await new Promise<never>(() => undefined);
-    if (message.type === 'failed') throw new JobError({ code: message.code, message: plain(message.message) });
+    if (message.type === 'failed')
+      throw new JobError({ code: message.code, message: oneLine(message.message, mostWords) });
     if (message.type !== 'note') return message;
     const noteCount = (noteCounts.get(link) ?? 0) + 1;
     noteCounts.set(link, noteCount);
-    if (noteCount <= mostNotes) process.stderr.write(`hpc-submit-dockerjob: note: ${plain(message.message)}\n`);
+    if (noteCount <= mostNotes)
+      process.stderr.write(`hpc-submit-dockerjob: note: ${oneLine(message.message, mostWords)}\n`);
   }
-}
-
-/** Text from a container: no control characters reach a terminal or a log. */
-function plain(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').slice(0, 1000);
 }
 
 /** Passes the command's signals on as they appear in the store, each once. Only the master's agent has the command. */

@@ -32,9 +32,12 @@ export async function findAllJobsHere(context: HelperContext): Promise<JobsHere>
     if (job !== undefined) jobs.set(job, jobs.get(job) ?? schedulerJobId ?? (job.includes('_') ? undefined : job));
   };
   await Promise.all([
-    ask('networks', async () => {
-      for (const job of await context.network('vxlan').findJobs()) add(job, undefined);
-    }),
+    ...(['vxlan', 'bridge'] as const).map(
+      async (name) =>
+        await ask(`${name} networks`, async () => {
+          for (const job of await context.network(name).findJobs()) add(job, undefined);
+        }),
+    ),
     ask('containers', async () => {
       for (const container of await context.engine.findContainers({}))
         add(parseJobKey(container.labels[labels.job] ?? ''), container.labels[labels.schedulerJob]);

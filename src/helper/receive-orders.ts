@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 import { wantedStateSchema } from '../shared/helper-events.ts';
 import type { WantedState } from '../shared/helper-events.ts';
+import { endInOneLine } from '../shared/one-line.ts';
 
 /** Signals that go to the job's command and do not end the job by themselves. */
 const forwardedSignalSchema = z.enum(['SIGUSR1', 'SIGUSR2']);
@@ -130,10 +131,7 @@ function cancelledBy(signal: string): JobError {
 
 function launcherError(status: number, detail: string): JobError {
   // A user's words, which end in REASON: no control characters reach an operator's terminal.
-  const said = detail
-    .replaceAll(/[\p{C}\s]+/gu, ' ')
-    .trim()
-    .slice(-1000);
+  const said = endInOneLine(detail, 1000);
   return new JobError({
     code: 'LAUNCHER_FAILED',
     message: `The scheduler's launcher ended with status ${status} before the job did${said === '' ? '' : `: ${said}`}.`,

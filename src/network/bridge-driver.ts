@@ -4,6 +4,7 @@ import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import { JobError } from '../shared/errors.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { parseJobKey } from '../shared/job-key.ts';
 import { labels } from '../shared/labels.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../shared/subnet.ts';
 import type { HostCommands } from './host-commands.ts';
@@ -33,7 +34,12 @@ export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): N
       ...(await engine.findNetworks({ [labels.job]: job })).map(({ name }) => `Docker network ${name}`),
       ...(await findJobTable(commands, job)),
     ],
-    findJobs: () => findTabledJobs(commands),
+    // By its network too: one whose creation was given up, and carried out later, has no table any more.
+    findJobs: async () => {
+      const networks = await engine.findNetworks({ [labels.job]: undefined });
+      const labelled = networks.map((network) => parseJobKey(network.labels[labels.job] ?? ''));
+      return [...(await findTabledJobs(commands)), ...labelled.filter((job) => job !== undefined)];
+    },
   };
 }
 

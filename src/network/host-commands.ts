@@ -1,10 +1,10 @@
-import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import path from 'node:path';
 import { execa } from 'execa';
 import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
+import { findProgram } from '../shared/find-program.ts';
+import { oneLine } from '../shared/one-line.ts';
 
 /** All programs that the network drivers run, as root. */
 export const hostPrograms = ['ip', 'bridge', 'nft', 'nsenter', 'sysctl', 'unshare'] as const;
@@ -64,7 +64,8 @@ function askedFacts(run: Run): Facts {
 
 function runCommands(commandPath: string, timeoutMs: number, enter: readonly string[]): Run {
   return async (name, argv, input = '') => {
-    const file = await findProgram(name, commandPath);
+    const file = findProgram(name, commandPath);
+    if (file === undefined) throw programMissing(name, commandPath);
     const [first = file, ...rest] = [...enter, file, ...argv];
     const result = await execa(first, rest, {
       env: { PATH: commandPath, LC_ALL: 'C' },
@@ -83,16 +84,8 @@ function runCommands(commandPath: string, timeoutMs: number, enter: readonly str
   };
 }
 
-async function findProgram(name: string, commandPath: string): Promise<string> {
-  for (const directory of commandPath.split(':')) {
-    const file = path.join(directory, name);
-    const isThere = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return file;
-  }
-  throw new JobError({
+function programMissing(name: string, commandPath: string): JobError {
+  return new JobError({
     code: 'HOST_UNFIT',
     message: `The program ${name} is not on this host (looked in ${commandPath}).`,
     hint: 'Ask the administrators to install iproute2, nftables, util-linux and procps.',
@@ -100,9 +93,6 @@ async function findProgram(name: string, commandPath: string): Promise<string> {
 }
 
 function commandFailed(name: string, argv: readonly string[], reason: string): JobError {
-  const words = reason
-    .replace(/[\p{C}\s]+/gu, ' ')
-    .trim()
-    .slice(0, 400);
+  const words = oneLine(reason, 400);
   return new JobError({ code: 'HOST_UNFIT', message: `"${[name, ...argv].join(' ')}" failed on this host: ${words}.` });
 }

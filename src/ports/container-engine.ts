@@ -17,7 +17,8 @@ export interface ContainerEngine {
   removeContainer(id: string): Promise<void>;
   /** Docker bridge network that reaches nothing but itself; retried by the caller on `NetworkOverlap`. */
   createBridgeNetwork(spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'>;
-  findNetworks(labels: Readonly<Record<string, string>>): Promise<readonly FoundNetwork[]>;
+  /** Every network that carries all of these labels; undefined stands for any value. */
+  findNetworks(labels: Readonly<Record<string, string | undefined>>): Promise<readonly FoundNetwork[]>;
   /** Succeeds when it is gone already. */
   removeNetwork(id: string): Promise<void>;
   /** Fails with `ENGINE_UNREACHABLE` unless the engine answers within the deadline. */

@@ -13,6 +13,6 @@ export interface NetworkDriver {
   release(job: JobKey): Promise<void>;
   /** Names of what is still there of the job on this host; empty when nothing is. */
   findLeftovers(job: JobKey): Promise<readonly string[]>;
-  /** Every job of which a network of any kind is on this host. */
+  /** Every job of which something that this driver makes is on this host. */
   findJobs(): Promise<readonly JobKey[]>;
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { asJobError, exitStatus, exitStatusOf, isErrorCode, JobError } from './errors.ts';
+import { oneLine } from './one-line.ts';
 
 /** What one check of a host found out. `skip`: it could not look, which is no fault. */
 export const findingSchema = z.object({
@@ -67,12 +68,15 @@ function toFailure(thrown: unknown): Answer {
   return { verdict: 'fail', code, message, ...(hint === undefined ? {} : { hint }) };
 }
 
+/** Characters of one finding on a terminal. */
+const mostWords = 4000;
+
 /** What and why, what to do, and the stable name of a failure, as one line that steers no terminal. */
 export function renderFinding({ message, hint, code }: Finding): string {
   const what = hint === undefined ? message : message.replace(/[^.:]$/, '$&.');
   const words = [what, hint, code === undefined ? undefined : `[${code}]`].filter(Boolean).join(' ');
   // Messages may quote files and other programs.
-  return words.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
+  return oneLine(words, mostWords);
 }
 
 /** Statuses from the one that explains most of what else may be wrong. */

@@ -198,6 +198,17 @@ describe('release-node', () => {
     expect(await findHere(plan.job)).toEqual([]);
   });
 
+  test('finds a job of which only a Docker network is left, made when the release was over', async () => {
+    const plan = await openJobOfTwo();
+    const cidr = '10.128.77.0/24';
+    const spec = { name: `hpcdj-${plan.job}`, bridgeName: 'hjtest', cidr, gateway: '10.128.77.1' };
+    const engine = connectEngine({ socketPath: docker.socketPath });
+    await engine.createBridgeNetwork({ ...spec, labels: { [labels.job]: plan.job, [labels.subnet]: cidr } });
+    expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
+    await reapJobs(context);
+    expect(await engine.findNetworks({ [labels.job]: plan.job })).toEqual([]);
+  });
+
   test('has nothing to do for a job without any trace here, though neither etcd nor dockerd answers', async () => {
     await etcd.kill();
     try {

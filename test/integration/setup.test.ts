@@ -234,14 +234,32 @@ describe('hpc-dockerjob-setup', () => {
     expect((await run(...(argv as readonly [string, ...string[]]))).exitCode).toBe(status);
   });
 
+  test('takes nothing away while the Docker Engine does not say whether jobs run', async () => {
+    await install();
+    const runtime = await readRuntime();
+    const isThere = async (): Promise<boolean> => (await run('test', '-e', `${runtime}/agent.cjs`)).exitCode === 0;
+    const engine = '/usr/local/bin/docker';
+    await run('sh', '-c', `printf '#!/bin/sh\necho no daemon >&2; exit 1' >${engine} && chmod 755 ${engine}`);
+    const unanswered = await run(setup, '--uninstall', '--unattended');
+    expect([unanswered.exitCode, await isThere()]).toEqual([69, true]);
+    expect(unanswered.stderr).toMatch(/does not say whether containers of jobs run on this host: no daemon\. Start it/);
+    await answerAsDocker(runtime);
+    const running = await run(setup, '--uninstall', '--unattended');
+    expect([running.exitCode, await isThere()]).toEqual([75, true]);
+    await run('rm', engine);
+  });
+
   test('takes everything away again but the policy', async () => {
     await install();
-    expect((await run(setup, '--uninstall', '--unattended')).exitCode).toBe(0);
+    const engine = '/usr/local/bin/docker';
+    await run('sh', '-c', `printf '#!/bin/sh\n' >${engine} && chmod 755 ${engine}`); // answers: no container
+    for (const time of ['first', 'second'])
+      expect([time, (await run(setup, '--uninstall', '--unattended')).exitCode]).toEqual([time, 0]);
+    await run('rm', engine);
     const left = await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc* /usr/local/bin/* /etc/hpc-submit-dockerjob/*');
     expect(left.stdout).toBe('/etc/hpc-submit-dockerjob/site.yaml');
     expect((await run('test', '-e', `${packageDirectory}/runtime`)).exitCode).toBe(1);
     expect((await run('test', '-e', runtimes)).exitCode).toBe(1);
-    expect((await run(setup, '--uninstall', '--unattended')).exitCode).toBe(0);
   });
 
   test.for(['hpc-submit-dockerjob', 'hpc-submit-dockerjob-before-1.9.10'])(
