@@ -98,17 +98,17 @@ describe('scancel', () => {
 
 describe('a killed program of ours', () => {
   it.each([
-    ['middleware', 'node1', /^(137|0):/],
-    ['keeper', 'node1', /^75:0/],
-    ['launcher', 'node1', /^69:0/],
-    ['run-node', 'node1', /^\d+:0/],
-    ['run-node', 'node3', /^\d+:0/],
-  ] as const)('(%s on %s) ends the job everywhere', async (program, host, status) => {
+    ['middleware', 'node1', '137:0', 'Killed'],
+    ['keeper', 'node1', '75:0', '[HELPER_LOST]'],
+    ['launcher', 'node1', '69:0', '[LAUNCHER_FAILED]'],
+    ['run-node', 'node1', '75:0', '[NODE_LOST]'],
+    ['run-node', 'node3', '75:0', '[NODE_LOST]'],
+  ] as const)('(%s on %s) ends the job everywhere', async (program, host, status, words) => {
     const job = await startBatch(lab, `${lasting}; exit $?`);
     await job.shows('started', 'out');
     await signalProgram(lab, host, program, job.id, 'KILL');
     const ended = await job.end(40_000);
-    expect(ended.exitCode).toMatch(status);
+    expect([ended.exitCode, ended.stderr]).toEqual([status, expect.stringContaining(words)]);
     expect(await findProgram(lab, host, 'run-node', job.id)).toEqual([]);
   });
 });

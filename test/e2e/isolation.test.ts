@@ -190,14 +190,21 @@ describe('a user on a host of the job', () => {
       ['ls', '/run/hpc-dockerjob'],
       ['cat', `/run/hpc-dockerjob/${alice.id}/node-0/passwd`],
       ['cat', '/etc/hpc-submit-dockerjob/tls/host-key.pem'],
-      ['sudo', '-n', helper, 'reap'],
-      ['sudo', '-n', helper, 'release-job', '--force', alice.id],
-      ['sudo', '-n', helper, 'run-node', alice.id, alice.id],
-      ['sudo', '-n', 'PATH=/tmp', helper, 'open-job'],
-      [helper, 'release-job', alice.id],
     ]) {
       const { exitCode, text } = await tryAs(lab, 'node1', 'alice', ...argv);
-      expect([argv.join(' '), exitCode === 0, text]).toEqual([argv.join(' '), false, text]);
+      expect([argv, exitCode === 0, text]).toEqual([argv, false, expect.stringMatching(/permission denied/i)]);
+      // It is there, and only the user's rights are what stands in the way.
+      expect([argv, (await tryAs(lab, 'node1', 'root', ...argv)).exitCode]).toEqual([argv, 0]);
+    }
+    for (const [refusal, ...argv] of [
+      [/a password is required/, 'sudo', '-n', helper, 'reap'],
+      [/a password is required/, 'sudo', '-n', helper, 'release-job', '--force', alice.id],
+      [/a password is required/, 'sudo', '-n', helper, 'run-node', alice.id, alice.id],
+      [/not allowed to set the following environment variables: PATH/, 'sudo', '-n', 'PATH=/tmp', helper, 'open-job'],
+      [/\[NOT_PERMITTED\]/, helper, 'release-job', alice.id],
+    ] as const) {
+      const { exitCode, text } = await tryAs(lab, 'node1', 'alice', ...argv);
+      expect([argv, exitCode === 0, text]).toEqual([argv, false, expect.stringMatching(refusal)]);
     }
   });
 
