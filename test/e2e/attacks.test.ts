@@ -1,7 +1,7 @@
 /** A hostile user, a hostile image: what was found to work once, and must not again. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
-import { execOnHost } from '../../lab/exec-on-host.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { cancelJob, findLastingLeftovers, findProgram, inMpi, startBatch, tryAs, until } from '../support/e2e-jobs.ts';
@@ -99,8 +99,25 @@ describe('a user at the sudo rule', () => {
     },
   );
 
-  it('finds no port of ours on a host', async () => {
-    const { stdout } = await execOnHost(lab, 'node1', { argv: ['ss', '-lntuHp'] });
-    expect(stdout.split('\n').filter((line) => /node|helper|docker/.test(line.replace(/.*users:/, '')))).toEqual([]);
+  it('finds no port of ours on the host of a job, also after the signal by which Node opens its debugger', async () => {
+    const job = await startBatch(
+      lab,
+      `${inMpi} sh -c 'trap : USR1; echo running; while [ ! -e over ]; do sleep 0.2; done'`,
+    );
+    await job.shows('running', 'out');
+    await using end = new AsyncDisposableStack();
+    end.defer(async () => void (await mustRun(lab, 'node1', ['touch', `${job.directory}/over`])));
+    const found = await Promise.all(
+      (['keeper', 'run-node'] as const).map(async (name) => await findProgram(lab, 'node1', name, job.id)),
+    );
+    expect(found.map(({ length }) => length)).toEqual([1, 1]);
+    const pids = found.flat();
+    await mustRun(lab, 'node1', ['kill', '-USR1', ...pids]);
+    await pause(1000);
+    const listening = (await mustRun(lab, 'node1', ['ss', '-lntuHp'])).split('\n');
+    expect(listening.filter((line) => line.includes('"slurmd"'))).not.toEqual([]); // it does tell whose a port is
+    expect(listening.filter((line) => pids.some((pid) => line.includes(`pid=${pid},`)))).toEqual([]);
+    await end.disposeAsync();
+    expect((await job.end(30_000)).exitCode).toBe('0:0');
   });
 });
