@@ -247,10 +247,8 @@ describe('etcd', () => {
     } finally {
       await startEtcd();
     }
-    const expected = [
-      `/${job.id}/FINISH=FALSE`,
-      ...[0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE=running`),
-    ];
+    const ofNodes = [0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE=running`);
+    const expected = [...ofNodes, `/${job.id}/FINISH=FALSE`];
     await until('the job and every node under a lease', 30_000, async () => {
       const leased = (await readLeased()).join(' ');
       return leased === expected.join(' ') || leased;
