@@ -4,6 +4,16 @@ import { flushOutput } from '../shared/flush-output.ts';
 import { main } from './main.ts';
 import { rehearse } from './rehearse.ts';
 
+/** The part of Node's terminal streams that no type knows. */
+interface TerminalStream {
+  readonly isTTY?: boolean;
+  readonly _handle?: { readonly setBlocking?: (on: boolean) => void };
+}
+
+// Node writes to terminals synchronously: one that is stopped (^S) would stop us, with every lease and deadline.
+for (const { isTTY, _handle } of [process.stdout, process.stderr] as readonly TerminalStream[])
+  if (isTTY === true) _handle?.setBlocking?.(false);
+
 async function run(): Promise<number> {
   const rehearsal = process.env['HPCDJ_REHEARSAL'];
   if (rehearsal !== undefined) await rehearse(rehearsal);

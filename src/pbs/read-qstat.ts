@@ -15,7 +15,7 @@ const jobLine = /^Job Id: *(\d+(?:\[\d*\])?)\.\S+$/;
 /** `name` or `name.resource` behind four blanks. */
 const attributeLine = /^ {4}([A-Za-z_][\w.]*) = (.*)$/s;
 /** Attributes of which there is one at most. */
-const wanted = ['Job_Owner', 'euser', 'job_state', 'exec_host'] as const;
+const wanted = ['Job_Owner', 'job_state', 'exec_host'] as const;
 type Attribute = (typeof wanted)[number];
 
 /**
@@ -37,7 +37,8 @@ export function readQstat(text: string): JobFacts | undefined {
   }
   const [owner, state] = [found.get('Job_Owner'), found.get('job_state')];
   if (owner === undefined || state === undefined) return undefined;
-  const user = found.get('euser') ?? owner.replace(/@.*$/s, '');
+  // Not euser: it is shown to managers only, so elsewhere a user's own line of that name would stand alone.
+  const user = owner.replace(/@.*$/s, '');
   return { id, state, user, execHost: found.get('exec_host') ?? '' };
 }
 

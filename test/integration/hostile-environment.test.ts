@@ -19,9 +19,17 @@ let directory: string;
 beforeAll(async () => {
   if (process.getuid?.() !== 0) throw new Error('Hooks of root are what is tested here: this needs root.');
   directory = await mkdtemp('/root/hooks-');
-  for (const path of ['bin', 'share/lsf', 'share/slurm', 'evil', 'dash', 'bash'])
+  for (const path of ['bin', 'share/lsf', 'share/slurm', 'share/gridengine', 'evil', 'dash', 'bash'])
     await mkdir(`${directory}/${path}`, { recursive: true });
-  for (const hook of ['lsf/pre-exec', 'lsf/post-exec', 'lsf/job-control', 'slurm/prolog', 'slurm/epilog'])
+  for (const hook of [
+    'lsf/pre-exec',
+    'lsf/post-exec',
+    'lsf/job-control',
+    'slurm/prolog',
+    'slurm/epilog',
+    ...hooksOfGridEngine,
+    'gridengine/find-helper',
+  ])
     await copyFile(new URL(hook, share), `${directory}/share/${hook}`);
   const record = `#!/bin/sh\n{ id -u; echo "$@"; env; } >${directory}/called\n`;
   for (const name of ['hpc-dockerjob-helper', 'hpc-submit-dockerjob']) {
@@ -74,6 +82,7 @@ async function runHook(hook: string, shell: string, environment: Readonly<Record
   return { status: result.exitCode, stderr: result.stderr, ranEvil: ran, called: await exists(`${directory}/called`) };
 }
 
+const hooksOfGridEngine = ['gridengine/epilog', 'gridengine/control'] as const;
 const hooksOfLsf = ['lsf/pre-exec', 'lsf/post-exec', 'lsf/job-control'] as const;
 const hooks = [...hooksOfLsf, 'slurm/epilog', 'slurm/prolog'] as const;
 const shells = ['dash', 'bash'] as const;
@@ -157,7 +166,7 @@ describe.each(pairs)('%s under %s', (hook, shell) => {
   );
 });
 
-describe.each(hooksOfLsf.flatMap((hook) => shells.map((shell) => [hook, shell] as const)))(
+describe.each([...hooksOfLsf, ...hooksOfGridEngine].flatMap((hook) => shells.map((shell) => [hook, shell] as const)))(
   '%s under %s as root',
   (hook, shell) => {
     const acting: readonly (readonly [string, () => string])[] = [
@@ -174,9 +183,14 @@ describe.each(hooksOfLsf.flatMap((hook) => shells.map((shell) => [hook, shell] a
     it.each(acting)('refuses to go on with %s', async (name, value) => {
       const { status, stderr, called, ranEvil } = await runHook(hook, shell, { [name]: value() });
       expect({ status, called, ranEvil }).toEqual({ status: 77, called: '', ranEvil: false });
-      expect(stderr).toContain('LSB_PRE_POST_EXEC_USER must not be root');
+      expect(stderr).toMatch(/LSB_PRE_POST_EXEC_USER must not be root|Write no root@ before it/);
     });
+  },
+);
 
+describe.each(hooksOfLsf.flatMap((hook) => shells.map((shell) => [hook, shell] as const)))(
+  '%s under %s as root',
+  (hook, shell) => {
     it('is not misled by such names within a value', async () => {
       const { called } = await runHook(hook, shell, { NOTE: 'x\nLD_PRELOAD=/x', OLD_LD_PRELOAD: '/x' });
       expect(called).not.toBe('');
@@ -196,9 +210,12 @@ describe('the loader', () => {
 });
 
 describe('the guard', () => {
-  it('is the same in every hook that LSF may run as root', async () => {
+  it.each([
+    ['LSF', hooksOfLsf],
+    ['Grid Engine', hooksOfGridEngine],
+  ] as const)('is the same in every hook that %s may run as root', async (_, hooksOfOne) => {
     const guards = await Promise.all(
-      hooksOfLsf.map(async (hook) => {
+      hooksOfOne.map(async (hook) => {
         const text = await readFile(new URL(hook, share), 'utf8');
         expect(text.startsWith('#!/bin/sh -p\n')).toBe(true);
         return /^# begin: .*?^# end$/ms.exec(text)?.[0];

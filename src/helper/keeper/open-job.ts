@@ -17,6 +17,7 @@ import { outliveSuspensionSignal, trackSuspension } from '../follow-suspension.t
 import { lifelineOf } from '../lifeline.ts';
 import type { Lifeline } from '../lifeline.ts';
 import { unmarkKeptHere } from '../run-directory.ts';
+import { endWithScheduler } from './follow-scheduler.ts';
 import { openCheckedJob } from './open-checked-job.ts';
 
 const strangersRequestMs = 2000;
@@ -54,7 +55,8 @@ export async function openJob(
   const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
   const hold = async (): Promise<void> => await holdJob(context, store, plan.job, life);
   // Where orders tell of a suspension, this process itself goes on, and its lease with it.
-  const goesOn = context.authorities.of(plan.scheduler).signalsBatchScript;
+  const authority = context.authorities.of(plan.scheduler);
+  const goesOn = authority.signalsBatchScript;
   await using suspension = trackSuspension(
     {
       suspend: async (superseded) => await (goesOn ? undefined : life.suspend(hold, superseded)),
@@ -66,6 +68,7 @@ export async function openJob(
     orders.cancelled,
     leaseSignal(life, plan.job),
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
+    ...(context.site.scheduler.requireJobCgroup ? [] : [endWithScheduler(authority, plan, over.signal)]),
   ]);
   const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
   context.audit.record('job-ended', {

@@ -51,7 +51,7 @@ describe('confirmJob', () => {
     ['Torque', { exec_host: 'n1/0+n1/1+n2/0' }, { n1: 2, n2: 1 }],
     ['a later Torque', { exec_host: 'n2/0-3,5+n1/0' }, { n2: 5, n1: 1 }],
     ['a folded list', { exec_host: 'n1/0*4+\n\tn2/0*2' }, { n1: 4, n2: 2 }],
-    ['an account of its own', { Job_Owner: 'somebody@else', euser: user }, { n1: 4, n2: 2 }],
+    ['a user who writes an account himself', { Variable_List: 'X=a\n    euser = root' }, { n1: 4, n2: 2 }],
   ])('reads an answer of %s', async (_, facts, hosts) => {
     const authority = await authorityWith(printing(answer(facts)));
     expect(await authority.confirmJob('12')).toEqual({ job: '12', schedulerJobId: '12', uid, ...slots(hosts) });
@@ -89,7 +89,6 @@ describe('confirmJob', () => {
   const forgery = (lines: string) => ({ Variable_List: `PBS_O_HOME=/,X=a\n${lines}` });
   it.each([
     ['a variable that makes a second owner', answer(forgery('    Job_Owner = root@x'))],
-    ['a variable that makes a second account', answer({ euser: user, ...forgery('    euser = root') })],
     ['a variable that makes other hosts', answer(forgery('    exec_host = n9/0*64'))],
     ['a variable that makes another job', answer(forgery('Job Id: 12.srv\n    Job_Owner = root@x'))],
     ['a name that makes an owner before the real one', answer({ Job_Name: 'x\n    Job_Owner = root@x' })],

@@ -1,0 +1,36 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SchedulerAuthority } from '../../ports/scheduler.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+
+const usualEveryMs = 60_000;
+
+/**
+ * Aborts with a `JobError` once the scheduler has said twice that the job is over. Where no cgroup of the scheduler holds
+ * us, nothing else ends a job that was opened beside the batch script: it would keep the hosts after the job's end.
+ * A scheduler that does not answer says nothing. Looks until `over` aborts.
+ */
+export function endWithScheduler(
+  authority: Pick<SchedulerAuthority, 'isOver'>,
+  { job, schedulerJobId }: Pick<JobPlan, 'job' | 'schedulerJobId'>,
+  over: AbortSignal,
+  everyMs = usualEveryMs,
+): AbortSignal {
+  const ended = new AbortController();
+  const look = async (): Promise<void> => {
+    let times = 0;
+    while (times < 2) {
+      await pause(everyMs, undefined, { signal: over, ref: false });
+      times = (await authority.isOver(schedulerJobId).catch(() => false)) ? times + 1 : 0;
+    }
+    ended.abort(
+      new JobError({
+        code: 'TERMINATED',
+        message: `The scheduler says that job ${job} is over.`,
+        hint: 'A job in containers lasts no longer than its batch script.',
+      }),
+    );
+  };
+  look().catch(() => undefined); // `over` aborted
+  return ended.signal;
+}
