@@ -10,7 +10,7 @@ let watch: SignalWatch | undefined;
 
 /** One lab for all end-to-end tests; taken down also when bringing it up failed half-way, or the run is interrupted. */
 export async function setup(): Promise<void> {
-  if (!isKept) watch = takeDownOnSignal(Object.values(e2eLabs), console.error);
+  if (!isKept) watch = takeDownOnSignal([e2eLabs.shared, e2eLabs.second, e2eLabs.killed], console.error);
   try {
     await bringUp({
       name: e2eLabs.shared,
