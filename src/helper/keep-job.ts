@@ -7,7 +7,7 @@ import { asJobError, isErrorCode, JobError } from '../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
-import { jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
+import { controlRange, jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
 import { endJob } from './end-job.ts';
 import { findAuthorities } from './find-authority.ts';
 import type { Suspension } from './follow-suspension.ts';
@@ -62,8 +62,20 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
     job.emit({ event: 'ready' });
     return await awaitEnd(job);
   } catch (thrown) {
-    return await endWith(job, thrown instanceof CommandEnded ? thrown.end : endOf(asJobError(thrown)));
+    return await endWith(
+      job,
+      thrown instanceof CommandEnded ? thrown.end : endOf(await findCause(job, asJobError(thrown))),
+    );
   }
+}
+
+/** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */
+async function findCause({ store, site, plan }: KeptJob, error: JobError): Promise<JobError> {
+  if (error.code !== 'LAUNCHER_FAILED') return error;
+  const { keyPrefix } = site.site;
+  const entries = await store.read(controlRange(keyPrefix, plan.job)).catch(() => undefined);
+  const state = entries && parseJobState(keyPrefix, plan.job, entries);
+  return state?.finish === 'absent' && state.plan !== undefined ? leaseLost(plan) : error;
 }
 
 /** Waits for the end of the job, for as long as its application may run. */
@@ -134,14 +146,16 @@ async function settle<T>(
     : lateError(plan, last, seconds ?? 0, waitedFor);
 }
 
+function leaseLost({ job }: JobPlan): JobError {
+  return new JobError({
+    code: 'LEASE_LOST',
+    message: `The lease of job ${job} in etcd has ended, so its hosts end it too.`,
+    hint: 'The host of the batch script was stopped or cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
+  });
+}
+
 function throwOnTrouble(plan: JobPlan, state: JobState): void {
-  if (state.finish === 'absent') {
-    throw new JobError({
-      code: 'LEASE_LOST',
-      message: `The lease of job ${plan.job} in etcd has ended, so its hosts end it too.`,
-      hint: 'The host of the batch script was stopped or cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
-    });
-  }
+  if (state.finish === 'absent') throw leaseLost(plan);
   for (const node of state.nodes.values()) {
     if (node.error !== undefined) throw nodeError(plan, node.index, node.error);
     if (node.isLost) throw nodeError(plan, node.index, lostNode);

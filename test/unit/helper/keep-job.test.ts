@@ -7,7 +7,7 @@ import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../../../src/shared/helper-events.ts';
-import { jobFieldKey, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { jobFieldKey, keyOnly, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
@@ -85,6 +85,18 @@ describe('keepJob', () => {
     await store.close();
     cancel.abort(new CommandEnded({ by: 'command', exitStatus: 7 }));
     expect(await kept).toEqual({ by: 'command', exitStatus: 7 });
+  });
+
+  it.each([
+    ['names the lost lease', '', 'LEASE_LOST'],
+    ['names the launcher', 'FALSE', 'LAUNCHER_FAILED'],
+  ])('%s when the launcher has ended and FINISH is "%s"', async (_, finish, code) => {
+    const kept = keep();
+    await until('FINISH');
+    const key = jobFieldKey('', plan.job, 'FINISH');
+    cancel.abort(new JobError({ code: 'LAUNCHER_FAILED', message: 'It ended with status 1.' }));
+    if (finish === '') await store.commit({ deletes: [keyOnly(key)] });
+    expect(await kept).toMatchObject({ code });
   });
 
   it('names who is missing, on which host and in which phase, when the deadline passes', async () => {
