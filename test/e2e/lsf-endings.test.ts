@@ -165,7 +165,8 @@ describe('the run limit', () => {
     undo.use(await changeSite(lab, quickSite));
   });
   beforeEach(async () => {
-    const params = ['STANDIN_MINUTE=8', 'STANDIN_WARN_TIME=4'];
+    // Long enough for a job to start on a machine that has other work.
+    const params = ['STANDIN_MINUTE=16', 'STANDIN_WARN_TIME=5'];
     await configureLsf(lab, [renderQueue('normal', queue)], params);
   });
   afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
