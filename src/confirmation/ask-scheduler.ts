@@ -40,6 +40,8 @@ export async function askScheduler(
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...question.environment },
     extendEnv: false,
     stdin: 'ignore',
+    // In no process group of the job's: its suspension must not stop the question.
+    detached: true,
     reject: false,
     timeout: deadlineMs,
     forceKillAfterDelay: 500,

@@ -9,6 +9,7 @@ export async function findUid(name: string): Promise<number> {
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
     extendEnv: false,
     stdin: 'ignore',
+    detached: true, // as in ask-scheduler.ts
     reject: false,
     timeout: 10_000,
   });

@@ -52,6 +52,7 @@ async function openLogger(file: string): Promise<Logger> {
 function sendToSyslog(text: string): void {
   const child = spawn('/usr/bin/logger', ['-t', 'hpc-dockerjob-helper', '-p', 'auth.info', '--', text.slice(0, 8000)], {
     stdio: 'ignore',
+    detached: true, // the suspension of the job must not stop it
     env: { PATH: '/usr/bin:/bin' },
     timeout: 5000,
   });

@@ -15,6 +15,7 @@ const options = {
   extendEnv: false,
   timeout: 10_000,
   stdin: 'ignore',
+  detached: true, // the suspension of the job must not stop it
 } as const;
 
 /** The user with all groups; asks NSS through getent and id, so that LDAP and the like work. */

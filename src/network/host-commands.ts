@@ -73,6 +73,8 @@ function runCommands(commandPath: string, timeoutMs: number, enter: readonly str
       input,
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
+      // A scheduler suspends a job by a signal to its process group: it must not stop a command half-way.
+      detached: true,
       reject: false,
     });
     if (!result.failed) return result.stdout;
