@@ -17,6 +17,7 @@ import { releaseJob } from './release-job.ts';
 import { reapJobs } from './reap-jobs.ts';
 import { releaseNode } from './release-node.ts';
 import { describeJobRelease, describeNodeRelease, describeReaped } from './report-release.ts';
+import { requireStream } from './require-stream.ts';
 import { runNode } from './node/run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
@@ -44,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .action(async () => {
       const emit = (event: HelperEvent): void => void process.stdout.write(toJsonLine(event));
       try {
+        requireStream(0);
         await openJob(await context(), process.stdin, emit);
       } catch (thrown) {
         const { code, message, hint, exitStatus: status } = describe(thrown);
@@ -110,6 +112,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       // Loaded only when asked for: every job's start waits for this program.
       const { checkHost, readHostQuestion } = await import('./check-host.ts');
       const { statusOfFindings } = await import('../shared/finding.ts');
+      requireStream(0);
       const here = await context();
       const findings = await checkHost(here, await readHostQuestion(process.stdin, here.caller.kind === 'root'));
       for (const finding of findings) process.stdout.write(toJsonLine(finding));
