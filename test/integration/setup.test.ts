@@ -164,6 +164,22 @@ describe('hpc-dockerjob-setup', () => {
     expect(stderr).toMatch(/password is required|not allowed/);
   });
 
+  test('ends a short call that hangs, and no call that lasts as long as its job', async () => {
+    await install();
+    const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
+    const file = `${packageDirectory}/dist/helper.cjs`;
+    const hanging =
+      'process.on("SIGTERM", () => {}).on("SIGHUP", () => {}); setTimeout(() => console.log("through"), 4500)';
+    // The rule as it is installed but for its time, which no test can wait for.
+    await run('sh', '-c', `cp ${rule} /opt/rule; sed -i s/command_timeout=15m/command_timeout=1s/ ${rule}`);
+    await run('sh', '-c', `cp ${file} /opt/kept; echo '${hanging}' >${file}`);
+    const calls = [['check-host'], ['release-job', '772'], ['control-job', '772', 'stop'], ['open-job']];
+    const ended = await Promise.all(calls.map(async (argv) => await run(...asUser, helper, ...argv)));
+    await run('sh', '-c', `cp /opt/kept ${file}; cat /opt/rule >${rule}`);
+    expect(ended.map(({ stdout }) => stdout)).toEqual(['', '', '', 'through']);
+    expect(ended.map(({ exitCode }) => exitCode === 0)).toEqual([false, false, false, true]);
+  });
+
   test('starts the helper so that no signal opens a debugger', async () => {
     await install();
     const waiting = 'console.log("up"); setTimeout(() => console.log("still up"), 1500)';
