@@ -1,4 +1,5 @@
 /** Jobs of a real Grid Engine: every way from qsub to the end, with nothing left behind. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
@@ -117,6 +118,38 @@ describe('qmod', () => {
     await job.end();
     expect(await job.stdout()).toBe('started\nwhole');
     expect(await job.exitStatus()).toBe('0');
+  });
+
+  it('stops what the job runs beside its containers, too, and lets it go on', async () => {
+    const beside = '(while :; do echo >>ticks; sleep 0.2; done) &';
+    const job = await startGridEngineJob(lab, `${beside}\n${inMpi} sh -c 'echo started; sleep 8; echo whole'\nkill $!`);
+    await job.shows('started');
+    await asAlice('qmod', '-sj', job.id);
+    await until('a script that stands still', 15_000, async () => {
+      const before = await job.readFile('ticks');
+      await pause(1000);
+      return (await job.readFile('ticks')) === before || 'it ticks';
+    });
+    expect(await containerStates(lab)).toEqual(['paused', 'paused']);
+    await asAlice('qmod', '-usj', job.id);
+    await job.end();
+    expect(await job.stdout()).toBe('started\nwhole');
+    expect(await job.stderr()).toContain('suspended: 2 of 2');
+  });
+
+  it('stops a job without containers also when one of its programs has the name of ours', async () => {
+    const script = "bash -c 'exec -a dist/middleware.cjs sleep 60' & echo started; sleep 60";
+    const job = await startGridEngineJob(lab, script, { qsub: ['-q', 'all.q@node1'] });
+    await job.shows('started');
+    await asAlice('qmod', '-sj', job.id);
+    const states =
+      'for name in "job_scripts/$1$" "^dist/middleware.cjs"; do pgrep -f -- "$name" | xargs ps -o stat= -p; done';
+    await until('stopped processes', 20_000, async () => {
+      const seen = (await mustRun(lab, 'node1', ['sh', '-c', states, 'states', job.id])).trim().split('\n');
+      return (seen.length === 2 && seen.every((state) => state.startsWith('T'))) || seen.join(' ');
+    });
+    await asAlice('qdel', job.id);
+    await job.end(30_000);
   });
 
   it('stops and continues jobs without containers as Grid Engine does', async () => {

@@ -9,6 +9,8 @@ export interface GridEngineJob {
   readonly id: string;
   stdout(): Promise<string>;
   stderr(): Promise<string>;
+  /** A file of the job's directory. */
+  readFile(name: string): Promise<string>;
   /** Waits until the job's standard output shows the text. */
   shows(text: string, deadlineMs?: number): Promise<void>;
   /** Waits until sge_qmaster knows the job no more. */
@@ -42,6 +44,7 @@ export async function startGridEngineJob(
     id,
     stdout: () => read('out'),
     stderr: () => read('err'),
+    readFile: async (name) => await readLabFile(lab, `${directory}/${name}`),
     shows: async (text, deadlineMs = 40_000) =>
       await until(`"${text}" in job.out of job ${id}`, deadlineMs, async () => {
         const seen = await read('out');
