@@ -1,10 +1,10 @@
-/** HOST_POST_EXEC, as IBM documents it: a command of the queue that runs on every host of a job. */
+/** HOST_PRE_EXEC and HOST_POST_EXEC, as IBM documents them: commands of the queue that run on every host of a job. */
 import type { Socket } from 'node:net';
 import { sealOrder } from './credentials.ts';
 import type { JobOrder, JobUser } from './job.ts';
 import { runQueueHook } from './run-hooks.ts';
 import type { Settings } from './settings.ts';
-import { connectTo, readLines, readMessages, send, textOf } from './wire.ts';
+import { connectTo, numberOf, readLines, readMessages, send, textOf } from './wire.ts';
 import type { Message } from './wire.ts';
 
 interface HostHook {
@@ -13,19 +13,30 @@ interface HostHook {
   readonly asRoot: boolean;
 }
 
-/** Runs the command on all hosts of the job at the same time, and returns when each has ended it; a host that is down has none. */
-export async function runOnJobHosts(settings: Settings, order: JobOrder, hook: HostHook): Promise<void> {
+/** How the command ended on one host; undefined on a host that is down. */
+export interface HostHookEnd {
+  readonly host: string;
+  readonly status: number | undefined;
+}
+
+/** Runs the command on all hosts of the job at the same time, and returns when each has ended it. */
+export async function runOnJobHosts(
+  settings: Settings,
+  order: JobOrder,
+  hook: HostHook,
+): Promise<readonly HostHookEnd[]> {
   const places = settings.hosts.filter(({ name }) => order.shares.some(({ host }) => host === name));
-  await Promise.all(
+  return await Promise.all(
     places.map(async (place) => {
       try {
         const sealed = await sealOrder(settings, { type: 'hook', user: order.user, ...hook });
         const socket = await connectTo(`The agent of ${place.name}`, place);
         socket.write(`${sealed}\n`);
-        await readMessages(readLines(socket)).next();
+        const { value: ended } = await readMessages(readLines(socket)).next();
         socket.destroy();
+        return { host: place.name, status: ended === undefined ? undefined : numberOf(ended, 'status') };
       } catch {
-        // As with the host's own post-exec: its status is ignored.
+        return { host: place.name, status: undefined };
       }
     }),
   );
@@ -36,7 +47,7 @@ export async function serveHostHook(settings: Settings, message: Message, socket
   const user = message['user'] as JobUser;
   const environment = message['environment'] as Record<string, string>;
   const runner = { settings, user, onStart: () => undefined };
-  await runQueueHook(runner, textOf(message, 'command'), environment, message['asRoot'] === true);
-  send(socket, { type: 'hook-ended' });
+  const status = await runQueueHook(runner, textOf(message, 'command'), environment, message['asRoot'] === true);
+  send(socket, { type: 'hook-ended', status });
   socket.end();
 }

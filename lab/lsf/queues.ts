@@ -9,7 +9,8 @@ export interface Queue {
   readonly description: string;
   readonly preExec?: string;
   readonly postExec?: string;
-  /** Only the one that is like IBM's acts on it. */
+  /** Only the one that is like IBM's acts on these two. */
+  readonly hostPreExec?: string;
   readonly hostPostExec?: string;
   readonly prePostAsRoot: boolean;
   readonly jobStarter?: string;
@@ -45,6 +46,7 @@ function toQueue(keywords: ReadonlyMap<string, string>): Queue {
     description: keywords.get('DESCRIPTION') ?? '',
     ...optional('preExec', keywords.get('PRE_EXEC')),
     ...optional('postExec', keywords.get('POST_EXEC')),
+    ...optional('hostPreExec', keywords.get('HOST_PRE_EXEC')),
     ...optional('hostPostExec', keywords.get('HOST_POST_EXEC')),
     ...optional('jobStarter', keywords.get('JOB_STARTER')),
     prePostAsRoot: keywords.get('PRE_POST_EXEC_USER') === 'root',

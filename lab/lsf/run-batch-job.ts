@@ -17,6 +17,8 @@ import { StrayList } from './stray-processes.ts';
 import type { Message } from './wire.ts';
 
 const preAbortStatus = 99;
+/** Of a host whose agent does not answer. */
+const downStatus = 1;
 const firstSignalStatus = 129;
 const bitsBelowStatus = 8;
 
@@ -90,34 +92,62 @@ async function runPhases(context: JobContext, job: BatchJob): Promise<void> {
   }
 }
 
-/** eexec, the queue's pre-exec, the job's; false when the job does not start, which has then been told. */
+/** eexec, the queue's pre-execs, the job's; false when the job does not start, which has then been told. */
 async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean> {
-  const { order, queue, runner, environment, tell } = context;
+  const { order, queue, runner, environment } = context;
   const { request, eexecData, cwd } = order.submission;
   const { PATH: _path, ...withoutPath } = environment;
   const eexecEnvironment = request.loginShell === undefined ? environment : withoutPath;
   await runEexec(runner, eexecEnvironment, Buffer.from(eexecData, 'base64'));
+  if (!(await runHostPre(context))) return false;
   if (queue?.preExec !== undefined) {
     const { HOME: _home, ...homeless } = environment;
     const jobFile = `.lsbatch/${basename(spool.jobFile)}`;
     const hookEnvironment = { ...homeless, LSB_JOBFILENAME: jobFile };
     const status = await runQueueHook(runner, queue.preExec, hookEnvironment, queue.prePostAsRoot);
-    if (status !== 0) return refuse(tell, 'queue', status);
+    if (status !== 0) return refuse(context, 'queue', status);
   }
   if (request.preExec !== undefined) {
     const status = await runJobHook(runner, request.preExec, { cwd, environment, output: spool.stdout });
     if (status !== 0) {
       await runQueuePost(context, status << bitsBelowStatus, true);
-      return refuse(tell, 'job', status);
+      return refuse(context, 'job', status);
     }
   }
   return true;
 }
 
+/** HOST_PRE_EXEC, before any other pre-exec; where it fails on a host, HOST_POST_EXEC still runs on all. */
+async function runHostPre(context: JobContext): Promise<boolean> {
+  const { settings, order, queue, environment } = context;
+  if (queue?.hostPreExec === undefined || !settings.likeIbm) return true;
+  const hook = { command: queue.hostPreExec, environment, asRoot: queue.prePostAsRoot };
+  const ends = await runOnJobHosts(settings, order, hook);
+  const failed = ends.map(({ host, status = downStatus }) => ({ host, status })).filter(({ status }) => status !== 0);
+  const [first] = failed;
+  if (first === undefined) return true;
+  await runHostPost(context, { ...environment, LS_EXEC_T: 'END', LSB_JOBPEND: 'Y' });
+  // What cancels the job on one host counts more than what another host lacks.
+  const worst = failed.find(({ status }) => status === preAbortStatus) ?? first;
+  const alike = failed.filter(({ status }) => status === worst.status).map(({ host }) => host);
+  return refuse(context, 'queue', worst.status, alike);
+}
+
+async function runHostPost(context: JobContext, environment: Readonly<Record<string, string>>): Promise<void> {
+  const { settings, order, queue } = context;
+  if (queue?.hostPostExec === undefined || !settings.likeIbm) return;
+  await runOnJobHosts(settings, order, { command: queue.hostPostExec, environment, asRoot: queue.prePostAsRoot });
+}
+
 /** Status 99 cancels the job, death by a signal ends it; anything else sends it back to the queue. */
-function refuse(tell: Tell, level: 'queue' | 'job', status: number): false {
+function refuse(
+  { tell, order }: JobContext,
+  level: 'queue' | 'job',
+  status: number,
+  hosts: readonly string[] = order.shares.slice(0, 1).map(({ host }) => host),
+): false {
   if (status === preAbortStatus || status >= firstSignalStatus) tell({ type: 'ended', status });
-  else tell({ type: 'pre-failed', level, status });
+  else tell({ type: 'pre-failed', level, status, hosts });
   return false;
 }
 
@@ -165,7 +195,7 @@ async function runAfter(context: JobContext, spool: JobSpool, status: number, is
 }
 
 async function runQueuePost(context: JobContext, waitStatus: number, isRequeued: boolean): Promise<void> {
-  const { settings, order, queue, runner, environment } = context;
+  const { queue, runner, environment } = context;
   if (queue === undefined) return;
   const after = {
     ...environment,
@@ -173,10 +203,9 @@ async function runQueuePost(context: JobContext, waitStatus: number, isRequeued:
     LSB_JOBEXIT_STAT: String(waitStatus),
     ...(isRequeued ? { LSB_JOBPEND: 'Y' } : {}),
   };
-  const { postExec, hostPostExec, prePostAsRoot: asRoot } = queue;
-  if (postExec !== undefined) await runQueueHook(runner, postExec, after, asRoot);
-  if (hostPostExec !== undefined && settings.likeIbm)
-    await runOnJobHosts(settings, order, { command: hostPostExec, environment: after, asRoot });
+  if (queue.postExec !== undefined) await runQueueHook(runner, queue.postExec, after, queue.prePostAsRoot);
+  // As with the host's own post-exec: its status is ignored.
+  await runHostPost(context, after);
 }
 
 async function runControlCommand(context: JobContext, text: string, current?: StartedProcess): Promise<void> {

@@ -143,9 +143,12 @@ function hear(settings: Settings, job: QueuedJob, told: Message): void {
       if (job.client !== undefined) send(job.client, told);
       break;
     case 'pre-failed': {
-      if (settings.excludeHostValues.includes(numberOf(told, 'status'))) job.barredHosts.add(job.shares[0]?.host ?? '');
+      const hosts = told['hosts'] as readonly string[];
+      if (settings.excludeHostValues.includes(numberOf(told, 'status')))
+        for (const host of hosts) job.barredHosts.add(host);
       const owner = textOf(told, 'level') === 'queue' ? "The queue's" : "The job's";
-      returnToQueue(job, `${owner} pre-exec command exited with non-zero status: 1 host`);
+      const count = hosts.length === 1 ? '1 host' : `${hosts.length} hosts`;
+      returnToQueue(job, `${owner} pre-exec command exited with non-zero status: ${count}`);
       break;
     }
     case 'requeued':

@@ -331,8 +331,38 @@ describe('the prolog of Slurm', () => {
 });
 
 describe('pre-exec on a cluster that is like IBM’s', () => {
-  it('has a job put elsewhere, where LSF bars hosts by its status', async () => {
+  beforeAll(async () => {
     lab = await bringUp({ name, lsf: 'ibm', install: false });
+  });
+
+  it('as HOST_PRE_EXEC looks at every host of a job, and keeps it back for the one that is unfit', async () => {
+    const hook = `HOST_PRE_EXEC = hostname >>/scratch/alice/looked; ${share}/pre-exec`;
+    await writeLsfFile(lab, `${configDir}/lsb.queues`, queuesText({}, [hook]));
+    const node = hostOf(lab, 'node2');
+    await stopService(lab.hierarchies, lab.layout, node, 'dockerd');
+    let id;
+    try {
+      // PRE_EXEC would look at the first host alone.
+      id = await submitTo('checked', ['-n2', '-R', 'span[ptile=1]', '-m', 'node1 node2', 'true']);
+      await awaitJob(id, isRefusedForNow);
+      expect(await describeJob(id)).toContain('exited with non-zero status: 1 host');
+      const looked = (await mustRun(lab, host, ['cat', '/scratch/alice/looked'])).trim().split('\n');
+      expect(new Set(looked)).toEqual(new Set(['node1', 'node2']));
+      await awaitJob(await submitTo('checked', ['-m', 'node1', 'true']), isDone);
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, node);
+      await awaitDocker(lab.layout, node);
+    }
+    await awaitJob(id, isDone);
+  });
+
+  it('as HOST_PRE_EXEC cancels a job whose image is not allowed', async () => {
+    await writeLsfFile(lab, `${configDir}/lsb.queues`, queuesText({}, [`HOST_PRE_EXEC = ${share}/pre-exec`]));
+    const id = await submitTo('checked', ['-n2', '-R', 'span[ptile=1]', 'true'], { HPCDJ_IMAGE: 'evil/app:1' });
+    await awaitJob(id, /Exited with exit code 99/);
+  });
+
+  it('has a job put elsewhere, where LSF bars hosts by its status', async () => {
     await writeLsfFile(lab, `${configDir}/lsb.queues`, queuesText({}, [`PRE_EXEC = ${share}/pre-exec`]));
     const params = await mustRun(lab, host, ['cat', `${configDir}/lsb.params`]);
     await writeLsfFile(lab, `${configDir}/lsb.params`, `${params}\nPREEXEC_EXCLUDE_HOST_EXIT_VALUES=69\n`);

@@ -88,9 +88,9 @@ describe('the job file', () => {
 describe('lsb.queues', () => {
   it('is read section by section; unknown keywords are ignored', () => {
     const text =
-      'Begin Queue\nQUEUE_NAME = a\nHOST_PRE_EXEC = x\nREQUEUE_EXIT_VALUES = 99 30\nEnd Queue\n\nBegin Queue\nQUEUE_NAME=b\nRUNLIMIT = 1:30\nEnd Queue\n';
+      'Begin Queue\nQUEUE_NAME = a\nMAX_PREEXEC_RETRY = 3\nHOST_PRE_EXEC = x\nREQUEUE_EXIT_VALUES = 99 30\nEnd Queue\n\nBegin Queue\nQUEUE_NAME=b\nRUNLIMIT = 1:30\nEnd Queue\n';
     expect(parseQueues(text)).toMatchObject([
-      { name: 'a', requeueValues: [99, 30] },
+      { name: 'a', requeueValues: [99, 30], hostPreExec: 'x' },
       { name: 'b', runLimit: 90 },
     ]);
   });
