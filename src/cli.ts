@@ -10,6 +10,7 @@ import { readRequest } from './middleware/read-request.ts';
 import { runJob } from './middleware/run-job.ts';
 import { showProgress } from './middleware/show-progress.ts';
 import { findScheduler } from './main.ts';
+import { knownSchedulers } from './schedulers/known-schedulers.ts';
 import { asClause, asJobError, exitStatus, JobError } from './shared/errors.ts';
 import { flushOutput, outliveReaders } from './shared/flush-output.ts';
 import { CommanderError } from 'commander';
@@ -65,7 +66,7 @@ const actions: CliActions = {
     const { runDoctor } = await import('./middleware/doctor/run-doctor.ts');
     const { statusOfFindings } = await import('./shared/finding.ts');
     const { findingsJson, renderFindings } = await import('./middleware/doctor/show-findings.ts');
-    const findings = await runDoctor(scheduler);
+    const findings = await runDoctor(knownSchedulers, scheduler);
     process.stdout.write(json === true ? `${findingsJson(hostname(), findings)}\n` : renderFindings(findings));
     return statusOfFindings(findings);
   },

@@ -1,5 +1,5 @@
 import { findProgram } from '../shared/find-program.ts';
-import { checkUntamperable } from './check-untamperable.ts';
+import { checkUntamperable } from '../shared/check-untamperable.ts';
 
 /**
  * Makes sure that nobody but root can change what runs when root runs one of these programs out of `searchPath`: the

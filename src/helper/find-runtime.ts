@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { checkUntamperable } from '../config/check-untamperable.ts';
+import { checkUntamperable } from '../shared/check-untamperable.ts';
 import { JobError } from '../shared/errors.ts';
 
 /** What is brought into every container: Node, its libraries and loader, the agent. */

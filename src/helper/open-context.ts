@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkPrograms } from '../config/check-programs.ts';
-import { checkUntamperable } from '../config/check-untamperable.ts';
+import { checkUntamperable } from '../shared/check-untamperable.ts';
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';

@@ -1,11 +1,13 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { gridEngineAuthority } from '../gridengine/gridengine-authority.ts';
 import { gridEngineScheduler, isInGridEngineJob } from '../gridengine/gridengine-scheduler.ts';
+import type { WantedOfLsf } from '../lsf/doctor/list-checks.ts';
 import { lsfAuthority } from '../lsf/lsf-authority.ts';
 import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
 import { pbsAuthority } from '../pbs/pbs-authority.ts';
 import { isInPbsJob, pbsScheduler } from '../pbs/pbs-scheduler.ts';
 import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
+import type { Check } from '../shared/finding.ts';
 import type { SchedulerName } from '../shared/schedulers.ts';
 import { slurmAuthority } from '../slurm/slurm-authority.ts';
 import { isInSlurmJob, slurmScheduler } from '../slurm/slurm-scheduler.ts';
@@ -21,10 +23,12 @@ export interface KnownScheduler {
   isInJob(environment: NodeJS.ProcessEnv): boolean;
   /** The user's side; commands are looked for where the user's own are. */
   open(commandPath: string, readSettings: () => Promise<Settings>): Scheduler | Promise<Scheduler>;
-  /** What root's side runs out of `scheduler.commandPath`. */
+  /** What root's side runs out of `scheduler.commandPath`; doctor knows the scheduler's hosts by the first. */
   readonly programs: readonly string[];
   /** Root's side. */
   authorize(settings: Settings): SchedulerAuthority;
+  /** What doctor looks at in the scheduler's own settings. Loaded only when asked for. */
+  readonly listChecks?: (site: SiteConfig) => Promise<readonly Check[]>;
 }
 
 /** Every scheduler: besides its folder and its line in shared/schedulers.ts all that has to know of it. */
@@ -36,6 +40,10 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     open: (commandPath) => slurmScheduler({ commandPath }),
     programs: ['squeue'],
     authorize: ({ commandPath }) => slurmAuthority({ commandPath }),
+    listChecks: async ({ scheduler, deadlines }) => {
+      const { listChecks } = await import('../slurm/doctor/list-checks.ts');
+      return listChecks({ ...scheduler, ...deadlines });
+    },
   },
   lsf: {
     variable: 'LSB_JOBID',
@@ -51,6 +59,10 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     },
     programs: ['bjobs'],
     authorize: ({ commandPath, lsf }) => lsfAuthority({ commandPath, confDirectory: lsf.confDirectory }),
+    listChecks: async (site) => {
+      const { listChecks } = await import('../lsf/doctor/list-checks.ts');
+      return listChecks(wantedOfLsf(site));
+    },
   },
   gridengine: {
     variable: 'JOB_ID with SGE_TASK_ID',
@@ -69,3 +81,20 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     authorize: ({ commandPath }) => pbsAuthority({ commandPath }),
   },
 };
+
+function wantedOfLsf({ scheduler, deadlines, container, lsf, applications }: SiteConfig): WantedOfLsf {
+  const rules = Object.values(applications).map(({ lsf: rule }) => rule);
+  const queuesWithImage = Object.keys(lsf.queues);
+  const named = [...queuesWithImage, ...rules.map(({ queue }) => queue)].filter((name) => name !== '');
+  return {
+    ...{ ...scheduler, ...deadlines, ...container },
+    confDirectory: scheduler.lsf.confDirectory,
+    aliases: Object.keys(lsf.aliases),
+    queues: [...new Set(named)],
+    queuesWithImage,
+    hasSubmitRules: rules.some(
+      ({ queue, resReq, licenses, runLimitSeconds }) =>
+        [queue, resReq, licenses].some((text) => text !== '') || runLimitSeconds > 0,
+    ),
+  };
+}

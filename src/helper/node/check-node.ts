@@ -1,4 +1,4 @@
-import { checkUntamperable } from '../../config/check-untamperable.ts';
+import { checkUntamperable } from '../../shared/check-untamperable.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { HostShare, ShareLimits } from '../confirm-share.ts';

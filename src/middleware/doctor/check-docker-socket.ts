@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
-import { checkUntamperable } from '../../config/check-untamperable.ts';
+import { checkUntamperable } from '../../shared/check-untamperable.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Answer, Check } from '../../shared/finding.ts';
 import { fine, skipped } from '../../shared/finding.ts';

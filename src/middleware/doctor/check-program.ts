@@ -1,5 +1,5 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { checkUntamperable } from '../../config/check-untamperable.ts';
+import { checkUntamperable } from '../../shared/check-untamperable.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine } from '../../shared/finding.ts';

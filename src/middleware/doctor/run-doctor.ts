@@ -15,6 +15,7 @@ import { checkPolicy } from './check-policy.ts';
 import { checkProgram } from './check-program.ts';
 import { checkSubnetPool } from './check-subnet-pool.ts';
 import { checkSudoRule } from './check-sudo-rule.ts';
+import type { SchedulerChecks } from './list-scheduler-checks.ts';
 import { listSchedulerChecks } from './list-scheduler-checks.ts';
 
 const deadlineMs = 30_000;
@@ -23,7 +24,10 @@ const deadlineMs = 30_000;
  * Looks at everything on this host that jobs in containers depend on, and changes nothing. What needs root is asked of
  * the helper. Never fails: what is wrong is in the findings.
  */
-export async function runDoctor(scheduler: SchedulerName | undefined): Promise<readonly Finding[]> {
+export async function runDoctor(
+  known: Readonly<Record<SchedulerName, SchedulerChecks>>,
+  scheduler: SchedulerName | undefined,
+): Promise<readonly Finding[]> {
   const isRoot = process.getuid?.() === 0;
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   let site: SiteConfig | undefined;
@@ -40,7 +44,7 @@ export async function runDoctor(scheduler: SchedulerName | undefined): Promise<r
   // All others judge by the policy: without a valid one they would tell of its faults again.
   if (site === undefined) return [...base, notWithoutPolicy];
   const isCallable = isRoot || base.every(({ check, verdict }) => check !== 'sudo-rule' || verdict !== 'fail');
-  return [...base, ...(await runSiteChecks(site, { isRoot, isCallable, scheduler }))];
+  return [...base, ...(await runSiteChecks(site, { isRoot, isCallable, known, scheduler }))];
 }
 
 const notWithoutPolicy: Finding = { check: 'others', verdict: 'skip', message: 'they need a valid policy' };
@@ -49,12 +53,13 @@ interface SiteCheckOptions {
   readonly isRoot: boolean;
   /** False when sudo is known to refuse the call. */
   readonly isCallable: boolean;
+  readonly known: Readonly<Record<SchedulerName, SchedulerChecks>>;
   readonly scheduler: SchedulerName | undefined;
 }
 
 async function runSiteChecks(
   site: SiteConfig,
-  { isRoot, isCallable, scheduler }: SiteCheckOptions,
+  { isRoot, isCallable, known, scheduler }: SiteCheckOptions,
 ): Promise<readonly Finding[]> {
   let byRoot: readonly Finding[] = [];
   const question = { scope: 'full', ...(scheduler === undefined ? {} : { scheduler }) } as const;
@@ -67,7 +72,7 @@ async function runSiteChecks(
     checkDockerSocket(site.docker.socket),
     checkCommands(site.scheduler.commandPath),
     checkSubnetPool(site.network.pool),
-    ...listSchedulerChecks(site, scheduler),
+    ...(await listSchedulerChecks(known, site, scheduler)),
     isCallable ? helper : { name: helper.name, look: () => skipped('needs the sudo rule') },
   ];
   const findings = await runChecks(own, deadlineMs);

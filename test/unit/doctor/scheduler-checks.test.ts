@@ -3,16 +3,17 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { readConfiguration } from '../../../src/lsf/configuration/read-configuration.ts';
-import { checkLsfCgroup } from '../../../src/middleware/doctor/check-lsf-cgroup.ts';
-import { checkLsfEsub } from '../../../src/middleware/doctor/check-lsf-esub.ts';
-import { checkLsfHookUser } from '../../../src/middleware/doctor/check-lsf-hook-user.ts';
-import { checkLsfHooks } from '../../../src/middleware/doctor/check-lsf-hooks.ts';
-import { checkLsfJobInfo } from '../../../src/middleware/doctor/check-lsf-job-info.ts';
-import { checkLsfStopTime } from '../../../src/middleware/doctor/check-lsf-stop-time.ts';
-import { checkSlurmCgroup } from '../../../src/middleware/doctor/check-slurm-cgroup.ts';
-import { checkSlurmEpilog } from '../../../src/middleware/doctor/check-slurm-epilog.ts';
-import { checkSlurmKillWait } from '../../../src/middleware/doctor/check-slurm-kill-wait.ts';
+import { checkCgroup as checkLsfCgroup } from '../../../src/lsf/doctor/check-cgroup.ts';
+import { checkEsub as checkLsfEsub } from '../../../src/lsf/doctor/check-esub.ts';
+import { checkHookUser as checkLsfHookUser } from '../../../src/lsf/doctor/check-hook-user.ts';
+import { checkHooks as checkLsfHooks } from '../../../src/lsf/doctor/check-hooks.ts';
+import { checkJobInfo as checkLsfJobInfo } from '../../../src/lsf/doctor/check-job-info.ts';
+import { checkStopTime as checkLsfStopTime } from '../../../src/lsf/doctor/check-stop-time.ts';
+import { checkCgroup as checkSlurmCgroup } from '../../../src/slurm/doctor/check-cgroup.ts';
+import { checkEpilog as checkSlurmEpilog } from '../../../src/slurm/doctor/check-epilog.ts';
+import { checkKillWait as checkSlurmKillWait } from '../../../src/slurm/doctor/check-kill-wait.ts';
 import { listSchedulerChecks } from '../../../src/middleware/doctor/list-scheduler-checks.ts';
+import { knownSchedulers } from '../../../src/schedulers/known-schedulers.ts';
 import { parseSettings } from '../../../src/slurm/read-settings.ts';
 import type { SlurmSettings } from '../../../src/slurm/read-settings.ts';
 import type { Check, Finding } from '../../../src/shared/finding.ts';
@@ -285,13 +286,13 @@ describe('lsf-cgroup', () => {
 describe('listSchedulerChecks', () => {
   const site = (kind: string) => parseSite(`version: 1\nscheduler: {kind: ${kind}, commandPath: ${directory}}`);
   const names = (kind: string, asked?: 'slurm' | 'lsf') =>
-    listSchedulerChecks(site(kind), asked).map(({ name }) => name);
+    listSchedulerChecks(knownSchedulers, site(kind), asked).then((checks) => checks.map(({ name }) => name));
 
   it('takes those whose commands are here, or the one that is asked for', async () => {
-    expect(names('auto')).toEqual([]);
+    expect(await names('auto')).toEqual([]);
     await writeFile(`${directory}/bjobs`, '', { mode: 0o755 });
-    expect(names('auto')[0]).toBe('lsf-cgroup');
-    expect(names('slurm')).toEqual([]);
-    expect(names('auto', 'slurm')).toEqual(['slurm-cgroup', 'slurm-epilog', 'slurm-kill-wait']);
+    expect((await names('auto'))[0]).toBe('lsf-cgroup');
+    expect(await names('slurm')).toEqual([]);
+    expect(await names('auto', 'slurm')).toEqual(['slurm-cgroup', 'slurm-epilog', 'slurm-kill-wait']);
   });
 });

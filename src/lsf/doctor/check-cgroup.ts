@@ -1,4 +1,4 @@
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
@@ -6,7 +6,7 @@ import { fine, warning } from '../../shared/finding.ts';
 const needed = ['LSF_LINUX_CGROUP_ACCT', 'LSF_PROCESS_TRACKING'] as const;
 
 /** LSF puts jobs into cgroups, where the site wants the kernel's word for whose process it is. */
-export function checkLsfCgroup(
+export function checkCgroup(
   read: () => Promise<LsfConfiguration>,
   { isRequired, memoryPerSlotBytes }: { readonly isRequired: boolean; readonly memoryPerSlotBytes: number },
 ): Check {

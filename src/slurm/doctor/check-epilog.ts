@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
-import type { SlurmSettings } from '../../slurm/read-settings.ts';
-import { checkUntamperable } from '../../config/check-untamperable.ts';
+import type { SlurmSettings } from '../read-settings.ts';
+import { checkUntamperable } from '../../shared/check-untamperable.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
@@ -10,7 +10,7 @@ const maxBytes = 256 * 1024;
 const hint = 'Set Epilog=…/share/slurm/epilog of this package in slurm.conf, or call that file from yours.';
 
 /** Slurm's epilog releases what a killed job leaves on this host, and is root's alone. */
-export function checkSlurmEpilog(readSettings: () => Promise<SlurmSettings>): Check {
+export function checkEpilog(readSettings: () => Promise<SlurmSettings>): Check {
   return {
     name: 'slurm-epilog',
     look: async () => {

@@ -1,5 +1,5 @@
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
-import { isOurs, judgeHooks } from '../../lsf/configuration/judge-hooks.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
+import { isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Answer, Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
@@ -12,7 +12,7 @@ export interface WantedHooks {
 }
 
 /** Queues and profiles whose jobs use containers have the lines that docs/lsf.md asks for. */
-export function checkLsfHooks(read: () => Promise<LsfConfiguration>, wanted: WantedHooks): Check {
+export function checkHooks(read: () => Promise<LsfConfiguration>, wanted: WantedHooks): Check {
   return { name: 'lsf-hooks', look: async () => examine(await read(), wanted) };
 }
 

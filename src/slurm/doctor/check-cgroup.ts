@@ -1,4 +1,4 @@
-import type { SlurmSettings } from '../../slurm/read-settings.ts';
+import type { SlurmSettings } from '../read-settings.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine } from '../../shared/finding.ts';
@@ -6,7 +6,7 @@ import { fine } from '../../shared/finding.ts';
 const wanted = 'proctrack/cgroup';
 
 /** Slurm puts jobs into cgroups, where the site wants the kernel's word for whose process it is. */
-export function checkSlurmCgroup(readSettings: () => Promise<SlurmSettings>, isRequired: boolean): Check {
+export function checkCgroup(readSettings: () => Promise<SlurmSettings>, isRequired: boolean): Check {
   return {
     name: 'slurm-cgroup',
     look: async () => {

@@ -1,9 +1,9 @@
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
 
 /** root sees the jobs of all users: else running jobs are refused, and taken for over. */
-export function checkLsfJobInfo(read: () => Promise<LsfConfiguration>): Check {
+export function checkJobInfo(read: () => Promise<LsfConfiguration>): Check {
   return {
     name: 'lsf-job-info',
     look: async () => {

@@ -1,7 +1,7 @@
 import { lstat, readlink } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { JobError } from '../shared/errors.ts';
-import type { ErrorCode } from '../shared/errors.ts';
+import { JobError } from './errors.ts';
+import type { ErrorCode } from './errors.ts';
 
 /** As the kernel limits it; a loop of links ends here. */
 const maxLinks = 40;

@@ -1,4 +1,4 @@
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine } from '../../shared/finding.ts';
@@ -6,7 +6,7 @@ import { fine } from '../../shared/finding.ts';
 const usualSeconds = 10;
 
 /** LSF kills a cancelled job only after it had the time to stop its containers: INT, TERM and KILL come one interval apart. */
-export function checkLsfStopTime(read: () => Promise<LsfConfiguration>, stopSeconds: number): Check {
+export function checkStopTime(read: () => Promise<LsfConfiguration>, stopSeconds: number): Check {
   return {
     name: 'lsf-stop-time',
     look: async () => {

@@ -1,9 +1,9 @@
-import type { SlurmSettings } from '../../slurm/read-settings.ts';
+import type { SlurmSettings } from '../read-settings.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
 
 /** A cancelled job has the time to clean up by itself; what it does not reach is the epilog's. */
-export function checkSlurmKillWait(readSettings: () => Promise<SlurmSettings>, stopSeconds: number): Check {
+export function checkKillWait(readSettings: () => Promise<SlurmSettings>, stopSeconds: number): Check {
   return {
     name: 'slurm-kill-wait',
     look: async () => {

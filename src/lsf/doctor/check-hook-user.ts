@@ -1,10 +1,10 @@
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine, skipped } from '../../shared/finding.ts';
 
 /** LSF runs no hook as root: a user's environment, LD_PRELOAD in it, acts before the hook's first line. */
-export function checkLsfHookUser(read: () => Promise<LsfConfiguration>): Check {
+export function checkHookUser(read: () => Promise<LsfConfiguration>): Check {
   return {
     name: 'lsf-hook-user',
     look: async () => {

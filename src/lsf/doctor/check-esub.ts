@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LsfConfiguration } from '../../lsf/configuration/read-configuration.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Check } from '../../shared/finding.ts';
 import { fine } from '../../shared/finding.ts';
@@ -14,7 +14,7 @@ export interface WantedEsubs {
 }
 
 /** Every alias of site.yaml has its esub, and the esub of every submission is called. */
-export function checkLsfEsub(read: () => Promise<LsfConfiguration>, { aliases, hasRules }: WantedEsubs): Check {
+export function checkEsub(read: () => Promise<LsfConfiguration>, { aliases, hasRules }: WantedEsubs): Check {
   return {
     name: 'lsf-esub',
     look: async () => {

@@ -1,0 +1,42 @@
+import type { Check } from '../../shared/finding.ts';
+import { once } from '../../shared/once.ts';
+import type { LsfConfiguration } from '../configuration/read-configuration.ts';
+import { readConfiguration } from '../configuration/read-configuration.ts';
+import { checkCgroup } from './check-cgroup.ts';
+import { checkEsub } from './check-esub.ts';
+import { checkHookUser } from './check-hook-user.ts';
+import { checkHooks } from './check-hooks.ts';
+import { checkJobInfo } from './check-job-info.ts';
+import { checkStopTime } from './check-stop-time.ts';
+
+/** What site.yaml says that LSF's own settings have to fit. */
+export interface WantedOfLsf {
+  /** Of lsf.conf; empty: where LSF itself would look. */
+  readonly confDirectory: string;
+  readonly requireJobCgroup: boolean;
+  readonly memoryPerSlotBytes: number;
+  readonly stopSeconds: number;
+  /** Names that `bsub -a` takes for images. */
+  readonly aliases: readonly string[];
+  /** Queues that site.yaml names at all, and those whose jobs get an image unasked. */
+  readonly queues: readonly string[];
+  readonly queuesWithImage: readonly string[];
+  /** An application has a rule that the esub has to put into the submission. */
+  readonly hasSubmitRules: boolean;
+}
+
+/** What doctor looks at in LSF's settings. */
+export function listChecks(wanted: WantedOfLsf): readonly Check[] {
+  const { confDirectory, aliases, queuesWithImage } = wanted;
+  const read: () => Promise<LsfConfiguration> = once(
+    async () => await readConfiguration({ confDirectory, environment: process.env }),
+  );
+  return [
+    checkCgroup(read, { isRequired: wanted.requireJobCgroup, memoryPerSlotBytes: wanted.memoryPerSlotBytes }),
+    checkHooks(read, { queues: wanted.queues, wantsStarter: aliases.length > 0 || queuesWithImage.length > 0 }),
+    checkEsub(read, { aliases, hasRules: wanted.hasSubmitRules }),
+    checkStopTime(read, wanted.stopSeconds),
+    checkHookUser(read),
+    checkJobInfo(read),
+  ];
+}

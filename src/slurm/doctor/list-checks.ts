@@ -1,0 +1,19 @@
+import type { Check } from '../../shared/finding.ts';
+import { once } from '../../shared/once.ts';
+import { readSettings } from '../read-settings.ts';
+import { checkCgroup } from './check-cgroup.ts';
+import { checkEpilog } from './check-epilog.ts';
+import { checkKillWait } from './check-kill-wait.ts';
+
+/** What site.yaml says that Slurm's own settings have to fit. */
+export interface WantedOfSlurm {
+  readonly commandPath: string;
+  readonly requireJobCgroup: boolean;
+  readonly stopSeconds: number;
+}
+
+/** What doctor looks at in Slurm's settings. */
+export function listChecks({ commandPath, requireJobCgroup, stopSeconds }: WantedOfSlurm): readonly Check[] {
+  const read = once(async () => await readSettings(commandPath));
+  return [checkCgroup(read, requireJobCgroup), checkEpilog(read), checkKillWait(read, stopSeconds)];
+}
