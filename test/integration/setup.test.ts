@@ -115,103 +115,101 @@ describe('hpc-dockerjob-setup', () => {
     expect((await run('cat', `${first!}/agent.cjs`)).stdout).not.toContain('two');
   });
 
-  test.for([
-    [['open-job']],
-    [['check-host']],
-    [['run-node', '772', '0123456789abcdef']],
-    [['run-node', '772_3', '0123456789abcdef']],
-    [['release-job', '772']],
-    [['release-node', '772']],
-    [['control-job', '772', 'suspend']],
-  ])('lets any user call %j as root', async ([argv]) => {
-    await install();
-    const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
-    expect({ stdout, stderr, exitCode }).toEqual({ stdout: `0 65534 ${argv!.join(' ')}`, stderr: '', exitCode: 0 });
-  });
+  describe('installs a sudo rule that', () => {
+    beforeAll(install);
 
-  test('is what doctor asks of the sudo rule', async () => {
-    await install();
-    const asks = async (argv: readonly string[]): Promise<boolean> =>
-      (await run('sudo', '-n', '-l', '-U', 'nobody', '--', helper, ...argv)).exitCode === 0;
-    for (const argv of allowedCalls) expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: true });
-    for (const argv of forbiddenCalls)
-      expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: false });
-  });
+    test.for([
+      [['open-job']],
+      [['check-host']],
+      [['run-node', '772', '0123456789abcdef']],
+      [['run-node', '772_3', '0123456789abcdef']],
+      [['release-job', '772']],
+      [['release-node', '772']],
+      [['control-job', '772', 'suspend']],
+    ])('lets any user call %j as root', async ([argv]) => {
+      const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
+      expect({ stdout, stderr, exitCode }).toEqual({ stdout: `0 65534 ${argv!.join(' ')}`, stderr: '', exitCode: 0 });
+    });
 
-  test.for([
-    [[]],
-    [['open-job', 'x']],
-    [['check-host', 'full']],
-    [['reap']],
-    [['run-node']],
-    [['run-node', '772']],
-    [['run-node', '772 --force', '0123456789abcdef']],
-    [['run-node', '772', '773']],
-    [['run-node', '772', '0123456789abcdef', '--force']],
-    [['run-node', '0772', '0123456789abcdef']],
-    [['release-job', '772', '--force']],
-    [['release-job', '--force', '772']],
-    [['release-node', '--scheduler-job', '772']],
-    [['control-job', '772', 'destroy']],
-    [['control-job', '772', 'stop', 'now']],
-    [['run-node', '772\n', '0123456789abcdef']],
-    [['run-node', '772', '0123456789abcdef\n']],
-    [['--help']],
-  ])('lets no user call %j', async ([argv]) => {
-    await install();
-    const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
-    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
-    expect(stderr).toMatch(/password is required|not allowed/);
-  });
+    test('is what doctor asks for', async () => {
+      const asks = async (argv: readonly string[]): Promise<boolean> =>
+        (await run('sudo', '-n', '-l', '-U', 'nobody', '--', helper, ...argv)).exitCode === 0;
+      for (const argv of allowedCalls) expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: true });
+      for (const argv of forbiddenCalls)
+        expect({ argv, isAllowed: await asks(argv) }).toEqual({ argv, isAllowed: false });
+    });
 
-  test('ends a short call that hangs, and no call that lasts as long as its job', async () => {
-    await install();
-    const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
-    const file = `${packageDirectory}/dist/helper.cjs`;
-    const hanging =
-      'process.on("SIGTERM", () => {}).on("SIGHUP", () => {}); setTimeout(() => console.log("through"), 4500)';
-    // The rule as it is installed but for its time, which no test can wait for.
-    await run('sh', '-c', `cp ${rule} /opt/rule; sed -i s/command_timeout=15m/command_timeout=1s/ ${rule}`);
-    await run('sh', '-c', `cp ${file} /opt/kept; echo '${hanging}' >${file}`);
-    const calls = [['check-host'], ['release-job', '772'], ['control-job', '772', 'stop'], ['open-job']];
-    const ended = await Promise.all(calls.map(async (argv) => await run(...asUser, helper, ...argv)));
-    await run('sh', '-c', `cp /opt/kept ${file}; cat /opt/rule >${rule}`);
-    expect(ended.map(({ stdout }) => stdout)).toEqual(['', '', '', 'through']);
-    expect(ended.map(({ exitCode }) => exitCode === 0)).toEqual([false, false, false, true]);
-  });
+    test.for([
+      [[]],
+      [['open-job', 'x']],
+      [['check-host', 'full']],
+      [['reap']],
+      [['run-node']],
+      [['run-node', '772']],
+      [['run-node', '772 --force', '0123456789abcdef']],
+      [['run-node', '772', '773']],
+      [['run-node', '772', '0123456789abcdef', '--force']],
+      [['run-node', '0772', '0123456789abcdef']],
+      [['release-job', '772', '--force']],
+      [['release-job', '--force', '772']],
+      [['release-node', '--scheduler-job', '772']],
+      [['control-job', '772', 'destroy']],
+      [['control-job', '772', 'stop', 'now']],
+      [['run-node', '772\n', '0123456789abcdef']],
+      [['run-node', '772', '0123456789abcdef\n']],
+      [['--help']],
+    ])('lets no user call %j', async ([argv]) => {
+      const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
+      expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+      expect(stderr).toMatch(/password is required|not allowed/);
+    });
 
-  test('starts the helper so that no signal opens a debugger', async () => {
-    await install();
-    const waiting = 'console.log("up"); setTimeout(() => console.log("still up"), 1500)';
-    const file = `${packageDirectory}/dist/helper.cjs`;
-    const script = `cp ${file} /opt/kept; echo '${waiting}' >${file}; ${helper} open-job 2>&1 & sleep 0.7; kill -USR1 $!; wait $!; cp /opt/kept ${file}`;
-    const { stdout } = await run('sh', '-c', script);
-    expect(stdout).toMatch(/^up\n(?:Starting inspector on \S+ failed: address not available\n)*still up$/);
-  });
+    test('ends a short call that hangs, and no call that lasts as long as its job', async () => {
+      const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
+      const file = `${packageDirectory}/dist/helper.cjs`;
+      const hanging =
+        'process.on("SIGTERM", () => {}).on("SIGHUP", () => {}); setTimeout(() => console.log("through"), 4500)';
+      // The rule as it is installed but for its time, which no test can wait for.
+      await run('sh', '-c', `cp ${rule} /opt/rule; sed -i s/command_timeout=15m/command_timeout=1s/ ${rule}`);
+      await run('sh', '-c', `cp ${file} /opt/kept; echo '${hanging}' >${file}`);
+      const calls = [['check-host'], ['release-job', '772'], ['control-job', '772', 'stop'], ['open-job']];
+      const ended = await Promise.all(calls.map(async (argv) => await run(...asUser, helper, ...argv)));
+      await run('sh', '-c', `cp /opt/kept ${file}; cat /opt/rule >${rule}`);
+      expect(ended.map(({ stdout }) => stdout)).toEqual(['', '', '', 'through']);
+      expect(ended.map(({ exitCode }) => exitCode === 0)).toEqual([false, false, false, true]);
+    });
 
-  test('gives the helper nothing of the caller’s environment', async () => {
-    await install();
-    const { stdout, exitCode } = await run(
-      ...(asUser.slice(0, 4) as [string, ...string[]]),
-      'env',
-      'NODE_OPTIONS=--help',
-      'LD_PRELOAD=/nonexistent',
-      'sudo',
-      '-n',
-      '--',
-      helper,
-      'open-job',
-    );
-    expect({ stdout, exitCode }).toEqual({ stdout: '0 65534 open-job', exitCode: 0 });
-    const forced = await run(
-      ...(asUser.slice(0, 4) as [string, ...string[]]),
-      'sudo',
-      '-n',
-      'NODE_OPTIONS=--help',
-      helper,
-      'open-job',
-    );
-    expect(forced.exitCode).toBe(1);
+    test('starts the helper so that no signal opens a debugger', async () => {
+      const waiting = 'console.log("up"); setTimeout(() => console.log("still up"), 1500)';
+      const file = `${packageDirectory}/dist/helper.cjs`;
+      const script = `cp ${file} /opt/kept; echo '${waiting}' >${file}; ${helper} open-job 2>&1 & sleep 0.7; kill -USR1 $!; wait $!; cp /opt/kept ${file}`;
+      const { stdout } = await run('sh', '-c', script);
+      expect(stdout).toMatch(/^up\n(?:Starting inspector on \S+ failed: address not available\n)*still up$/);
+    });
+
+    test('gives the helper nothing of the caller’s environment', async () => {
+      const { stdout, exitCode } = await run(
+        ...(asUser.slice(0, 4) as [string, ...string[]]),
+        'env',
+        'NODE_OPTIONS=--help',
+        'LD_PRELOAD=/nonexistent',
+        'sudo',
+        '-n',
+        '--',
+        helper,
+        'open-job',
+      );
+      expect({ stdout, exitCode }).toEqual({ stdout: '0 65534 open-job', exitCode: 0 });
+      const forced = await run(
+        ...(asUser.slice(0, 4) as [string, ...string[]]),
+        'sudo',
+        '-n',
+        'NODE_OPTIONS=--help',
+        helper,
+        'open-job',
+      );
+      expect(forced.exitCode).toBe(1);
+    });
   });
 
   test.for([
