@@ -1,6 +1,10 @@
 /** The promise that nothing is left behind, looked at from outside: what operators would look at, on every host. */
+import { readdir } from 'node:fs/promises';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { mustRun } from './batch-jobs.ts';
-import { execOnHost } from './exec-on-host.ts';
+import { pathInHost } from './enter-host.ts';
+import { hostOf } from './running-lab.ts';
 import type { Lab } from './running-lab.ts';
 
 /** Everything of any container job that can be seen on the lab's hosts and in etcd; empty when nothing is left. */
@@ -10,34 +14,59 @@ export async function findLeftovers(lab: Lab): Promise<readonly string[]> {
   return [...perHost.flat(), ...keys];
 }
 
+const dockerTimeoutMs = 30_000;
+
+/** One shell for all that needs the host's own view, since tests look often. A line for each find, its kind first. */
+const script = `
+links=$(ip -oneline link) || exit
+tables=$(nft list tables) || exit
+grep -E 'vxlan|\\bhj|: br-' <<<"$links" | sed 's/^/link /'
+grep hpcdj <<<"$tables" | sed 's/^/filter /'
+find /sys/fs/cgroup -path '*job_*/*docker*' -type d -printf 'cgroup %p\\n' || [ $? = 1 ] || exit # 1: one went meanwhile
+pgrep -a -f dist/helper.cjs | sed 's/^/helper /'
+exit 0`;
+
 async function findOnHost(lab: Lab, host: string): Promise<readonly string[]> {
-  const look = async (what: string, argv: readonly string[], keep: (line: string) => boolean): Promise<string[]> =>
-    (await mustRun(lab, host, argv))
-      .split('\n')
-      .filter((line) => line !== '' && keep(line))
-      .map((line) => `${host}: ${what} ${line}`);
-  return (
-    await Promise.all([
-      look('container', ['docker', 'ps', '--all', '--format', '{{.Names}}'], () => true),
-      look(
-        'network',
-        ['docker', 'network', 'ls', '--format', '{{.Name}}'],
-        (name) => !['bridge', 'host', 'none'].includes(name),
-      ),
-      look('volume', ['docker', 'volume', 'ls', '--quiet'], () => true),
-      look('link', ['ip', '-oneline', 'link'], (line) => /vxlan|\bhj|: br-/.test(line)),
-      look('filter', ['nft', 'list', 'tables'], (line) => line.includes('hpcdj')),
-      look('files', ['find', '/run', '-path', '/run/hpc-dockerjob/*'], () => true),
-      look('cgroup', ['find', '/sys/fs/cgroup', '-path', '*job_*/*docker*', '-type', 'd'], () => true),
-      look('helper', ['pgrep', '-a', '-f', 'dist/helper.cjs'], () => true).catch(() => []),
-    ])
-  ).flat();
+  const [containers, networks, volumes, files, others] = await Promise.all([
+    askDocker(lab, host, '/containers/json?all=1') as Promise<readonly { readonly Names: readonly string[] }[]>,
+    askDocker(lab, host, '/networks') as Promise<readonly { readonly Name: string }[]>,
+    askDocker(lab, host, '/volumes') as Promise<{ readonly Volumes: readonly { readonly Name: string }[] | null }>,
+    readdir(pathInHost(hostOf(lab, host), '/run/hpc-dockerjob'), { recursive: true }).catch(noneIfMissing),
+    // As its input: pgrep would find the script in the shell's arguments.
+    mustRun(lab, host, ['bash', '-s'], script),
+  ]);
+  return [
+    ...containers.map(({ Names }) => `container ${Names.join(' ')}`),
+    ...networks.filter(({ Name }) => !['bridge', 'host', 'none'].includes(Name)).map(({ Name }) => `network ${Name}`),
+    ...(volumes.Volumes ?? []).map(({ Name }) => `volume ${Name}`),
+    ...files.map((file) => `files /run/hpc-dockerjob/${file}`),
+    ...others.split('\n').filter((line) => line !== ''),
+  ].map((line) => `${host}: ${line}`);
+}
+
+function noneIfMissing(error: unknown): string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+  throw error;
+}
+
+/** As `docker ps`, `docker network ls` and `docker volume ls` ask. */
+async function askDocker(lab: Lab, host: string, path: string): Promise<unknown> {
+  return await new Promise((resolve, reject) => {
+    const socketPath = pathInHost(hostOf(lab, host), '/run/docker.sock');
+    const question = request({ socketPath, path, timeout: dockerTimeoutMs }, (response) => {
+      if (response.statusCode === 200) json(response).then(resolve, reject);
+      else reject(new Error(`The Docker Engine of ${host} answers ${path} with ${response.statusCode}.`));
+    });
+    question.on('timeout', () => question.destroy(new Error(`The Docker Engine of ${host} does not answer.`)));
+    question.on('error', reject);
+    question.end();
+  });
 }
 
 /** Names of all keys in the lab's etcd. */
 export async function readKeys(lab: Lab): Promise<readonly string[]> {
-  const { stdout } = await execOnHost(lab, 'node1', { argv: etcdctl(lab, 'get', '--prefix', '', '--keys-only') });
-  return stdout.split('\n').filter((line) => line !== '');
+  const names = await mustRun(lab, 'node1', etcdctl(lab, 'get', '--prefix', '', '--keys-only'));
+  return names.split('\n').filter((line) => line !== '');
 }
 
 /** etcdctl with a host's certificate, as an operator would call it on a node. */

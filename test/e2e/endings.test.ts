@@ -23,7 +23,7 @@ import {
   signalProgram,
   startBatch,
   tryAs,
-  until,
+  untilAsked,
 } from '../support/e2e-jobs.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
@@ -235,7 +235,7 @@ describe('etcd', () => {
     const job = await startBatch(lab, `${inMpi} sh -c 'echo started; while [ ! -e over ]; do sleep 0.2; done'`);
     await job.shows('started', 'out');
     await mustRun(lab, 'node1', ['scontrol', 'suspend', job.id]);
-    await until('no lease of the job', 10_000, async () => {
+    await untilAsked('no lease of the job', 10_000, async () => {
       const leased = await readLeased();
       return leased.length === 0 || leased.join(' ');
     });
@@ -249,7 +249,7 @@ describe('etcd', () => {
     }
     const ofNodes = [0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE=running`);
     const expected = [...ofNodes, `/${job.id}/FINISH=FALSE`];
-    await until('the job and every node under a lease', 30_000, async () => {
+    await untilAsked('the job and every node under a lease', 30_000, async () => {
       const leased = (await readLeased()).join(' ');
       return leased === expected.join(' ') || leased;
     });
@@ -283,7 +283,7 @@ async function readLeased(): Promise<readonly string[]> {
 
 /** What could not be told to the store is told by the reaper of each host, once the job's lease has run out. */
 async function awaitReapers(): Promise<void> {
-  await until('nothing left for the reapers', 30_000, async () => {
+  await untilAsked('nothing left for the reapers', 30_000, async () => {
     for (const host of ['node3', 'node2', 'node1']) await mustRun(lab, host, [helper, 'reap']);
     const left = await findLeftovers(lab);
     return left.length === 0 || left.join('; ');
@@ -319,7 +319,7 @@ describe('a job', () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');
     await signalProgram(lab, 'node1', 'keeper', job.id, 'STOP');
-    await until('the end of the containers', 20_000, async () => {
+    await untilAsked('the end of the containers', 20_000, async () => {
       const left = await inHostDocker(lab, 'node2', 'ps', '--quiet');
       return left === '' || left;
     });

@@ -8,7 +8,7 @@ import { readStatus } from '../../lab/read-status.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { takeDown } from '../../lab/take-down.ts';
 import { containerStates, startGridEngineJob } from '../support/e2e-gridengine.ts';
-import { findLastingLeftovers, inMpi, until } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, inMpi, untilAsked } from '../support/e2e-jobs.ts';
 import { e2eLabs } from '../support/e2e-lab.ts';
 
 const name = e2eLabs.gridEngine;
@@ -107,7 +107,7 @@ describe('qmod', () => {
     const job = await startGridEngineJob(lab, `${inMpi} sh -c 'echo started; sleep 8; echo whole'`);
     await job.shows('started');
     await asAlice('qmod', '-sj', job.id);
-    await until('paused containers', 15_000, async () => {
+    await untilAsked('paused containers', 15_000, async () => {
       const states = await containerStates(lab);
       return states.every((state) => state === 'paused') || states.join(' ');
     });
@@ -125,7 +125,7 @@ describe('qmod', () => {
     const job = await startGridEngineJob(lab, `${beside}\n${inMpi} sh -c 'echo started; sleep 8; echo whole'\nkill $!`);
     await job.shows('started');
     await asAlice('qmod', '-sj', job.id);
-    await until('a script that stands still', 15_000, async () => {
+    await untilAsked('a script that stands still', 15_000, async () => {
       const before = await job.readFile('ticks');
       await pause(1000);
       return (await job.readFile('ticks')) === before || 'it ticks';
@@ -144,7 +144,7 @@ describe('qmod', () => {
     await asAlice('qmod', '-sj', job.id);
     const states =
       'for name in "job_scripts/$1$" "^dist/middleware.cjs"; do pgrep -f -- "$name" | xargs ps -o stat= -p; done';
-    await until('stopped processes', 20_000, async () => {
+    await untilAsked('stopped processes', 20_000, async () => {
       const seen = (await mustRun(lab, 'node1', ['sh', '-c', states, 'states', job.id])).trim().split('\n');
       return (seen.length === 2 && seen.every((state) => state.startsWith('T'))) || seen.join(' ');
     });
@@ -158,7 +158,7 @@ describe('qmod', () => {
     await asAlice('qmod', '-sj', job.id);
     const stateOf = async (): Promise<string> =>
       await mustRun(lab, 'node1', ['sh', '-c', `ps -eo stat,args | grep "job_scripts/${job.id}$" | head -n 1`]);
-    await until('a stopped script', 10_000, async () => (await stateOf()).startsWith('T') || (await stateOf()));
+    await untilAsked('a stopped script', 10_000, async () => (await stateOf()).startsWith('T') || (await stateOf()));
     await asAlice('qmod', '-usj', job.id);
     await job.shows('whole');
     await job.end();
@@ -179,7 +179,11 @@ describe('qdel', () => {
     const job = await startGridEngineJob(lab, lasting);
     await job.shows('started');
     await asAlice('qmod', '-sj', job.id);
-    await until('paused containers', 15_000, async () => (await containerStates(lab)).includes('paused') || 'none');
+    await untilAsked(
+      'paused containers',
+      15_000,
+      async () => (await containerStates(lab)).includes('paused') || 'none',
+    );
     await asAlice('qdel', job.id);
     await job.end(30_000);
   });

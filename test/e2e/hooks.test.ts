@@ -11,7 +11,7 @@ import { awaitDocker, startMissingServices, stopService } from '../../lab/start-
 import { takeDown } from '../../lab/take-down.ts';
 import { askDoctor, failedChecks, spoilHost } from '../support/doctor.ts';
 import { e2eLabs } from '../support/e2e-lab.ts';
-import { until } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/e2e-jobs.ts';
 import { changeSite } from '../support/e2e-site.ts';
 import type { SiteChange } from '../support/e2e-site.ts';
 
@@ -165,7 +165,7 @@ const describeJob = async (id: string): Promise<string> =>
   (await mustRun(lab, host, ['bjobs', '-l', id])).replaceAll(/\n {21}/g, '');
 
 const awaitJob = async (id: string, pattern: RegExp): Promise<void> =>
-  await until(`job ${id} like ${pattern}`, 20_000, async () => {
+  await untilAsked(`job ${id} like ${pattern}`, 20_000, async () => {
     const text = await describeJob(id);
     return pattern.test(text) || text;
   });
@@ -309,21 +309,21 @@ describe('the prolog of Slurm', () => {
     const submit = ['sbatch', '--parsable', '-o', '/dev/null', '-w', host, '--wrap', 'true'];
     const id = await withoutEngine(async () => {
       const { stdout } = await execOnHost(lab, host, { user: 'alice', argv: submit, cwd: '/scratch/alice' });
-      await until(`${host} is drained`, 30_000, async () => {
+      await untilAsked(`${host} is drained`, 30_000, async () => {
         const state = (await mustRun(lab, host, ['sinfo', '-h', '-n', host, '-o', '%T'])).trim();
         return state.includes('drain') || state;
       });
       return stdout.trim();
     });
     await mustRun(lab, host, ['scontrol', 'update', `nodename=${host}`, 'state=resume']);
-    await until(`job ${id} is back in the queue`, 30_000, async () => {
+    await untilAsked(`job ${id} is back in the queue`, 30_000, async () => {
       const state = (await mustRun(lab, host, ['squeue', '-h', '-j', id, '-o', '%T %r'])).trim();
       return state === 'PENDING launch failed requeued held' || state;
     });
     await mustRun(lab, host, ['scontrol', 'release', id]);
     // Slurm itself would wait two minutes before the next try.
     await mustRun(lab, host, ['scontrol', 'update', `jobid=${id}`, 'StartTime=now']);
-    await until(`job ${id} runs`, 60_000, async () => {
+    await untilAsked(`job ${id} runs`, 60_000, async () => {
       const { state } = await readJob(lab, id);
       return state === 'COMPLETED' || state;
     });

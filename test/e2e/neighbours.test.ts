@@ -11,7 +11,7 @@ import {
   inMpi,
   readScratchFile,
   startBatch,
-  until,
+  untilAsked,
 } from '../support/e2e-jobs.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
@@ -108,7 +108,7 @@ describe('suspension', () => {
               await inHostDocker(lab, host, 'inspect', '--format', '{{.State.Status}}', `hpcdj-${job.id}-node-${n}`),
           ),
         );
-      await until('all containers paused', 5000, async () => {
+      await untilAsked('all containers paused', 5000, async () => {
         const now = (await states()).join(' ');
         return now === hosts.map(() => 'paused').join(' ') || now;
       });

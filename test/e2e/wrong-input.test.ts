@@ -4,7 +4,7 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { etcdctl } from '../../lab/find-leftovers.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
-import { findLastingLeftovers, inMpi, startBatch, until } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, inMpi, startBatch, untilAsked } from '../support/e2e-jobs.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
 import { changeSite, replaceSite } from '../support/e2e-site.ts';
 
@@ -97,7 +97,7 @@ let answers: ReadonlyMap<string, { readonly status: number; readonly text: strin
 beforeAll(async () => {
   lab = await e2eLab();
   bob = await startBatch(lab, 'sleep 120', { user: 'bob', sbatch: ['-N1', '-n1', '-w', 'node1'] });
-  await until('bob runs', 10_000, async () => {
+  await untilAsked('bob runs', 10_000, async () => {
     const { state } = await bob.state();
     return state === 'RUNNING' || state;
   });

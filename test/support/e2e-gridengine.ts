@@ -3,7 +3,7 @@ import { mustRun, readLabFile, writeLabFile } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { jobDirectory } from './e2e-lab.ts';
-import { until } from './e2e-jobs.ts';
+import { readScratchFile, until, untilAsked } from './e2e-jobs.ts';
 
 export interface GridEngineJob {
   readonly id: string;
@@ -39,7 +39,11 @@ export async function startGridEngineJob(
   const submitted = await execOnHost(lab, 'node1', { user, argv, cwd: directory });
   const id = /^\d+/.exec(submitted.stdout)?.[0];
   if (id === undefined) throw new Error(`qsub refused the job: ${submitted.stdout}${submitted.stderr}`);
-  const read = async (stream: 'out' | 'err'): Promise<string> => await readLabFile(lab, `${directory}/job.${stream}`);
+  const read = async (stream: 'out' | 'err'): Promise<string> =>
+    await readScratchFile(lab, `${directory}/job.${stream}`).then(
+      (text) => String(text).replace(/\n$/, ''),
+      () => '',
+    );
   return {
     id,
     stdout: () => read('out'),
@@ -51,13 +55,13 @@ export async function startGridEngineJob(
         return seen.includes(text) || `seen: ${seen.slice(-400)} ${(await read('err')).slice(-800)}`;
       }),
     end: async (deadlineMs = 60_000) =>
-      await until(`the end of job ${id}`, deadlineMs, async () => {
+      await untilAsked(`the end of job ${id}`, deadlineMs, async () => {
         const { exitCode, stdout } = await execOnHost(lab, 'head', { argv: ['qstat', '-j', id] });
         return exitCode !== 0 || `qstat: ${stdout.slice(0, 400)}`;
       }),
     exitStatus: async () => {
       let status: string | undefined;
-      await until(`job ${id} in the accounting`, 20_000, async () => {
+      await untilAsked(`job ${id} in the accounting`, 20_000, async () => {
         const { stdout } = await execOnHost(lab, 'head', { argv: ['qacct', '-j', id] });
         status = /^exit_status +(\d+)/m.exec(stdout)?.[1];
         return status !== undefined || 'not there';

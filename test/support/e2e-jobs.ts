@@ -11,6 +11,8 @@ import { jobDirectory } from './e2e-lab.ts';
 import type { FinishedJob, RunOptions } from './e2e-lab.ts';
 
 const lookEveryMs = 100;
+/** Looks that run commands on a host cost processor time, of which the job that is looked at has the less. */
+const commandEveryMs = 500;
 
 /** The call of the middleware with an image that has all that a test needs. */
 export const inMpi = 'hpc-submit-dockerjob --image lab/mpi:1 --';
@@ -40,13 +42,11 @@ export async function startBatch(lab: Lab, script: string, options: RunOptions =
     stdout: () => read('out'),
     stderr: () => read('err'),
     shows: async (text, stream = 'err', deadlineMs = 30_000) =>
-      await until(`"${text}" in job.${stream} of job ${id}`, deadlineMs, async () => {
-        const wasOver = /^(?:COMPLETED|FAILED|CANCELLED|TIMEOUT)$/.test((await readJob(lab, id)).state);
-        const seen = await read(stream);
-        if (seen.includes(text)) return true;
-        if (wasOver) throw new Error(`Job ${id} ended without "${text}" in job.${stream}: ${await read('err')}`);
-        return `seen: ${seen.slice(-800)}`;
-      }),
+      await untilShown(
+        { what: `"${text}" in job.${stream} of job ${id}`, text, deadlineMs },
+        async () => await read(stream),
+        async () => /^(?:COMPLETED|FAILED|CANCELLED|TIMEOUT)$/.test((await readJob(lab, id)).state),
+      ),
     state: () => readJob(lab, id),
     end: async (deadlineMs = 60_000) => {
       const startedAt = performance.now();
@@ -64,14 +64,43 @@ export async function readScratchFile(lab: Lab, path: string): Promise<Buffer> {
 }
 
 /** Looks until `look` says true; its text is what was missing when the deadline passes. */
-export async function until(what: string, deadlineMs: number, look: () => Promise<true | string>): Promise<void> {
+export async function until(
+  what: string,
+  deadlineMs: number,
+  look: () => Promise<true | string>,
+  everyMs = lookEveryMs,
+): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     const missing = await look();
     if (missing === true) return;
     if (performance.now() > deadline) throw new Error(`${what} did not come within ${deadlineMs} ms; ${missing}`);
-    await pause(lookEveryMs);
+    await pause(everyMs);
   }
+}
+
+/** As `until`, with looks that run commands on a host. */
+export async function untilAsked(what: string, deadlineMs: number, look: () => Promise<true | string>): Promise<void> {
+  await until(what, deadlineMs, look, commandEveryMs);
+}
+
+/** Waits for a text in a file that is quick to read; fails at once when the job, asked now and then, is over without it. */
+export async function untilShown(
+  { what, text, deadlineMs }: { readonly what: string; readonly text: string; readonly deadlineMs: number },
+  read: () => Promise<string>,
+  isOver: () => Promise<boolean>,
+): Promise<void> {
+  let askedAt = performance.now();
+  await until(what, deadlineMs, async () => {
+    if ((await read()).includes(text)) return true;
+    if (performance.now() - askedAt < commandEveryMs) return `seen: ${(await read()).slice(-800)}`;
+    askedAt = performance.now();
+    const wasOver = await isOver();
+    const seen = await read();
+    if (seen.includes(text)) return true;
+    if (wasOver) throw new Error(`${what} did not come before the end: ${seen.slice(-800)}`);
+    return `seen: ${seen.slice(-800)}`;
+  });
 }
 
 const programs = {
@@ -114,7 +143,7 @@ export async function cancelJob(lab: Lab, id: string, ...options: readonly strin
 /** What is left once the last epilog is through; a moment's grace, since Slurm forgets a job's end on no clock of ours. */
 export async function findLastingLeftovers(lab: Lab, graceMs = 3000): Promise<readonly string[]> {
   let left: readonly string[] = [];
-  await until('nothing left behind', graceMs, async () => {
+  await untilAsked('nothing left behind', graceMs, async () => {
     left = await findLeftovers(lab);
     return left.length === 0 || left.join('; ');
   }).catch(() => undefined);

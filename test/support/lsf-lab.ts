@@ -8,7 +8,7 @@ import type { LsfKind } from '../../lab/layout.ts';
 import { writeLsfFile } from '../../lab/lsf/install-lsf.ts';
 import { configDir, kitDir } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { readScratchFile, until } from './e2e-jobs.ts';
+import { readScratchFile, until, untilAsked, untilShown } from './e2e-jobs.ts';
 import { e2eLabs, jobDirectory } from './e2e-lab.ts';
 
 /** Brings the lab up with the product of this tree, or makes the one that runs like this. */
@@ -118,32 +118,33 @@ function watchJob(lab: Lab, id: string, directory: string, options: BsubOptions)
     stdout: () => read('out'),
     stderr: () => read('err'),
     shows: async (text, stream = 'err', deadlineMs = 30_000) =>
-      await until(`"${text}" in job.${stream} of job ${id}`, deadlineMs, async () => {
-        const wasOver = isOver(await state());
-        const seen = await read(stream);
-        if (seen.includes(text)) return true;
-        if (wasOver) throw new Error(`Job ${id} ended without "${text}" in job.${stream}: ${await read('err')}`);
-        return `seen: ${seen.slice(-800)}`;
-      }),
+      await untilShown(
+        { what: `"${text}" in job.${stream} of job ${id}`, text, deadlineMs },
+        async () => await read(stream),
+        async () => isOver(await state()),
+      ),
     is: async (stat, deadlineMs = 15_000) =>
-      await until(`state ${stat} of job ${id}`, deadlineMs, async () => {
+      await untilAsked(`state ${stat} of job ${id}`, deadlineMs, async () => {
         const now = await state();
         return now.stat === stat || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
       }),
     end: async (deadlineMs = 60_000) => {
       const startedAt = performance.now();
+      const isThere = async (): Promise<boolean> =>
+        await readScratchFile(lab, file('err')).then(
+          () => true,
+          () => false,
+        );
+      let askedAt = startedAt;
       await until(`the end of job ${id}`, deadlineMs, async () => {
+        // LSF copies the output after it has told the end: quick to see, and a reason to ask.
+        if (!(await isThere()) && performance.now() - askedAt < 1000) return 'not asked';
+        askedAt = performance.now();
         const now = await state();
         return isOver(now) || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
       });
       const seconds = (performance.now() - startedAt) / 1000;
-      // LSF copies the output after it has told the end.
-      await until(`job.err of job ${id}`, 10_000, async () =>
-        readScratchFile(lab, file('err')).then(
-          () => true,
-          () => 'it is not there',
-        ),
-      );
+      await until(`job.err of job ${id}`, 10_000, async () => (await isThere()) || 'it is not there');
       return { ...(await state()), stdout: await read('out'), stderr: await read('err'), seconds };
     },
   };
@@ -176,7 +177,7 @@ export async function control(
 /** What is left of jobs on the hosts and in etcd once POST_EXEC is through, programs of the users' side included. */
 export async function findLsfLeftovers(lab: Lab, graceMs = 10_000): Promise<readonly string[]> {
   let left: readonly string[] = [];
-  await until('nothing left behind', graceMs, async () => {
+  await untilAsked('nothing left behind', graceMs, async () => {
     left = [...(await findLeftovers(lab)), ...(await findPrograms(lab))];
     return left.length === 0 || left.join('; ');
   }).catch(() => undefined);
@@ -225,7 +226,7 @@ export const postExec = `POST_EXEC = ${kitDir}/post-exec`;
 /** Ends what a test that failed has left: the next one needs the slots. */
 export async function endAllJobs(lab: Lab): Promise<void> {
   await execOnHost(lab, 'node1', { argv: ['bkill', '0'] });
-  await until('the end of all jobs', 40_000, async () => {
+  await untilAsked('the end of all jobs', 40_000, async () => {
     const { stdout } = await execOnHost(lab, 'node1', {
       argv: ['bjobs', '-noheader', '-u', 'all', '-o', 'jobid stat'],
     });
