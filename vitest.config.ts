@@ -4,8 +4,9 @@ const project = (name: string, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], environment: 'node', ...more },
 });
 
-/** Files that bring labs of their own up: other schedulers than Slurm. */
-const filesWithOwnLabs = ['lsf-*', 'gridengine', 'hooks'].map((name) => `test/e2e/${name}.test.ts`);
+/** Files that bring labs of their own up, for other schedulers than Slurm. */
+const lsfFiles = ['lsf-*', 'hooks'].map((name) => `test/e2e/${name}.test.ts`);
+const gridEngineFiles = ['test/e2e/gridengine.test.ts'];
 /** One lab cluster for all files. */
 const inLab = { testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: false };
 
@@ -15,8 +16,15 @@ export default defineConfig({
       project('unit'),
       // Real etcd, dockerd and ssh: one file at a time, two cores are not many.
       project('integration', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
-      project('e2e', { ...inLab, exclude: filesWithOwnLabs, globalSetup: ['test/e2e/global-setup.ts'] }),
-      project('e2e-labs', { ...inLab, include: filesWithOwnLabs, globalSetup: ['test/e2e/own-labs-setup.ts'] }),
+      project('e2e', {
+        ...inLab,
+        exclude: [...lsfFiles, ...gridEngineFiles],
+        globalSetup: ['test/e2e/global-setup.ts'],
+      }),
+      project('e2e-lsf', { ...inLab, include: lsfFiles, globalSetup: ['test/e2e/lsf-setup.ts'] }),
+      project('e2e-gridengine', {
+        ...{ ...inLab, include: gridEngineFiles, globalSetup: ['test/e2e/gridengine-setup.ts'] },
+      }),
     ],
   },
 });

@@ -160,7 +160,11 @@ async function readState(lab: Lab, id: string): Promise<LsfState> {
 async function readSpool(lab: Lab, user: string, id: string, stream: 'out' | 'err'): Promise<string> {
   const spool = `${sharedPaths(lab.layout).home}/${user}/.lsbatch`;
   const names = await readdir(spool).catch(() => []);
-  const name = names.find((each) => each.endsWith(`.${id}.${stream}`));
+  // The newest, by the time of submission that its name begins with: a lab that was killed leaves such files, and numbers begin anew.
+  const name = names
+    .filter((each) => each.endsWith(`.${id}.${stream}`))
+    .toSorted()
+    .at(-1);
   return name === undefined ? '' : await readFile(`${spool}/${name}`, 'utf8').catch(() => '');
 }
 

@@ -8,8 +8,7 @@ let watch: SignalWatch | undefined;
 
 /** The files bring the lab of the stand-in up themselves, each as the LSF that it wants; it is taken down once. */
 export function setup(): void {
-  if (!isKept)
-    watch = takeDownOnSignal([e2eLabs.lsfJobs, e2eLabs.lsf, e2eLabs.hooks, e2eLabs.gridEngine], console.error);
+  if (!isKept) watch = takeDownOnSignal([e2eLabs.lsfJobs, e2eLabs.lsf, e2eLabs.hooks], console.error);
 }
 
 export async function teardown(): Promise<void> {
