@@ -164,6 +164,21 @@ describe('a host', () => {
     }
   });
 
+  it('on which the only node of a job cannot begin is clean all the same', async () => {
+    const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
+    await mustRun(lab, 'node1', ['cp', '-p', rule, '/root/rule']);
+    try {
+      await mustRun(lab, 'node1', ['sed', '-i', 's/run-node/run-nothing/', rule]);
+      const job = await startBatch(lab, lasting, { sbatch: ['-N1', '-n1', '-w', 'node1'] });
+      const ended = await job.end(40_000);
+      expect(ended.exitCode).toBe('69:0');
+      expect(ended.stderr).toContain('[LAUNCHER_FAILED]');
+      expect(ended.stderr).toContain('nothing is left behind');
+    } finally {
+      await mustRun(lab, 'node1', ['mv', '/root/rule', rule]);
+    }
+  });
+
   it('whose Docker Engine hangs is named with its phase; what it has is taken away when the Engine is back', async () => {
     const engine = (await mustRun(lab, 'node3', ['cat', '/run/docker.pid'])).trim();
     await mustRun(lab, 'node3', ['kill', '-STOP', engine]);
