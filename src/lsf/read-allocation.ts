@@ -2,6 +2,7 @@ import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
 import { requireJobKey } from '../shared/job-key.ts';
 import { invalidAllocation, mergeSlots, quote } from '../shared/merge-slots.ts';
+import { readGpus } from '../shared/read-gpus.ts';
 import { readBoundCores } from './read-bound-cores.ts';
 import { readHostFile } from './read-host-file.ts';
 
@@ -13,13 +14,19 @@ export function readAllocation(environment: NodeJS.ProcessEnv): Allocation {
   const { id, index } = readJobId(environment);
   const hosts = readHosts(environment);
   const cores = readBoundCores(environment['LSB_AFFINITY_HOSTFILE']);
+  // LSF tells a job's processes of their own host's (IBM: "GPU access enforcement").
+  const gpus = readGpus(environment['CUDA_VISIBLE_DEVICES']);
   return {
     scheduler: 'lsf',
     schedulerJobId: index === '0' ? id : `${id}[${index}]`,
     job: requireJobKey(index === '0' ? id : `${id}_${index}`),
-    hosts: hosts.map((host) => {
+    hosts: hosts.map((host, index) => {
       const bound = cores.get(host.name);
-      return bound === undefined ? host : { ...host, cores: bound };
+      return {
+        ...host,
+        ...(bound === undefined ? {} : { cores: bound }),
+        ...(index > 0 || gpus.length === 0 ? {} : { gpus }),
+      };
     }),
   };
 }

@@ -17,6 +17,8 @@ export interface AllocatedHost {
   readonly slots: number;
   readonly cores?: number;
   readonly memoryBytes?: number;
+  /** GPUs of the job, by the names that the scheduler gives them; told of the first host alone. */
+  readonly gpus?: readonly string[];
 }
 
 /** What the scheduler itself says of a running job, asked by the helper as root. */

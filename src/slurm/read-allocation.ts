@@ -3,6 +3,7 @@ import { JobError } from '../shared/errors.ts';
 import { expandHostList } from '../shared/host-list.ts';
 import { parseJobKey } from '../shared/job-key.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { readGpus } from '../shared/read-gpus.ts';
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 
 const mebibyte = 1024 ** 2;
@@ -92,6 +93,7 @@ function readHosts(read: Reader, names: readonly string[]): AllocatedHost[] {
   const slots = readSlots(read, names.length, cpus);
   const perNode = readNumber(read, 'SLURM_MEM_PER_NODE');
   const perCpu = readNumber(read, 'SLURM_MEM_PER_CPU');
+  const gpus = readGpus(read('SLURM_JOB_GPUS'));
   return names.map((name, index) => {
     const cores = cpus?.[index];
     // 0 means all of the host's memory: no limit of the job's own.
@@ -101,6 +103,8 @@ function readHosts(read: Reader, names: readonly string[]): AllocatedHost[] {
       slots: slots[index] ?? 1,
       ...(cores === undefined ? {} : { cores }),
       ...(mebibytes === 0 ? {} : { memoryBytes: mebibytes * mebibyte }),
+      // Of the host of the batch script, by the manual of sbatch.
+      ...(index > 0 || gpus.length === 0 ? {} : { gpus }),
     };
   });
 }

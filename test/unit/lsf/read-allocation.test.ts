@@ -37,6 +37,14 @@ describe('readAllocation', () => {
     expect(hostsOf({ LSB_HOSTS: names })).toBe(expected);
   });
 
+  it('knows the GPUs of the first host, which is all that LSF tells', () => {
+    const environment = { ...job, LSB_MCPU_HOSTS: 'node1 2 node2 2 ', CUDA_VISIBLE_DEVICES: '0,1' };
+    expect(readAllocation(environment).hosts).toEqual([
+      { name: 'node1', slots: 2, gpus: ['0', '1'] },
+      { name: 'node2', slots: 2 },
+    ]);
+  });
+
   it('prefers the file, then the pairs, then the names', () => {
     const all = { LSB_DJOB_HOSTFILE: file('a\na\nb\n'), LSB_MCPU_HOSTS: 'c 1 ', LSB_HOSTS: 'd' };
     expect(hostsOf(all)).toBe('a 2, b 1');

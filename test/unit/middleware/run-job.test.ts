@@ -1,29 +1,39 @@
 import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
 import { runJob } from '../../../src/middleware/run-job.ts';
-import type { Scheduler } from '../../../src/ports/scheduler.ts';
+import type { AllocatedHost, Scheduler } from '../../../src/ports/scheduler.ts';
 import { JobError } from '../../../src/shared/errors.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 
-it('a launcher that is missing is told before the helper is started', async () => {
-  const missing = new JobError({ code: 'LAUNCHER_FAILED', message: 'srun is not on this host.' });
+const missing = new JobError({ code: 'LAUNCHER_FAILED', message: 'srun is not on this host.' });
+
+/** Runs a job on these hosts as far as it goes without a launcher; what it says until then. */
+async function runWithoutLauncher(hosts: readonly AllocatedHost[]): Promise<{ said: string[]; error: unknown }> {
   const scheduler: Scheduler = {
     name: 'slurm',
     suspendsBatchScript: false,
-    readAllocation: () => ({
-      scheduler: 'slurm',
-      schedulerJobId: '772',
-      job: requireJobKey('772'),
-      hosts: [{ name: 'node1', slots: 1 }],
-    }),
+    readAllocation: () => ({ scheduler: 'slurm', schedulerJobId: '772', job: requireJobKey('772'), hosts }),
     launchOnEveryHost: () => {
       throw missing;
     },
   };
   const command = { kind: 'argv' as const, argv: ['true'] };
   const request = { command, workdir: tmpdir(), environment: {}, mounts: [] };
-  const progress = { say: () => undefined, show: () => undefined, phaseTimesMs: {} };
+  const said: string[] = [];
+  const progress = { say: (text: string) => void said.push(text), show: () => undefined, phaseTimesMs: {} };
   const run = runJob({ request, scheduler, environment: {}, uid: process.getuid?.() ?? 0, progress });
+  return { said, error: await run.catch((error: unknown) => error) };
+}
+
+it('a launcher that is missing is told before the helper is started', async () => {
   // A helper that was started first would be refused or missing, and the job with its words.
-  await expect(run).rejects.toBe(missing);
+  expect((await runWithoutLauncher([{ name: 'node1', slots: 1 }])).error).toBe(missing);
+});
+
+it('a job with GPUs is told that its containers have none', async () => {
+  const hosts = [{ name: 'node1', slots: 1, gpus: ['0', '1'] }];
+  expect((await runWithoutLauncher(hosts)).said).toEqual([
+    'job 772  1 host (node1), 1 slot',
+    'note      the job has GPUs (on node1: 0, 1); containers are given none',
+  ]);
 });

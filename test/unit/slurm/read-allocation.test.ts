@@ -31,6 +31,11 @@ describe('readAllocation', () => {
     });
   });
 
+  it('knows the GPUs of the first host, which is all that Slurm tells', () => {
+    const { hosts } = readAllocation({ ...batch, SLURM_JOB_GPUS: '2,3' });
+    expect(hosts.map(({ gpus }) => gpus)).toEqual([['2', '3'], undefined, undefined]);
+  });
+
   it('reads the old names of variables', () => {
     const old = {
       SLURM_JOBID: '7',
