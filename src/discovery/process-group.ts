@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { ChildProcess, spawn } from 'node:child_process';
+import type { SpawnOptions } from 'node:child_process';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A child that leads a process group of its own, so that a signal reaches what it has started too. */
@@ -8,7 +9,7 @@ export class ProcessGroup {
 
   /** Starts it at once; a program that cannot be started is reported by the child's 'error' event. */
   constructor(file: string, argv: readonly string[], options: SpawnOptions) {
-    this.child = spawn(file, argv, { ...options, detached: true });
+    this.child = startChild(file, argv, { ...options, detached: true });
   }
 
   /** True while any process of the group is left, also when its leader has ended. */
@@ -37,6 +38,19 @@ export class ProcessGroup {
       if (!this.isAlive) return;
     }
     this.signal('SIGKILL');
+  }
+}
+
+/** Node tells some failures of a start by the 'error' event and throws others (ENOTDIR, E2BIG, ETXTBSY): here all are events. */
+function startChild(file: string, argv: readonly string[], options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(file, argv, options);
+  } catch (error) {
+    const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+    for (const stream of Object.values(streams)) stream.destroy();
+    const child = Object.assign(new ChildProcess(), streams);
+    process.nextTick(() => child.emit('error', error));
+    return child;
   }
 }
 
