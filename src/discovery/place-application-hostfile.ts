@@ -21,14 +21,20 @@ export async function placeApplicationHostfile(wanted: ApplicationHostfile): Pro
   const file = path.join(wanted.workdir, wanted.name);
   const mark = `${markOfAnyJob} for job ${wanted.job}\n`;
   const kept = `${file}.before-${wanted.job}`;
+  const unfinished = `${file}.new-${wanted.job}`;
+  let firstMade: string | undefined;
   try {
-    const firstMade = await mkdir(path.dirname(file), { recursive: true });
+    firstMade = await mkdir(path.dirname(file), { recursive: true });
     const found = await readIfThere(file);
     const isForeign = found !== undefined && !found.startsWith(markOfAnyJob);
+    await writeAnew(unfinished, mark + wanted.text);
     if (isForeign) await rename(file, kept);
-    await writeWhole(file, mark + wanted.text, wanted.job);
+    // Readers on other hosts see the old file or the new one, never half of it.
+    await rename(unfinished, file);
     return () => takeAway({ file, mark, kept, firstMade });
   } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => undefined);
+    await takeAway({ file, mark, kept, firstMade }).catch(() => undefined);
     throw new JobError({
       code: 'WORKDIR_UNUSABLE',
       message: `The application's host file ${file} cannot be written: ${(error as Error).message}.`,
@@ -71,10 +77,7 @@ function ignoreAbsence(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
-// Readers on other hosts see the old file or the new one, never half of it.
-async function writeWhole(file: string, text: string, job: string): Promise<void> {
-  const unfinished = `${file}.new-${job}`;
-  await rm(unfinished, { force: true }); // left by an earlier run of the same job that was killed
-  await writeFile(unfinished, text, { flag: 'wx', mode: 0o644 });
-  await rename(unfinished, file);
+async function writeAnew(file: string, text: string): Promise<void> {
+  await rm(file, { force: true }); // left by an earlier run of the same job that was killed
+  await writeFile(file, text, { flag: 'wx', mode: 0o644 });
 }

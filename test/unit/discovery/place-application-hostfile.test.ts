@@ -60,6 +60,17 @@ describe('placeApplicationHostfile', () => {
     expect(await read('machines')).toContain('for job 773');
   });
 
+  test('leaves the user’s file and nothing of ours when it cannot be written', async () => {
+    await writeFile(path.join(workdir, 'machines'), 'mine\n');
+    await mkdir(path.join(workdir, 'machines.new-772'));
+    await expect(place('machines')).rejects.toMatchObject({ code: 'WORKDIR_UNUSABLE' });
+    expect(await read('machines')).toBe('mine\n');
+    await mkdir(path.join(workdir, 'a.before-772'));
+    await writeFile(path.join(workdir, 'a'), 'mine\n');
+    await expect(place('a')).rejects.toMatchObject({ code: 'WORKDIR_UNUSABLE' });
+    expect((await readdir(workdir)).sort()).toEqual(['a', 'a.before-772', 'machines', 'machines.new-772']);
+  });
+
   test('fails with the path and the reason', async () => {
     await writeFile(path.join(workdir, 'system'), 'a file');
     await mkdir(path.join(workdir, 'machines'));
