@@ -27,7 +27,7 @@ export interface RemoteCommand {
 /** A login that carries any number of commands. */
 export interface SshConnection {
   readonly isOpen: boolean;
-  /** Runs a command line (undefined: a shell that reads its standard input) on the other side. */
+  /** Runs a command line of at most 32 KiB (undefined: a shell that reads its standard input) on the other side. */
   run(command: string | undefined): Promise<RemoteCommand>;
   close(): void;
 }
@@ -41,6 +41,9 @@ export class SshConnectError extends JobError {
     this.isFinal = isFinal;
   }
 }
+
+/** ssh2 takes no packet of more than 35,000 bytes, and ends the login with all its sessions when one comes. */
+const maxCommandBytes = 32 * 1024;
 
 /** Logs in with key and strict host key, or fails with `SshConnectError` within the time limit. */
 export function connectSsh(target: SshTarget): Promise<SshConnection> {
@@ -92,6 +95,11 @@ function explain(error: Error & { level?: string; code?: unknown }, hasShownOthe
 }
 
 function openChannel(client: ssh2.Client, command: string | undefined): Promise<RemoteCommand> {
+  const bytes = Buffer.byteLength(command ?? '');
+  if (bytes > maxCommandBytes) {
+    const reason = `the command is too long: it has ${bytes} bytes, ${maxCommandBytes} are possible`;
+    return Promise.reject(new SshConnectError(reason, true));
+  }
   return new Promise((resolve, reject) => {
     const done = (error: Error | undefined, streams: ClientChannel): void => {
       if (error !== undefined) {

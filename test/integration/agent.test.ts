@@ -62,6 +62,22 @@ describe('a job of agents', () => {
     expect({ stdout: job.master.stdout, stderr: job.master.stderr }).toEqual({ stdout, stderr });
   });
 
+  test('refuses a command that is too long for the link, and keeps the sessions on it', async () => {
+    await using job = await AgentJob.start(2);
+    await job.run({
+      command: shell(
+        '{ until [ -e refused ]; do sleep 0.05; done; echo alive; } | ssh 772-node-1 "touch up; cat" & ' +
+          'until [ -e up ]; do sleep 0.05; done; ssh 772-node-1 echo $(printf %036000d 1); echo $?; touch refused; wait',
+      ),
+    });
+    await job.master.expect('exited');
+    await job.finish();
+    expect({ stdout: job.master.stdout, stderr: job.master.stderr }).toEqual({
+      stdout: '255\nalive\n',
+      stderr: 'ssh: 772-node-1 (127.9.0.2): the command is too long: it has 36005 bytes, 32768 are possible.\n',
+    });
+  });
+
   test('passes megabytes both ways unchanged', async () => {
     await using job = await AgentJob.start(2);
     await job.run({
