@@ -19,17 +19,19 @@ export async function awaitContainerEnd(
   container: Docker.Container,
   signal: AbortSignal,
 ): Promise<ContainerEnd> {
-  let lastAnswer = Date.now();
+  // Since the first failure, not the last answer: a scheduler that froze this process for hours was not the engine's absence.
+  let awaySince: number | undefined;
   for (;;) {
     signal.throwIfAborted();
     const state = await readState(client, container).catch((error: unknown) => {
-      if (!isUnreachable(error) || Date.now() - lastAnswer > absenceMs) throw error;
+      awaySince ??= Date.now();
+      if (!isUnreachable(error) || Date.now() - awaySince > absenceMs) throw error;
     });
     if (state === undefined) {
       await sleep(1000, undefined, { signal });
       continue;
     }
-    lastAnswer = Date.now();
+    awaySince = undefined;
     if (state.Status === 'exited' || state.Status === 'dead') {
       return { exitStatus: state.ExitCode, outOfMemory: state.OOMKilled };
     }
