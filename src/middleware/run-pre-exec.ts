@@ -4,6 +4,7 @@ import { readAllocation } from '../lsf/read-allocation.ts';
 import { chooseImage } from '../lsf/starter/choose-image.ts';
 import { decideImageOnly } from '../policy/decide-request.ts';
 import { asJobError, exitStatus } from '../shared/errors.ts';
+import type { ErrorCode } from '../shared/errors.ts';
 import type { Finding } from '../shared/finding.ts';
 import { renderFinding } from '../shared/finding.ts';
 import type { HostQuestion } from '../shared/host-question.ts';
@@ -30,11 +31,12 @@ const refusals: readonly string[] = [
   'IMAGE_REFERENCE_INVALID',
   'REQUEST_INVALID',
   'IMAGE_MISSING_IN_REQUEST',
-];
+] satisfies ErrorCode[];
 
 /**
  * LSF's question before a job starts on this host. 0: start it. `LSB_EXIT_PRE_ABORT` (99): cancel it, since its image is
- * not allowed. 69: this host is unfit, try another. 75: something of the whole cluster is away, try again later.
+ * not allowed. 69: this host is unfit, try another. 75: something of the whole cluster is away, try again later. 70: this
+ * program could not judge; the hook then lets the job start.
  */
 export async function runPreExec(input: PreExecInput): Promise<number> {
   const { environment, say } = input;
@@ -50,8 +52,9 @@ export async function runPreExec(input: PreExecInput): Promise<number> {
     return judge(findings, environment, say);
   } catch (thrown) {
     // A wrong policy, no sudo rule, a helper that refuses to work: of this host, as far as it can tell.
-    say(asJobError(thrown).toLine());
-    return exitStatus.unavailable;
+    const error = asJobError(thrown);
+    say(error.toLine());
+    return error.code === 'BUG' ? exitStatus.bug : exitStatus.unavailable;
   }
 }
 
@@ -79,6 +82,7 @@ function judge(findings: readonly Finding[], environment: NodeJS.ProcessEnv, say
   for (const finding of failed) say(renderFinding(finding));
   if (failed.length === 0) return 0;
   if (failed.some(({ code }) => refusals.includes(code ?? ''))) return abortValue(environment);
+  if (failed.every(({ code }) => code === 'BUG')) return exitStatus.bug;
   // The store is the cluster's: no other host would be better off.
   return failed.every(({ check }) => check === 'store') ? exitStatus.temporary : exitStatus.unavailable;
 }

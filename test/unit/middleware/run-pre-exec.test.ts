@@ -22,7 +22,7 @@ const failed = (check: string, code: string): Finding => ({ check, code, verdict
 
 async function preExec(
   environment: NodeJS.ProcessEnv,
-  answer: readonly Finding[] | JobError = [],
+  answer: readonly Finding[] | Error = [],
   options: { readonly image?: string } = {},
 ): Promise<{ status: number; said: string; asked: HostQuestion | undefined }> {
   let asked: HostQuestion | undefined;
@@ -33,7 +33,7 @@ async function preExec(
     sitePath: join(directory, environment['SITE'] ?? 'site.yaml'),
     askHost: (question) => {
       asked = question;
-      return answer instanceof JobError ? Promise.reject(answer) : Promise.resolve(answer);
+      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
     say: (line) => said.push(line),
   });
@@ -84,6 +84,14 @@ describe('runPreExec', () => {
     const { status, said } = await preExec({}, answer);
     expect(status).toBe(expected);
     expect(said).toMatch(/\[[A-Z_]+\]$/);
+  });
+
+  it.each([
+    ['a fault of its own', new TypeError('x is not a function'), 70],
+    ['a check that broke', [failed('engine', 'BUG')], 70],
+    ['a check that broke beside a fault of the host', [failed('store', 'BUG'), failed('engine', 'HOST_UNFIT')], 69],
+  ])('bars no host for %s', async (_, answer, expected) => {
+    expect((await preExec({}, answer)).status).toBe(expected);
   });
 
   it('takes a policy that cannot be read for a fault of the host', async () => {
