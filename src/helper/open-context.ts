@@ -8,12 +8,12 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
-import { hostPrograms } from '../network/host-commands.ts';
 import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { Store } from '../ports/store.ts';
 import { JobError } from '../shared/errors.ts';
+import { hostPrograms } from '../shared/host-programs.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import { auditTo } from './audit.ts';
 import type { Audit } from './audit.ts';
@@ -44,7 +44,7 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
-  await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...hostPrograms]);
+  await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...Object.keys(hostPrograms)]);
   const engine = connectEngine({ socketPath: site.docker.socket });
   return {
     site,

@@ -4,11 +4,9 @@ import { execa } from 'execa';
 import * as z from 'zod';
 import { JobError } from '../shared/errors.ts';
 import { findProgram } from '../shared/find-program.ts';
+import { hostPrograms } from '../shared/host-programs.ts';
+import type { HostProgram } from '../shared/host-programs.ts';
 import { oneLine } from '../shared/one-line.ts';
-
-/** All programs that the network drivers run, as root. */
-export const hostPrograms = ['ip', 'bridge', 'nft', 'nsenter', 'sysctl', 'unshare'] as const;
-export type HostProgram = (typeof hostPrograms)[number];
 
 /** What the network drivers ask of the host: its programs that configure networks, and two facts. */
 export interface HostCommands {
@@ -86,11 +84,11 @@ function runCommands(commandPath: string, timeoutMs: number, enter: readonly str
   };
 }
 
-function programMissing(name: string, commandPath: string): JobError {
+function programMissing(name: HostProgram, commandPath: string): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
     message: `The program ${name} is not on this host (looked in ${commandPath}).`,
-    hint: 'Ask the administrators to install iproute2, nftables, util-linux and procps.',
+    hint: `Ask the administrators to install ${hostPrograms[name]}.`,
   });
 }
 
