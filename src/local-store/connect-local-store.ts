@@ -6,7 +6,7 @@ import { JobError } from '../shared/errors.ts';
 import type { KeyRange } from '../shared/kvs-keys.ts';
 import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';
-import { answerSchema, fromFailure, maxLineBytes } from './wire.ts';
+import { answerSchema, maxLineBytes } from './wire.ts';
 
 export interface LocalStoreOptions {
   /** Deadline of one call. */
@@ -109,7 +109,7 @@ export function connectLocalStore(socketPath: string, { callTimeoutMs = 2000 }: 
     const timer = setTimeout(() => pending.get(id)?.reject(unreachable('no answer in time')), callTimeoutMs);
     try {
       const answer = await answered;
-      if ('error' in answer) throw fromFailure(answer.error);
+      if ('error' in answer) throw JobError.fromWire(answer.error);
       return answer;
     } finally {
       clearTimeout(timer);

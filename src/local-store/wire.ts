@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isErrorCode, JobError } from '../shared/errors.ts';
+import { JobError } from '../shared/errors.ts';
 
 /**
  * JSON lines between `connectLocalStore` and `serveStore`: requests with an id, answers with the same id, and
@@ -58,8 +58,4 @@ export type Failure = z.infer<typeof failure>;
 export function toFailure(thrown: unknown): Failure {
   if (thrown instanceof JobError) return { code: thrown.code, message: thrown.message, hint: thrown.hint };
   return { code: 'BUG', message: thrown instanceof Error ? thrown.message : String(thrown) };
-}
-
-export function fromFailure({ code, message, hint }: Failure): JobError {
-  return new JobError({ code: isErrorCode(code) ? code : 'BUG', message, hint });
 }

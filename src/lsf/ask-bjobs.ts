@@ -1,6 +1,6 @@
 import { askScheduler, firstWords, unreachable } from '../confirmation/ask-scheduler.ts';
 import type { AskedScheduler } from '../confirmation/ask-scheduler.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { findCommand } from '../confirmation/find-command.ts';
 import { bjobsForms, isUnknownJob } from './bjobs-forms.ts';
 import type { BjobsForm, JobFacts } from './bjobs-forms.ts';
 
@@ -50,11 +50,9 @@ async function ask(
   form: BjobsForm,
   schedulerJobId: string,
 ): Promise<readonly JobFacts[] | 'refused'> {
-  const bjobs = findProgram('bjobs', commandPath);
-  if (bjobs === undefined) throw unreachable(lsf, schedulerJobId, `bjobs is not in any of ${commandPath}`);
   // LSF_ENVDIR of a caller could name another cluster. Without a deadline bjobs would repeat its question for ever.
   const { exitCode, stdout, stderr } = await askScheduler(lsf, schedulerJobId, {
-    file: bjobs,
+    file: findCommand('bjobs', lsf.label, commandPath),
     argv: [...form.options, schedulerJobId],
     ...(confDirectory === '' ? {} : { environment: { LSF_ENVDIR: confDirectory } }),
   });

@@ -57,7 +57,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     switch (event.event) {
       case 'refused':
         await launched?.abandon();
-        throw errorFrom(event);
+        throw JobError.fromWire(event);
       case 'opened':
         opened = event;
         launched ??= launch();
@@ -138,8 +138,4 @@ function requestFor(allocation: Allocation, request: UserRequest, launchId: stri
     environment: { ...request.environment },
     mounts: [...request.mounts],
   };
-}
-
-function errorFrom(event: Extract<HelperEvent, { event: 'refused' }>): JobError {
-  return JobError.fromWire(event);
 }

@@ -3,6 +3,7 @@ import { JobError } from '../shared/errors.ts';
 import { expandHostList } from '../shared/host-list.ts';
 import { parseJobKey } from '../shared/job-key.ts';
 import type { JobKey } from '../shared/job-key.ts';
+import { invalidAllocation, quote } from '../shared/merge-slots.ts';
 import { readGpus } from '../shared/read-gpus.ts';
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 
@@ -138,14 +139,6 @@ function readNumber(read: Reader, name: string): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
-}
-
 function invalid(reason: string, hint?: string): JobError {
-  return new JobError({
-    code: 'ALLOCATION_INVALID',
-    message: `The job's allocation cannot be read: ${reason}.`,
-    hint: hint ?? 'Slurm sets these variables; a batch script must not change them.',
-  });
+  return invalidAllocation('Slurm', reason, hint);
 }
