@@ -57,7 +57,7 @@ Examples:
 Exit status: the command's own; otherwise 64 usage, 65 image or command refused, 69 a service is away, 70 a bug,
 75 temporary (safe to submit again), 77 refused by policy, 78 site.yaml invalid, 130/143 interrupted after clean-up.`;
 
-/** The command line. \`command\` is what stood after \`--\`; \`finish\` gets the exit status of the verb that ran. */
+/** The command line. `command` is what stood after `--`; `finish` gets the exit status of the verb that ran. */
 export function createProgram(
   command: readonly string[],
   actions: CliActions,

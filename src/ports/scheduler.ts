@@ -76,7 +76,10 @@ export interface SchedulerAuthority {
   readonly signalsBatchScript: boolean;
   /** True when this host has the scheduler's commands. */
   isHere(): boolean;
-  /** The running job, or `JOB_NOT_YOURS`-free facts for the caller to compare; fails when the job is unknown or not running. */
+  /**
+   * The running job as the scheduler tells it; whose it is, the caller compares. Fails with `JOB_NOT_YOURS` when it is
+   * unknown or not running, with `SCHEDULER_UNREACHABLE` when nobody answers.
+   */
   confirmJob(schedulerJobId: string): Promise<ConfirmedJob>;
   /**
    * True when nothing of the job can be left on any host by the scheduler's word: it is unknown, has ended everywhere, or
