@@ -4,18 +4,23 @@ import { JobError } from './errors.ts';
 /** Room for 65,536 slots on hosts of long names. */
 const maxBytes = 8 * 1024 * 1024;
 
-/**
- * Text of a file that a variable of the job names: at most 8 MiB of a regular one. Read as the user, who may have named
- * any file. Fails with `ALLOCATION_INVALID`.
- */
+/** Text of a file that a variable of the job names, as `readRegularFile` reads it. Fails with `ALLOCATION_INVALID`. */
 export function readSmallFile(variable: string, path: string): string {
+  return readRegularFile(path, (reason) => unreadableFile(variable, path, reason));
+}
+
+/**
+ * Text of at most 8 MiB of a regular file. Read as the user, who may have named any file. Fails with what `refuse` makes
+ * of the reason.
+ */
+export function readRegularFile(path: string, refuse: (reason: string) => JobError): string {
   let descriptor: number | undefined;
   try {
     // Not blocking: a pipe without a writer would hold the job for ever.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw unreadableFile(variable, path, 'it is not a regular file');
-    if (stats.size > maxBytes) throw unreadableFile(variable, path, 'it is longer than 8 MiB');
+    if (!stats.isFile()) throw refuse('it is not a regular file');
+    if (stats.size > maxBytes) throw refuse('it is longer than 8 MiB');
     const buffer = Buffer.alloc(stats.size);
     let length = 0;
     for (let read = -1; read !== 0 && length < buffer.length; length += read)
@@ -23,7 +28,7 @@ export function readSmallFile(variable: string, path: string): string {
     return buffer.toString('utf8', 0, length);
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
-    throw unreadableFile(variable, path, cause instanceof Error ? cause.message : String(cause));
+    throw refuse(cause instanceof Error ? cause.message : String(cause));
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

@@ -1,5 +1,5 @@
-import { readSmallFile } from '../../shared/read-small-file.ts';
 import { JobError } from '../../shared/errors.ts';
+import { readRegularFile } from '../../shared/read-small-file.ts';
 
 /** The command of a job as the job starter gets it, ready for a container. */
 export interface JobCommandWords {
@@ -40,13 +40,16 @@ export function readJobCommand(words: readonly string[], isVisible: (path: strin
 /** A call of the middleware as a command of its own, in a line that is no comment. */
 const ownCall = /^(?![ \t]*#)(?:.*[\s;&|(/])?hpc[-_]submit[-_]dockerjob(?:\s|;|$)/m;
 
-/** True when LSF runs a script from standard input that calls the middleware itself: it names its own image. */
+/**
+ * True when LSF runs a script from standard input that calls the middleware itself: it names its own image. Fails with
+ * `REQUEST_INVALID` when the script cannot be read.
+ */
 export function callsMiddleware([program = '']: readonly string[]): boolean {
-  return spooledScript.test(program) && ownCall.test(readSmallFile('the job script', program));
+  return spooledScript.test(program) && ownCall.test(readScript(program));
 }
 
 function inlineScript(path: string, rest: readonly string[]): readonly string[] {
-  const text = readSmallFile('the job script', path);
+  const text = readScript(path);
   const [firstLine = ''] = text.split('\n', 1);
   const [, shell = 'sh', flags] = firstLine.startsWith('#!') ? (shells.exec(firstLine) ?? [undefined, '']) : [];
   if (shell !== '' && Buffer.byteLength(text) <= maxWordBytes)
@@ -59,4 +62,16 @@ function inlineScript(path: string, rest: readonly string[]): readonly string[] 
         : 'The container does not see the job script, and it is too long to be handed on (128 KiB).',
     hint: 'Put the script into a file that containers see, and submit that: bsub … ./script.',
   });
+}
+
+function readScript(path: string): string {
+  return readRegularFile(
+    path,
+    (reason) =>
+      new JobError({
+        code: 'REQUEST_INVALID',
+        message: `The job script, which LSF keeps in ${path.slice(0, 200)}, cannot be read: ${reason}.`,
+        hint: 'Put the script into a file that containers see, and submit that: bsub … ./script.',
+      }),
+  );
 }

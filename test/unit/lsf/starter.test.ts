@@ -53,6 +53,16 @@ describe('readJobCommand', () => {
     expect(() => readJobCommand([script], unseen)).toThrow(message);
   });
 
+  it('says that it is the script that cannot be read', () => {
+    const gone = join(home, '.lsbatch/1795157545.13.shell');
+    expect(() => readJobCommand([gone], unseen)).toThrow(
+      expect.objectContaining({
+        code: 'REQUEST_INVALID',
+        message: expect.stringMatching(/^The job script, which LSF keeps in .*ENOENT/) as string,
+      }) as Error,
+    );
+  });
+
   it.each([[[]], [['']], [['A=1']]])('has no command in %j', (words) => {
     expect(() => readJobCommand(words, unseen)).toThrow(expect.objectContaining({ code: 'COMMAND_EMPTY' }) as Error);
   });
