@@ -2,6 +2,7 @@ import './shared/configure-zod.ts';
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { currentDirectory } from './middleware/check-workdir.ts';
 import { createProgram } from './middleware/create-program.ts';
 import type { CliActions } from './middleware/create-program.ts';
 import { outcomeJson, refusalJson } from './middleware/outcome.ts';
@@ -26,7 +27,7 @@ const actions: CliActions = {
       { isQuiet: options.quiet === true, startedAtMs },
     );
     try {
-      const request = readRequest(options, command, process.env, process.cwd());
+      const request = readRequest(options, command, process.env, currentDirectory());
       const scheduler = await findScheduler(process.env);
       const outcome = await runJob({
         request,
@@ -49,7 +50,7 @@ const actions: CliActions = {
   // Loaded only when asked for: every job's start waits for this program.
   explain: async (options, command) => {
     const { explainRequest } = await import('./middleware/explain-request.ts');
-    process.stdout.write(await explainRequest(options, command, process.env, process.cwd(), countHosts));
+    process.stdout.write(await explainRequest(options, command, process.env, currentDirectory(), countHosts));
     return 0;
   },
   checkConfig: async (file) => {

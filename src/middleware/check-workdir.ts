@@ -24,6 +24,21 @@ export async function checkWorkdir(path: string, uid: number): Promise<void> {
   });
 }
 
+/** Where this program was called. Fails with `WORKDIR_UNUSABLE` when that directory is there no more. */
+export function currentDirectory(ask: () => string = () => process.cwd()): string {
+  try {
+    return ask();
+  } catch (cause) {
+    throw new JobError({
+      code: 'WORKDIR_UNUSABLE',
+      message:
+        'The directory in which hpc-submit-dockerjob was called has been removed, or cannot be reached any more.',
+      hint: 'Call it in a directory that is there, also where JOBDIR (or --workdir) names another one.',
+      cause,
+    });
+  }
+}
+
 function refused(path: string, reason: string): JobError {
   return new JobError({
     code: 'WORKDIR_UNUSABLE',
