@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askHelper } from '../../../src/middleware/doctor/ask-helper.ts';
 import { checkCommands } from '../../../src/middleware/doctor/check-commands.ts';
 import { checkDockerPort } from '../../../src/middleware/doctor/check-docker-port.ts';
-import { checkDockerSocket } from '../../../src/middleware/doctor/check-docker-socket.ts';
+import { askGetent, checkDockerSocket } from '../../../src/middleware/doctor/check-docker-socket.ts';
 import { checkHelper } from '../../../src/middleware/doctor/check-helper.ts';
 import { checkHostName } from '../../../src/middleware/doctor/check-host-name.ts';
 import { checkPolicy } from '../../../src/middleware/doctor/check-policy.ts';
@@ -164,6 +164,13 @@ describe('docker-socket', () => {
   it('that others could put in its place fails', async () => {
     await chmod(directory, 0o777);
     expect(await withSocket(0o600)).toMatchObject({ verdict: 'fail', code: 'NOT_PERMITTED' });
+  });
+
+  it('is not taken for root’s alone where the user database does not answer', async () => {
+    expect(await askGetent(0)).toEqual([]);
+    expect(await askGetent(987_654_321)).toEqual([]);
+    await expect(askGetent(0, '/bin/false')).rejects.toMatchObject({ code: 'HOST_UNFIT' });
+    await expect(askGetent(0, '/nonexistent/getent')).rejects.toMatchObject({ code: 'HOST_UNFIT' });
   });
 
   it('that is not there is left to the check of the engine', async () => {
