@@ -55,8 +55,9 @@ function listLevels(command: Command, path: readonly string[]): readonly Level[]
   const help = command.createHelp();
   const options = help.visibleOptions(command).map(({ long, short }: Option) => long ?? short ?? '');
   const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
-  const own = { path, verbs: [...command.commands.map((verb) => verb.name()), ...choices], options };
-  return [own, ...command.commands.flatMap((verb) => listLevels(verb, [...path, verb.name()]))];
+  const verbs = help.visibleCommands(command);
+  const own = { path, verbs: [...verbs.map((verb) => verb.name()), ...choices], options };
+  return [own, ...verbs.flatMap((verb) => listLevels(verb, [...path, verb.name()]))];
 }
 
 function listVerbs(command: Command): readonly string[] {
