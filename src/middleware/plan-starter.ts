@@ -4,7 +4,7 @@ import { chooseImage } from '../lsf/starter/choose-image.ts';
 import { callsMiddleware, readJobCommand } from '../lsf/starter/read-job-command.ts';
 import { JobError } from '../shared/errors.ts';
 import type { RunOptions, StarterOptions } from './create-program.ts';
-import { wantedOf } from './run-esub.ts';
+import { queueDefaultOf } from './run-esub.ts';
 
 /** What becomes of a job's command: it runs in a container, or as it is on this host. */
 export type StarterPlan =
@@ -30,12 +30,7 @@ export async function planStarter(
   }
   if (ownNames.includes(basename(words[0] ?? ''))) return { kind: 'host', argv: words };
   const site = await loadSite(sitePath, { mustBeTrusted: false });
-  const { queues, passEnvironment } = site.lsf;
-  const wanted = chooseImage({
-    options,
-    environment,
-    queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
-  });
+  const wanted = chooseImage({ options, environment, queueDefault: queueDefaultOf(site) });
   if (wanted === undefined) return { kind: 'host', argv: words };
   // An image for the whole script was asked for by an alias only, not by lsb.queues or the queue's default.
   const hasAlias = (environment['HPCDJ_APPLICATION'] ?? '') + (environment['HPCDJ_IMAGE'] ?? '') !== '';
@@ -44,6 +39,6 @@ export async function planStarter(
   const { argv, assignments } = readJobCommand(words, (path) =>
     visible.some(({ target }) => path.startsWith(`${target}/`)),
   );
-  const passed = passEnvironment.filter((name) => environment[name] !== undefined);
+  const passed = site.lsf.passEnvironment.filter((name) => environment[name] !== undefined);
   return { kind: 'container', options: { ...wanted, env: [...passed, ...assignments], quiet: true }, argv };
 }

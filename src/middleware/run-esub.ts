@@ -7,6 +7,7 @@ import type { SubmissionChanges, SubmissionPolicy, Wanted } from '../lsf/esub/de
 import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../lsf/esub/exchange-files.ts';
 import { findJobStarter } from '../lsf/esub/find-job-starter.ts';
 import { parseParameters } from '../lsf/esub/parse-parameters.ts';
+import { readAbortValue } from '../lsf/read-abort-value.ts';
 import { decideImageOnly } from '../policy/decide-request.ts';
 import { asJobError, JobError } from '../shared/errors.ts';
 
@@ -44,7 +45,7 @@ export async function runEsub({ alias, environment, sitePath, say }: EsubInput):
     const error = asJobError(thrown);
     say(error.toLine());
     const isOfSite = error.code === 'CONFIG_INVALID' || error.code === 'BUG';
-    return alias === undefined && isOfSite ? 0 : abortValue(environment);
+    return alias === undefined && isOfSite ? 0 : readAbortValue(environment['LSB_SUB_ABORT_VALUE'], usualAbortValue);
   }
 }
 
@@ -71,25 +72,25 @@ async function demandStarter(
   });
 }
 
-function abortValue(environment: NodeJS.ProcessEnv): number {
-  const value = Number(environment['LSB_SUB_ABORT_VALUE']);
-  return Number.isInteger(value) && value > 0 && value < 256 ? value : usualAbortValue;
-}
-
 function policyOf(site: SiteConfig): SubmissionPolicy {
-  const { aliases, queues } = site.lsf;
+  const { aliases } = site.lsf;
   return {
     aliasNames: Object.keys(aliases),
     alias: (name) => (Object.hasOwn(aliases, name) ? wantedOf(aliases[name]) : undefined),
-    queueDefault: (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined),
+    queueDefault: queueDefaultOf(site),
     judge: (wanted) => void decideImageOnly(site, wanted),
     isApplication: (name) => Object.hasOwn(site.applications, name),
     ruleOf: (name) => (Object.hasOwn(site.applications, name) ? site.applications[name]?.lsf : undefined),
   };
 }
 
+/** What site.yaml says that jobs of a queue run in which name nothing themselves. */
+export function queueDefaultOf({ lsf: { queues } }: SiteConfig): (queue: string) => Wanted | undefined {
+  return (queue) => (Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined);
+}
+
 /** site.yaml has exactly one of the two. */
-export function wantedOf(entry: WantedImage | undefined): Wanted | undefined {
+function wantedOf(entry: WantedImage | undefined): Wanted | undefined {
   if (entry === undefined) return undefined;
   return entry.application === '' ? { image: entry.image } : { application: entry.application };
 }

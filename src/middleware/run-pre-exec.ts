@@ -1,5 +1,6 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
+import { readAbortValue } from '../lsf/read-abort-value.ts';
 import { readAllocation } from '../lsf/read-allocation.ts';
 import { chooseImage } from '../lsf/starter/choose-image.ts';
 import { decideImageOnly } from '../policy/decide-request.ts';
@@ -9,7 +10,7 @@ import type { Finding } from '../shared/finding.ts';
 import { renderFinding } from '../shared/finding.ts';
 import type { HostQuestion } from '../shared/host-question.ts';
 import type { StarterOptions } from './create-program.ts';
-import { wantedOf } from './run-esub.ts';
+import { queueDefaultOf } from './run-esub.ts';
 
 export interface PreExecInput {
   /** As of `starter`: for jobs that name nothing themselves. */
@@ -62,10 +63,7 @@ type Wanted = Pick<HostQuestion, 'application' | 'image'>;
 
 /** As the starter will find it. What the script itself will ask for is not known before it runs. */
 function findWanted(site: SiteConfig, { options, environment }: PreExecInput): Wanted | undefined {
-  const { queues } = site.lsf;
-  const queueDefault = (queue: string): ReturnType<typeof wantedOf> =>
-    Object.hasOwn(queues, queue) ? wantedOf(queues[queue]) : undefined;
-  return chooseImage({ options, environment, queueDefault });
+  return chooseImage({ options, environment, queueDefault: queueDefaultOf(site) });
 }
 
 function findRefusal(site: SiteConfig, wanted: Wanted): string | undefined {
@@ -97,6 +95,5 @@ function countHosts(environment: NodeJS.ProcessEnv): number {
 }
 
 function abortValue(environment: NodeJS.ProcessEnv): number {
-  const value = Number(environment['LSB_EXIT_PRE_ABORT']);
-  return Number.isInteger(value) && value > 0 && value < 256 ? value : usualAbortValue;
+  return readAbortValue(environment['LSB_EXIT_PRE_ABORT'], usualAbortValue);
 }
