@@ -40,7 +40,6 @@ export const sharedGroup = { name: 'cfd', gid: 2100 } as const;
 
 export const defaultLabName = 'lab';
 export const headName = 'head';
-export const networkPrefixLength = 24;
 export const productRoot = '/opt/hpc-submit-dockerjob';
 export const cacheDir = '/var/cache/hpc-dockerjob-lab';
 

@@ -288,6 +288,4 @@ export const siteSchema = section({
 
 /** The site's policy with every default filled in. */
 export type SiteConfig = z.infer<typeof siteSchema>;
-export type ApplicationConfig = SiteConfig['applications'][string];
 export type WantedImage = SiteConfig['lsf']['aliases'][string];
-export type AllowedMount = SiteConfig['mounts']['allowed'][number];

@@ -3,13 +3,12 @@ import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import { containsAddress } from '../shared/subnet.ts';
 
+/** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */
 const endSchema = z.object({
   ip: z.ipv4(),
   mac: z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/),
   hostAddress: z.ipv4(),
 });
-/** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */
-export type TunnelEnd = z.infer<typeof endSchema>;
 
 const tunnelSchema = z.object({
   vni: z.number().int().min(1).max(0xff_ff_ff),

@@ -46,12 +46,6 @@ export function nodesRange(prefix: string, job: JobKey): KeyRange {
   return { start: `${prefix}/${job}/${job}_node_`, end: `${prefix}/${job}/${job}_node\`` }; // '`' follows '_'
 }
 
-/** All keys of one node. */
-export function nodeRange(prefix: string, job: JobKey, index: number): KeyRange {
-  const name = `${prefix}/${job}/${nodeKeyName(job, index)}`;
-  return { start: `${name}/`, end: `${name}0` };
-}
-
 /** `/.site/subnets/10.128.4.0_24`: who holds a subnet. No lease: freed only when its network is gone everywhere. */
 export function subnetKey(prefix: string, cidr: string): string {
   return `${prefix}/.site/subnets/${cidr.replace('/', '_')}`;
