@@ -6,7 +6,7 @@ import type { HostQuestion } from '../../shared/host-question.ts';
 import { toJsonLine } from '../../shared/json-line.ts';
 
 /** The checks of the helper have shorter deadlines of their own. */
-const deadlineMs = 25_000;
+const usualDeadlineMs = 25_000;
 
 /**
  * What root finds on this host: the helper's answer, by the command line that is given. Fails with
@@ -15,6 +15,7 @@ const deadlineMs = 25_000;
 export async function askHelper(
   [file, ...argv]: readonly [string, ...string[]],
   question: HostQuestion,
+  deadlineMs = usualDeadlineMs,
 ): Promise<readonly Finding[]> {
   const result = await execa(file, argv, {
     input: toJsonLine(question),
@@ -23,15 +24,16 @@ export async function askHelper(
     forceKillAfterDelay: 1000,
     maxBuffer: 1024 * 1024,
   });
+  // What it had said by then may end in the middle of a line.
+  if (result.timedOut) throw toError(`no answer within ${deadlineMs / 1000} s`);
   const findings = result.stdout
     .split('\n')
     .filter((line) => line !== '')
     .map(readFinding);
   // It ends with a status of its findings; with none it has said on standard error why it refuses.
-  if (!result.timedOut && (findings.length > 0 || result.exitCode === 0)) return findings;
+  if (findings.length > 0 || result.exitCode === 0) return findings;
   const said = result.stderr.trim().split('\n').at(-1) ?? '';
-  const reason = result.timedOut ? `no answer within ${deadlineMs / 1000} s` : said || asClause(result.shortMessage);
-  throw toError(reason);
+  throw toError(said || asClause(result.shortMessage));
 }
 
 /** The last line of the helper ends with its code; sudo's has none. */

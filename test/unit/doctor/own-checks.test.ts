@@ -225,6 +225,14 @@ describe('helper', () => {
     expect(byRoot).toEqual([JSON.parse(line)]);
   });
 
+  it('says that it is late, not that half of its answer cannot be read', async () => {
+    const late = askHelper(['/bin/sh', '-c', 'printf "{\\"check\\":"; exec sleep 5'], { scope: 'full' }, 300);
+    await expect(late).rejects.toMatchObject({
+      code: 'HELPER_UNAVAILABLE',
+      message: expect.stringContaining('no answer within 0.3 s') as string,
+    });
+  });
+
   it.each([
     ['sudo refuses', 'echo "sudo: a password is required" >&2; exit 1', 'HELPER_UNAVAILABLE', 'password'],
     [
