@@ -1,4 +1,4 @@
-import type { JobError } from '../shared/errors.ts';
+import type { ErrorCode, JobError } from '../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
 
 /** How an opened job ended. */
@@ -28,7 +28,11 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimes
   });
 }
 
-/** The object of `--json` for a request that was refused: nothing was started. */
+/** Failures that may come when the job runs already: what is left of it then, nobody has looked. */
+const lateFailures: readonly ErrorCode[] = ['HELPER_LOST', 'BUG'];
+
+/** The object of `--json` for a request that was refused, or whose helper has died: only then `leftovers` is missing. */
 export function refusalJson({ code, message, hint, exitStatus }: JobError): string {
-  return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, message, hint }, leftovers: [] });
+  const leftovers = lateFailures.includes(code) ? {} : { leftovers: [] };
+  return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, message, hint }, ...leftovers });
 }
