@@ -42,19 +42,29 @@ export async function findImageFaults(
     { meaning: { 404: () => undefined } },
   );
   if (created === undefined) return undefined;
-  try {
-    const files = openImageFiles(client, created);
-    const volumes = (await inspectContainer(client, created))?.Mounts.map(({ Destination }) => Destination) ?? [];
-    const places = [...new Set([...enginesOwn, ...question.mountTargets, ...volumes])];
-    const [groups, ...links] = await Promise.all([
-      findMisnamedGroups(files),
-      ...places.map((place) => findWayInto(files, place, question.foreignTargets)),
-    ]);
-    const faults = [...volumes.map((place) => findVolumeBelow(place, question.foreignTargets)), ...links];
-    return [...groups, ...faults.filter((fault) => fault !== undefined)];
-  } finally {
-    await removeContainer(client, created.id);
-  }
+  const faults = await findFaultsIn(client, created, question).catch(async (error: unknown) => {
+    // Found by its label later, if it stays: what went wrong first is what is told.
+    await removeContainer(client, created.id).catch(() => undefined);
+    throw error;
+  });
+  await removeContainer(client, created.id);
+  return faults;
+}
+
+async function findFaultsIn(
+  client: EngineClient,
+  container: Docker.Container,
+  { mountTargets, foreignTargets }: ImageQuestion,
+): Promise<readonly string[]> {
+  const files = openImageFiles(client, container);
+  const volumes = (await inspectContainer(client, container))?.Mounts.map(({ Destination }) => Destination) ?? [];
+  const places = [...new Set([...enginesOwn, ...mountTargets, ...volumes])];
+  const [groups, ...links] = await Promise.all([
+    findMisnamedGroups(files),
+    ...places.map((place) => findWayInto(files, place, foreignTargets)),
+  ]);
+  const faults = [...volumes.map((place) => findVolumeBelow(place, foreignTargets)), ...links];
+  return [...groups, ...faults.filter((fault) => fault !== undefined)];
 }
 
 /** The engine looks up the numbers of a user's groups as names in this file first, and so would give other groups. */
