@@ -20,7 +20,7 @@ const onlyImporter = (name, folder, module) => ({
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    only('shared-imports-nothing', 'shared', 'ports'),
+    only('shared-imports-nothing', 'shared'),
     only('ports-are-types', 'ports', 'shared'),
     only('config-is-policy', 'config', 'shared'),
     adapter('etcd'),
@@ -31,9 +31,9 @@ module.exports = {
     adapter('network'),
     adapter('local-store'),
     adapter('ssh'),
-    only('discovery-is-a-program', 'discovery', 'shared', 'ports', 'ssh'),
+    only('discovery-is-a-program', 'discovery', 'shared', 'ssh'),
     only('policy-is-pure', 'policy', 'shared', 'config'),
-    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf', 'slurm'),
+    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf'),
     only(
       'helper-is-a-program',
       'helper',

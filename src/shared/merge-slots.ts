@@ -1,6 +1,12 @@
-import type { AllocatedHost } from '../ports/scheduler.ts';
 import { JobError } from './errors.ts';
 import { hostNameSchema } from './job-request.ts';
+
+/** A host with its slots; the port's allocated host has this shape. */
+interface HostSlots {
+  readonly name: string;
+  readonly slots: number;
+  readonly cores?: number;
+}
 
 /** As Slurm's and Docker's own limits: no job has more hosts than this. */
 const maxHosts = 65_536;
@@ -9,12 +15,8 @@ const maxHosts = 65_536;
  * One entry for each host, in the order in which they appear first, its slots (and cores) added up. `variable` and `label`
  * say in messages where the entries come from. Fails with `ALLOCATION_INVALID`.
  */
-export function mergeSlots(
-  variable: string,
-  label: string,
-  entries: readonly AllocatedHost[],
-): readonly AllocatedHost[] {
-  const hosts = new Map<string, AllocatedHost>();
+export function mergeSlots(variable: string, label: string, entries: readonly HostSlots[]): readonly HostSlots[] {
+  const hosts = new Map<string, HostSlots>();
   for (const entry of entries) {
     if (!hostNameSchema.safeParse(entry.name).success)
       throw invalidAllocation(label, `${variable} names ${quote(entry.name)}, which is no host name`);
@@ -26,7 +28,7 @@ export function mergeSlots(
   return [...hosts.values()];
 }
 
-function addUp(left: AllocatedHost, right: AllocatedHost): AllocatedHost {
+function addUp(left: HostSlots, right: HostSlots): HostSlots {
   const cores = left.cores === undefined || right.cores === undefined ? undefined : left.cores + right.cores;
   return { name: left.name, slots: left.slots + right.slots, ...(cores === undefined ? {} : { cores }) };
 }
