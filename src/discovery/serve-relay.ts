@@ -30,7 +30,12 @@ function serveClient(socket: Socket, userName: string, links: RelayLinks): void 
   const take = (frame: Frame): void => {
     if (frame.type === frameType.open && command === undefined) {
       command = start(socket, frame, userName, links);
-      command.catch(() => undefined); // `start` has told the client
+      // Its input waits where it is: a login that has to be made anew takes seconds, and memory is finite.
+      socket.pause();
+      command.then(
+        () => socket.resume(),
+        () => socket.resume(), // `start` has told the client
+      );
     } else if (command !== undefined) passOn(command, frame, socket);
   };
   socket.on('data', (bytes) => {

@@ -42,7 +42,9 @@ export async function spreadBySsh(ssh: string, hosts: readonly string[], argv: r
         : await execa(ssh, [...sshOptions, '--', host, ...argv], options),
     ),
   );
-  return ended.map(({ exitCode }) => exitCode ?? 143).find((status) => status !== 0) ?? 0;
+  // No status: it was ended by us, or could not be started at all.
+  const statuses = ended.map(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69));
+  return statuses.find((status) => status !== 0) ?? 0;
 }
 
 /** ssh joins the words with blanks, and a shell at the other end splits them: only words that come through unchanged. */

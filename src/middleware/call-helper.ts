@@ -57,15 +57,20 @@ interface HelperEnd {
   readonly signal?: string | undefined;
 }
 
-interface HelperProcess extends PromiseLike<HelperEnd> {
+/** What is read of a helper. */
+export interface HelperProcess extends PromiseLike<HelperEnd> {
   readonly stdout: NodeJS.ReadableStream;
 }
 
-async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
+/** The helper's events, one a line. Fails with `HELPER_UNAVAILABLE` before the first, afterwards with `HELPER_LOST`. */
+export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
   let last: HelperEvent['event'] | undefined;
   for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
     const event = helperEventSchema.safeParse(parseJson(line));
-    if (!event.success) throw unavailable(`it said "${line.slice(0, 200)}"`);
+    if (!event.success) {
+      const said = `it said "${line.slice(0, 200)}"`;
+      throw last === undefined ? unavailable(said) : keeperDied(said);
+    }
     yield event.data;
     last = event.data.event;
     if (last === 'released' || last === 'refused') return;

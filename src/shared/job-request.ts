@@ -26,18 +26,22 @@ const noNul = (maxLength: number): z.ZodString =>
     .max(maxLength)
     .regex(/^[^\u0000]*$/u, 'must not hold a NUL character');
 
+/** Linux takes no argument or variable of more bytes, its end included (MAX_ARG_STRLEN). */
+const mostArgumentBytes = 128 * 1024 - 1;
+const argument = noNul(mostArgumentBytes).refine(
+  (text) => Buffer.byteLength(text) <= mostArgumentBytes,
+  `must be of at most ${mostArgumentBytes} bytes, as Linux allows for one argument`,
+);
+
 /** `shell`: a text for the container's /bin/sh, as in COMMAND; `argv`: a program with its arguments, as after `--`. */
 export const commandSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('shell'),
-    text: noNul(128 * 1024).refine((text) => text.trim() !== '', 'must not be empty'),
+    text: argument.refine((text) => text.trim() !== '', 'must not be empty'),
   }),
   z.strictObject({
     kind: z.literal('argv'),
-    argv: z
-      .array(noNul(128 * 1024))
-      .min(1)
-      .max(4096),
+    argv: z.array(argument).min(1).max(4096),
   }),
 ]);
 export type JobCommand = z.infer<typeof commandSchema>;

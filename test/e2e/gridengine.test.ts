@@ -186,6 +186,7 @@ describe('qdel', () => {
     );
     await asAlice('qdel', job.id);
     await job.end(30_000);
+    expect(await job.stderr()).toContain('was released from outside');
   });
 
   it('warns the command first where the job asks for it', async () => {

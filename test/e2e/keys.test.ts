@@ -24,7 +24,7 @@ beforeAll(async () => {
   await until('PHASE running of all nodes', 5000, async () => {
     entries = await readEntries();
     const phases = [...entries].filter(([key]) => key.endsWith('/PHASE')).map(([, { value }]) => value);
-    return phases.every((phase) => phase === 'running') || phases.join(' ');
+    return (phases.length === 3 && phases.every((phase) => phase === 'running')) || phases.join(' ');
   });
 });
 

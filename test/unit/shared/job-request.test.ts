@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { absolutePathSchema, environmentSchema, jobRequestSchema } from '../../../src/shared/job-request.ts';
+import {
+  absolutePathSchema,
+  commandSchema,
+  environmentSchema,
+  jobRequestSchema,
+} from '../../../src/shared/job-request.ts';
 
 describe('a path of a request', () => {
   it.each(['/scratch', '/scratch/a b/ü', '/scratch/...', '//scratch/', '/a/.b/c..'])('may be %j', (path) => {
@@ -19,6 +24,17 @@ describe('a path of a request', () => {
     ['longer than the system takes', `/${'x'.repeat(4096)}`],
   ])('cannot be %s', (_, path) => {
     expect(absolutePathSchema.safeParse(path).success).toBe(false);
+  });
+});
+
+describe('the command of a request', () => {
+  it.each([
+    ['as long as Linux takes an argument', 'x'.repeat(131_071), true],
+    ['one byte longer', 'x'.repeat(131_072), false],
+    ['one byte longer, in fewer characters', 'ä'.repeat(65_536), false],
+  ])('is measured in bytes: %s', (_, text, isFine) => {
+    expect(commandSchema.safeParse({ kind: 'shell', text }).success).toBe(isFine);
+    expect(commandSchema.safeParse({ kind: 'argv', argv: ['echo', text] }).success).toBe(isFine);
   });
 });
 
