@@ -320,12 +320,13 @@ async function readUnfitNodes(): Promise<readonly string[]> {
 describe('a job', () => {
   it("that reaches Slurm's own time limit is warned as asked for, and ended as cleanly as any other", async () => {
     const command = `trap "echo warned" USR1; echo started; while :; do sleep 0.2; done`;
-    // A minute is the shortest limit that a job can ask for; an operator may give it less. Slurm looks every half minute.
+    // A minute is the shortest limit that a job can ask for; an operator may give it less. Slurm looks every half minute, and
+    // must have looked once before the end to warn.
     const job = await startBatch(lab, `exec ${inMpi} sh -c '${command}'`, {
       sbatch: ['-N3', '-n3', '--time=1', '--signal=B:USR1@10'],
     });
     await job.shows('started', 'out');
-    await mustRun(lab, 'node1', ['scontrol', 'update', `jobid=${job.id}`, 'EndTime=now+15']);
+    await mustRun(lab, 'node1', ['scontrol', 'update', `jobid=${job.id}`, 'EndTime=now+35']);
     const ended = await job.end(150_000);
     expect(ended.state).toBe('TIMEOUT');
     expect(ended.stdout.trim().split('\n')).toEqual(['started', 'warned']);

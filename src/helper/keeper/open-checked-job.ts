@@ -36,7 +36,8 @@ export async function openCheckedJob(
   const authority = context.authorities.of(request.scheduler);
   const decision = decideAudited(context, request, uid);
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
-  const [confirmed, user, image, hostAddresses, sharedStore] = await Promise.all([
+  // Of several reasons to refuse, the scheduler's word is the one that is told.
+  const [confirmed, user, image, hostAddresses, sharedStore] = await allOrNone([
     confirmRequest(context, authority, request, uid),
     readUser(uid),
     engine.findImage(decision.imageReference),

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
+import { allOrNone } from '../../shared/all-or-none.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { HostShare } from '../confirm-share.ts';
 import { converse } from '../converse.ts';
@@ -32,7 +33,8 @@ export async function leadNode(
   const { plan, node, site } = own;
   const { cgroup, share, delivery } = given;
   const driver = context.network(plan.network.driver);
-  const [cgroupParent, image, network, directory] = await Promise.all([
+  // All of them through before the undo of any: a network that is made meanwhile would stay.
+  const [cgroupParent, image, network, directory] = await allOrNone([
     findCgroupParent(context, cgroup),
     findPlannedImage(context, own),
     driver.prepare(plan, node),
