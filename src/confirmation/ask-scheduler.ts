@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { boundCommand } from '../shared/bound-command.ts';
 import { asClause, JobError } from '../shared/errors.ts';
 import type { SchedulerName } from '../shared/schedulers.ts';
 
@@ -20,8 +21,8 @@ export interface SchedulerAnswer {
   readonly stderr: string;
 }
 
-/** One question, the command's own retries included. */
-const deadlineMs = 10_000;
+/** One question, the command's own retries included: some commands would repeat theirs for ever. */
+const usualSeconds = 10;
 
 /**
  * Runs a scheduler's command with nothing of a caller's environment, which could name another cluster or another form of
@@ -35,19 +36,19 @@ export async function askScheduler(
     readonly argv: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
   },
+  seconds = usualSeconds,
 ): Promise<SchedulerAnswer> {
-  const result = await execa(question.file, [...question.argv], {
+  const result = await execa(...boundCommand(seconds, question.file, question.argv), {
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...question.environment },
     extendEnv: false,
     stdin: 'ignore',
     // In no process group of the job's: its suspension must not stop the question.
     detached: true,
     reject: false,
-    timeout: deadlineMs,
-    forceKillAfterDelay: 500,
     maxBuffer: 16 * 1024 ** 2,
   });
-  if (result.timedOut) throw unreachable(scheduler, schedulerJobId, `no answer within ${deadlineMs / 1000} s`);
+  if (result.signal !== undefined && result.durationMs >= seconds * 1000)
+    throw unreachable(scheduler, schedulerJobId, `no answer within ${seconds} s`);
   const { exitCode, stdout, stderr } = result;
   if (exitCode === undefined || result.isMaxBuffer)
     throw unreachable(scheduler, schedulerJobId, asClause(result.shortMessage));

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from 'pino';
+import { boundCommand } from '../shared/bound-command.ts';
 
 /** Facts of one decision; values must never be secrets. */
 export type AuditFacts = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -50,11 +51,11 @@ async function openLogger(file: string): Promise<Logger> {
 
 /** Through logger(1): Node has no datagram sockets of the Unix domain. A host without syslog loses the record, not the job. */
 function sendToSyslog(text: string): void {
-  const child = spawn('/usr/bin/logger', ['-t', 'hpc-dockerjob-helper', '-p', 'auth.info', '--', text.slice(0, 8000)], {
+  const argv = ['-t', 'hpc-dockerjob-helper', '-p', 'auth.info', '--', text.slice(0, 8000)];
+  const child = spawn(...boundCommand(5, '/usr/bin/logger', argv), {
     stdio: 'ignore',
     detached: true, // the suspension of the job must not stop it
     env: { PATH: '/usr/bin:/bin' },
-    timeout: 5000,
   });
   child.on('error', () => undefined);
   child.unref();

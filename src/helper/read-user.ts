@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { boundCommand } from '../shared/bound-command.ts';
 import { JobError } from '../shared/errors.ts';
 
 /** A user as the host's user database (NSS) knows it. */
@@ -10,10 +11,10 @@ export interface HostUser {
   readonly groups: readonly { readonly gid: number; readonly name: string }[];
 }
 
+const askSeconds = 10;
 const options = {
   env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
   extendEnv: false,
-  timeout: 10_000,
   stdin: 'ignore',
   detached: true, // the suspension of the job must not stop it
 } as const;
@@ -21,12 +22,12 @@ const options = {
 /** The user with all groups; asks NSS through getent and id, so that LDAP and the like work. */
 export async function readUser(uid: number): Promise<HostUser> {
   try {
-    const { stdout } = await execa('/usr/bin/getent', ['passwd', String(uid)], options);
+    const { stdout } = await execa(...boundCommand(askSeconds, '/usr/bin/getent', ['passwd', String(uid)]), options);
     const [name = '', , uidText, gidText, , home = '/'] = stdout.split('\n')[0]?.split(':') ?? [];
     // A database that also answers to names of digits could hand out somebody else.
     if (Number(uidText) !== uid || !/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name))
       throw new Error(`unusable entry "${stdout.slice(0, 80)}"`);
-    const { stdout: gidList } = await execa('/usr/bin/id', ['-G', '--', name], options);
+    const { stdout: gidList } = await execa(...boundCommand(askSeconds, '/usr/bin/id', ['-G', '--', name]), options);
     const gids = gidList.trim().split(/\s+/).map(Number);
     return { name, uid, gid: Number(gidText), home: home.startsWith('/') ? home : '/', groups: await readGroups(gids) };
   } catch (cause) {
@@ -41,7 +42,10 @@ export async function readUser(uid: number): Promise<HostUser> {
 
 async function readGroups(gids: readonly number[]): Promise<HostUser['groups']> {
   // getent answers 2 when one of several is missing: the others are printed all the same.
-  const { stdout } = await execa('/usr/bin/getent', ['group', ...gids.map(String)], { ...options, reject: false });
+  const { stdout } = await execa(...boundCommand(askSeconds, '/usr/bin/getent', ['group', ...gids.map(String)]), {
+    ...options,
+    reject: false,
+  });
   const names = new Map(
     stdout.split('\n').map((line): [number, string] => {
       const [name = '', , gid] = line.split(':');
