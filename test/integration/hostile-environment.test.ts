@@ -12,6 +12,8 @@ const environmentOfRoot = {
   LSB_JOBID: job,
   LSB_JOBINDEX: '0',
   SLURM_JOB_ID: job,
+  JOB_ID: job,
+  SGE_TASK_ID: 'undefined',
 };
 
 /** Below root's home: as an installed package, with a helper and a middleware that only write down how they were called. */
@@ -84,7 +86,7 @@ async function runHook(hook: string, shell: string, environment: Readonly<Record
 
 const hooksOfGridEngine = ['gridengine/epilog', 'gridengine/control'] as const;
 const hooksOfLsf = ['lsf/pre-exec', 'lsf/post-exec', 'lsf/job-control'] as const;
-const hooks = [...hooksOfLsf, 'slurm/epilog', 'slurm/prolog'] as const;
+const hooks = [...hooksOfLsf, 'slurm/epilog', 'slurm/prolog', 'gridengine/epilog'] as const;
 const shells = ['dash', 'bash'] as const;
 const pairs = hooks.flatMap((hook) => shells.map((shell) => [hook, shell] as const));
 
@@ -127,6 +129,8 @@ function harmless(): Readonly<Record<string, string>> {
     LSB_JOBPGIDS: `$(/usr/bin/touch ${evil}/ran) -1 1 * ${process.pid}`,
     LSB_JOBPIDS: '`id`',
     POSIXLY_CORRECT: '1',
+    // sudo lets it through
+    DISPLAY: 'evil:0',
     ...Object.fromEntries(functions.map((name) => [`BASH_FUNC_${name}%%`, call])),
   };
 }
@@ -159,7 +163,7 @@ describe.each(pairs)('%s under %s', (hook, shell) => {
   it.each(['$(touch ran)', '7; touch ran', '../../7', '07', '-1', '', '7\n8'])(
     'runs nothing for the job id %j',
     async (id) => {
-      const { called, ranEvil } = await runHook(hook, shell, { LSB_JOBID: id, SLURM_JOB_ID: id });
+      const { called, ranEvil } = await runHook(hook, shell, { LSB_JOBID: id, SLURM_JOB_ID: id, JOB_ID: id });
       expect(ranEvil).toBe(false);
       expect(called).not.toMatch(/release-node|control-job/);
     },
