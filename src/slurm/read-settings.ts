@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { checkUntamperable } from '../shared/check-untamperable.ts';
 import { asClause, JobError } from '../shared/errors.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 
@@ -7,9 +8,15 @@ export type SlurmSettings = ReadonlyMap<string, string>;
 
 const deadlineMs = 10_000;
 
-/** Asks slurmctld for its settings, with nothing of the caller's environment. Fails with `SCHEDULER_UNREACHABLE`. */
+/**
+ * Asks slurmctld for its settings, with nothing of the caller's environment. Fails with `SCHEDULER_UNREACHABLE`, and as root
+ * with `CONFIG_UNTRUSTED` when somebody else could change the command.
+ */
 export async function readSettings(commandPath: string): Promise<SlurmSettings> {
-  const result = await execa(findCommand('scontrol', 'Slurm', commandPath), ['show', 'config'], {
+  const scontrol = findCommand('scontrol', 'Slurm', commandPath);
+  // The helper refuses such a command path, and doctor is what is run next to find out why.
+  if (process.geteuid?.() === 0) await checkUntamperable(scontrol, { expected: 'program' });
+  const result = await execa(scontrol, ['show', 'config'], {
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
     extendEnv: false,
     stdin: 'ignore',

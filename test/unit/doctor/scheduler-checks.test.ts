@@ -1,5 +1,5 @@
 /** The settings of the schedulers; each check is seen to fail for its own reason. */
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { readConfiguration } from '../../../src/lsf/configuration/read-configuration.ts';
@@ -14,7 +14,7 @@ import { checkEpilog as checkSlurmEpilog } from '../../../src/slurm/doctor/check
 import { checkKillWait as checkSlurmKillWait } from '../../../src/slurm/doctor/check-kill-wait.ts';
 import { listSchedulerChecks } from '../../../src/middleware/doctor/list-scheduler-checks.ts';
 import { knownSchedulers } from '../../../src/schedulers/known-schedulers.ts';
-import { parseSettings } from '../../../src/slurm/read-settings.ts';
+import { parseSettings, readSettings } from '../../../src/slurm/read-settings.ts';
 import type { SlurmSettings } from '../../../src/slurm/read-settings.ts';
 import type { Check, Finding } from '../../../src/shared/finding.ts';
 import { runChecks } from '../../../src/shared/finding.ts';
@@ -41,6 +41,14 @@ describe('settings of Slurm', () => {
       ['ProctrackType', 'a'],
     ]);
     expect(parseSettings('Epilog[0] = /a\nEpilog[1] = /b\n').get('Epilog')).toBe('/a');
+  });
+
+  it('are asked as root of no command that somebody else could change', async () => {
+    await writeFile(`${directory}/scontrol`, '#!/bin/sh\necho "KillWait = 30 sec"\n');
+    await chmod(`${directory}/scontrol`, 0o755);
+    expect((await readSettings(directory)).get('KillWait')).toBe('30 sec');
+    await chown(`${directory}/scontrol`, 65534, 65534);
+    await expect(readSettings(directory)).rejects.toMatchObject({ code: 'CONFIG_UNTRUSTED' });
   });
 
   it.each([
