@@ -57,7 +57,8 @@ async function answerAsDocker(mounted: string): Promise<void> {
   await run('sh', '-c', 'printf %s "$1" >/usr/local/bin/docker && chmod 755 /usr/local/bin/docker', 'write', script);
 }
 
-const asUser = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'sudo', '-n', '--'] as const;
+const anyUser = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
+const asUser = [...anyUser, 'sudo', '-n', '--'] as const;
 
 describe('hpc-dockerjob-setup', () => {
   test('installs runtime, policy, sudo rule and commands, and does so again without a change', async () => {
@@ -164,6 +165,12 @@ describe('hpc-dockerjob-setup', () => {
       expect(stderr).toMatch(/password is required|not allowed/);
     });
 
+    test('lets no user keep his own uid with the group of root', async () => {
+      const { stdout, stderr, exitCode } = await run(...anyUser, 'sudo', '-n', '-g', 'root', '--', helper, 'open-job');
+      expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+      expect(stderr).toMatch(/password is required|not allowed/);
+    });
+
     test('ends a short call that hangs, and no call that lasts as long as its job', async () => {
       const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
       const file = `${packageDirectory}/dist/helper.cjs`;
@@ -189,7 +196,7 @@ describe('hpc-dockerjob-setup', () => {
 
     test('gives the helper nothing of the caller’s environment', async () => {
       const { stdout, exitCode } = await run(
-        ...(asUser.slice(0, 4) as [string, ...string[]]),
+        ...anyUser,
         'env',
         'NODE_OPTIONS=--help',
         'LD_PRELOAD=/nonexistent',
@@ -200,14 +207,7 @@ describe('hpc-dockerjob-setup', () => {
         'open-job',
       );
       expect({ stdout, exitCode }).toEqual({ stdout: '0 65534 open-job', exitCode: 0 });
-      const forced = await run(
-        ...(asUser.slice(0, 4) as [string, ...string[]]),
-        'sudo',
-        '-n',
-        'NODE_OPTIONS=--help',
-        helper,
-        'open-job',
-      );
+      const forced = await run(...anyUser, 'sudo', '-n', 'NODE_OPTIONS=--help', helper, 'open-job');
       expect(forced.exitCode).toBe(1);
     });
   });
