@@ -186,6 +186,17 @@ describe('hpc-dockerjob-setup', () => {
       expect(ended.map(({ exitCode }) => exitCode === 0)).toEqual([false, false, false, true]);
     });
 
+    test('lets no terminal stop a short call', async () => {
+      const file = `${packageDirectory}/dist/helper.cjs`;
+      await run('sh', '-c', `cp ${file} /opt/kept; echo 'setTimeout(() => console.log("through"), 2000)' >${file}`);
+      // A shell with job control, to whose terminal somebody types ^Z.
+      const call = `bash -mc "${[...asUser, helper, 'check-host'].join(' ')}; true"`;
+      const typing = "{ sleep 1; printf '\\032'; sleep 3; }";
+      const { stdout } = await run('sh', '-c', `${typing} | timeout 10 script -qec '${call}' /dev/null`);
+      await run('sh', '-c', `cp /opt/kept ${file}`);
+      expect(stdout).toContain('through');
+    });
+
     test('starts the helper so that no signal opens a debugger', async () => {
       const waiting = 'console.log("up"); setTimeout(() => console.log("still up"), 1500)';
       const file = `${packageDirectory}/dist/helper.cjs`;
