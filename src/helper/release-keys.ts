@@ -1,6 +1,7 @@
 import type { Store, StoreEntry } from '../ports/store.ts';
 import { awaitState } from '../shared/await-state.ts';
-import { asClause } from '../shared/errors.ts';
+import { asClause, asJobError } from '../shared/errors.ts';
+import type { HostsEnd } from '../shared/helper-events.ts';
 import { nodeHostname } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobFieldKey, jobRange, nodesRange } from '../shared/kvs-keys.ts';
@@ -13,8 +14,7 @@ import type { HelperContext } from './open-context.ts';
 export interface KeysRelease {
   /** What had to be left, and where; empty when nothing is. */
   readonly leftovers: readonly string[];
-  /** False when a node never began: its helper may hang on its host, or be on its way. */
-  readonly isEveryNodeDone: boolean;
+  readonly hosts: HostsEnd;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function releaseKeys(
     return release;
   } catch (error) {
     const leftovers = [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
-    return { leftovers, isEveryNodeDone: false };
+    return { leftovers, hosts: asJobError(error).code === 'STORE_UNREACHABLE' ? 'untold' : 'unsure' };
   }
 }
 
@@ -65,13 +65,13 @@ async function awaitReleases(
     if (!launcherEnded.aborted) throw error;
     return undefined;
   });
-  if (soon?.kind === 'reached') return { leftovers: soon.value, isEveryNodeDone: true };
+  if (soon?.kind === 'reached') return { leftovers: soon.value, hosts: 'done' };
   // FINISH is not FALSE any more, so no node can begin: one that never began has nothing to release.
   const outcome = await awaitState(store, range, lookFor(true), { deadlineMs });
-  if (outcome.kind === 'reached') return { leftovers: outcome.value, isEveryNodeDone: false };
+  if (outcome.kind === 'reached') return { leftovers: outcome.value, hosts: 'unsure' };
   if (outcome.outage !== undefined) throw outcome.outage;
   const leftovers = findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
-  return { leftovers, isEveryNodeDone: false };
+  return { leftovers, hosts: 'unsure' };
 }
 
 /** Nodes of which something may still be on their host. */

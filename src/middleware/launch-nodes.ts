@@ -1,5 +1,6 @@
 import type { PassThrough } from 'node:stream';
 import { execa } from 'execa';
+import type { HostsEnd } from '../shared/helper-events.ts';
 import type { LaunchCommand } from '../ports/scheduler.ts';
 import { LastWords } from './last-words.ts';
 
@@ -11,9 +12,10 @@ export interface Launched {
   adopt(): void;
   /**
    * Resolves when it has ended. Where every host is done it only has output to deliver, and is given all the time that
-   * the reader takes; else it is ended after a while.
+   * the reader takes. Where a host may hang it is ended after a while. Hosts that nobody could tell of the end are told
+   * by its own, at once, and get that while for their clean-up.
    */
-  finish(isEveryHostDone: boolean): Promise<void>;
+  finish(hosts: HostsEnd): Promise<void>;
   /** The job was refused: ends the launcher, and with it what waits on the hosts; nothing of it is shown. */
   abandon(): Promise<void>;
 }
@@ -27,16 +29,22 @@ export interface LauncherEnd {
   readonly said: string;
 }
 
-const abandonGraceMs = 5000;
-/** A host that hangs must not hold the job for ever. */
-const finishGraceMs = 20_000;
+/** How long a launcher is waited for. */
+export interface LaunchGraces {
+  /** By its own end, after that of the job: a host that hangs must not hold the job for ever. */
+  readonly finishMs: number;
+  /** After TERM, before KILL. */
+  readonly abandonMs: number;
+}
+
+const usualGraces: LaunchGraces = { finishMs: 20_000, abandonMs: 5000 };
 
 /**
  * Starts `run-node` on every host by the scheduler's launcher; on a single host too, so that the scheduler's signals,
  * suspension and accounting reach it. It may be called before the job is open: the helpers on the hosts wait for the
  * plan, and have started meanwhile. Output is passed on untouched.
  */
-export function launchNodes(launch: LaunchCommands): Launched {
+export function launchNodes(launch: LaunchCommands, graces = usualGraces): Launched {
   // Kept until the job is open: why a host could not be reached is often said before. (execa drops what nobody reads.)
   const said = new LastWords().setMaxListeners(0);
   // One that fails does not end the others: that a host is missing is told through the store.
@@ -46,22 +54,23 @@ export function launchNodes(launch: LaunchCommands): Launched {
     said: said.tell(),
   }));
   const signal = (name: NodeJS.Signals): void => children.forEach(({ kill }) => kill(name));
-  const abandon = async (): Promise<void> => {
+  const abandon = async (graceMs = graces.abandonMs): Promise<void> => {
     said.resume();
     signal('SIGTERM');
-    const force = setTimeout(() => signal('SIGKILL'), abandonGraceMs);
+    const force = setTimeout(() => signal('SIGKILL'), graceMs);
     await ended;
     clearTimeout(force);
   };
   return {
     ended,
     adopt: () => void said.pipe(process.stderr, { end: false }),
-    finish: async (isEveryHostDone) => {
-      const late = isEveryHostDone ? undefined : setTimeout(() => void abandon(), finishGraceMs);
+    finish: async (hosts) => {
+      if (hosts === 'untold') await abandon(graces.finishMs);
+      const late = hosts === 'unsure' ? setTimeout(() => void abandon(), graces.finishMs) : undefined;
       await ended;
       clearTimeout(late);
     },
-    abandon,
+    abandon: async () => await abandon(),
   };
 }
 

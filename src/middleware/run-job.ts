@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
-import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+import type { HelperEvent, HostsEnd, JobEnd } from '../shared/helper-events.ts';
 import type { JobRequest } from '../shared/job-request.ts';
 import { requestProtocol } from '../shared/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
@@ -42,7 +42,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   let end: JobEnd | undefined;
   let leftovers: readonly string[] = [];
   let isReleased = false;
-  let isEveryHostDone = false;
+  let hosts: HostsEnd = 'unsure';
   using _signals = passSignals({
     cancel: (signal) => {
       helper.order({ order: 'cancel', signal });
@@ -68,7 +68,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         break;
       case 'released':
         ({ leftovers } = event);
-        isEveryHostDone = leftovers.length === 0 && event.isEveryNodeDone;
+        hosts = event.hosts === 'done' && leftovers.length > 0 ? 'unsure' : event.hosts;
         isReleased = true;
         break;
       case 'node':
@@ -79,7 +79,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     }
   }
   // Its last output must be through before the job's status is known to the scheduler.
-  await launched?.finish(isEveryHostDone);
+  await launched?.finish(hosts);
   if (opened === undefined || end === undefined)
     throw new JobError({ code: 'BUG', message: 'The helper ended the job without saying how.' });
   return {

@@ -15,6 +15,13 @@ export const nodePhaseSchema = z.enum([
 ]);
 export type NodePhase = z.infer<typeof nodePhaseSchema>;
 
+/**
+ * How the hosts of a job stand at its end. `done`: each has said that it is clean. `unsure`: one hangs, or the launcher may
+ * still be starting a helper there that will find the job over. `untold`: the store is away, so none has heard of the end.
+ */
+export const hostsEndSchema = z.enum(['done', 'unsure', 'untold']);
+export type HostsEnd = z.infer<typeof hostsEndSchema>;
+
 /** Whether a job is to stand still or to go on; the value of WANTED. */
 export const wantedStateSchema = z.enum(['suspended', 'running']);
 export type WantedState = z.infer<typeof wantedStateSchema>;
@@ -54,8 +61,7 @@ export const helperEventSchema = z.discriminatedUnion('event', [
   z.strictObject({
     event: z.literal('released'),
     leftovers: z.array(z.string()).readonly(),
-    /** False when the launcher may still be starting a helper that will find the job over. */
-    isEveryNodeDone: z.boolean(),
+    hosts: hostsEndSchema,
   }),
   /** The job was not opened; nothing is left behind. Last line. */
   z.strictObject({

@@ -309,9 +309,9 @@ describe('the release of keys', () => {
     await setPhase(partly, 0, 'released');
     expect(await releaseKeys(context, store, whole, new AbortController().signal)).toEqual({
       leftovers: [],
-      isEveryNodeDone: true,
+      hosts: 'done',
     });
-    expect(await releaseKeys(context, store, partly, launcherEnded)).toEqual({ leftovers: [], isEveryNodeDone: false });
+    expect(await releaseKeys(context, store, partly, launcherEnded)).toEqual({ leftovers: [], hosts: 'unsure' });
   });
 });
 

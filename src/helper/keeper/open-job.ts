@@ -80,12 +80,12 @@ export async function openJob(
     code: end.by === 'command' ? undefined : end.code,
   });
   emit({ event: 'finished', end });
-  const { leftovers, isEveryNodeDone } = await releaseAll(context, store, plan, orders.launcherEnded);
+  const { leftovers, hosts } = await releaseAll(context, store, plan, orders.launcherEnded);
   // What is left is for this host's epilog, which finds the job by the keeper's mark.
   if (leftovers.length === 0) await unmarkKeptHere(plan.job);
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
-  emit({ event: 'released', leftovers, isEveryNodeDone });
+  emit({ event: 'released', leftovers, hosts });
 }
 
 /** Waits until all hosts are clean. A job on one host is on ours: what its node has not taken away we can. */
@@ -96,10 +96,10 @@ async function releaseAll(
   launcherEnded: AbortSignal,
 ): Promise<KeysRelease> {
   const released = await releaseKeys(context, store, plan, launcherEnded);
-  if (plan.nodes.length > 1 || (released.leftovers.length === 0 && released.isEveryNodeDone)) return released;
+  if (plan.nodes.length > 1 || (released.leftovers.length === 0 && released.hosts === 'done')) return released;
   // The bridge stands since the job was opened: with a node that never began it is nobody's. The node's helper may still be
   // there, stopped perhaps, so the launcher is not waited for without end.
-  return { leftovers: await releaseHere(context, plan.job), isEveryNodeDone: false };
+  return { leftovers: await releaseHere(context, plan.job), hosts: 'unsure' };
 }
 
 /**

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { launchNodes } from '../../../src/middleware/launch-nodes.ts';
+import type { LauncherEnd } from '../../../src/middleware/launch-nodes.ts';
+import type { HostsEnd } from '../../../src/shared/helper-events.ts';
 
 const shell = (script: string) => ({ file: '/bin/sh', argv: ['-c', script], environment: {} });
 
@@ -17,5 +19,42 @@ describe('a launcher', () => {
   it('that says much is remembered by the end of it', async () => {
     const { said } = await launchNodes(shell('head -c 9000 /dev/zero | tr "\\0" x >&2; echo over >&2')).ended;
     expect([said.length, said.slice(-6)]).toEqual([2000, 'xover\n']);
+  });
+});
+
+describe('at the end of the job a launcher', () => {
+  const graces = { finishMs: 400, abandonMs: 200 };
+  /** Milliseconds that it took. */
+  const finish = async (script: string, hosts: HostsEnd): Promise<{ ms: number; end: LauncherEnd }> => {
+    const launched = launchNodes(shell(script), graces);
+    await new Promise((resolve) => setTimeout(resolve, 150)); // until the shell has set its traps
+    const startedAt = performance.now();
+    await launched.finish(hosts);
+    return { ms: performance.now() - startedAt, end: await launched.ended };
+  };
+
+  it('that has output to deliver gets all the time it needs, where every host is done', async () => {
+    const { ms, end } = await finish('sleep 1; exit 5', 'done');
+    expect(end.status).toBe(5);
+    expect(ms).toBeGreaterThan(700);
+  });
+
+  it('whose host hangs is ended after a while', async () => {
+    const { ms, end } = await finish('exec sleep 20', 'unsure');
+    expect(end.status).toBe(143);
+    expect(ms).toBeGreaterThan(350);
+    expect(ms).toBeLessThan(5000);
+  });
+
+  it('whose hosts could not be told is told at once, and waited for while they clean up', async () => {
+    const { ms, end } = await finish(`trap 'kill $!; sleep 0.3; exit 6' TERM; sleep 20 & wait`, 'untold');
+    expect(end.status).toBe(6);
+    expect(ms).toBeGreaterThan(250);
+    expect(ms).toBeLessThan(5000);
+  });
+
+  it('whose hosts could not be told is killed when they do not end', async () => {
+    const { end } = await finish('trap "" TERM; exec sleep 20', 'untold');
+    expect(end.status).toBe(143);
   });
 });
