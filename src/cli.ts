@@ -72,19 +72,19 @@ const actions: CliActions = {
     return statusOfFindings(findings);
   },
   starter: async (options, words) => {
-    const { planStarter } = await import('./middleware/plan-starter.ts');
+    const { planStarter } = await import('./middleware/lsf/plan-starter.ts');
     const plan = await planStarter(options, words, process.env);
     if (plan.kind === 'container') return await actions.run(plan.options, plan.argv);
-    const { runOnHost } = await import('./middleware/run-on-host.ts');
+    const { runOnHost } = await import('./middleware/lsf/run-on-host.ts');
     return await runOnHost(plan.argv);
   },
   esub: async (alias) => {
-    const { runEsub } = await import('./middleware/run-esub.ts');
+    const { runEsub } = await import('./middleware/lsf/run-esub.ts');
     const say = (line: string): void => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`);
     return await runEsub({ alias, environment: process.env, say });
   },
   preExec: async (options) => {
-    const { runPreExec } = await import('./middleware/run-pre-exec.ts');
+    const { runPreExec } = await import('./middleware/lsf/run-pre-exec.ts');
     const { askHelper } = await import('./middleware/doctor/ask-helper.ts');
     const { helperArgv } = await import('./middleware/call-helper.ts');
     return await runPreExec({

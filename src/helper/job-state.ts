@@ -1,12 +1,11 @@
 import type { StoreEntry } from '../ports/store.ts';
 import { publicKeySchema } from '../shared/agent-protocol.ts';
 import { exitStatusOf, isErrorCode, JobError } from '../shared/errors.ts';
-import type { JobEnd, NodePhase, WantedState } from '../shared/helper-events.ts';
+import type { ForwardedSignal, JobEnd, NodePhase, WantedState } from '../shared/helper-events.ts';
 import { nodePhaseSchema, wantedStateSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobPlanSchema } from '../shared/job-plan.ts';
-import type { ForwardedSignal } from './receive-orders.ts';
 
 /** What one node has published so far. */
 export interface NodeState {

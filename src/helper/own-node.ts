@@ -5,8 +5,8 @@ import { JobError } from '../shared/errors.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import type { NodeField } from '../shared/kvs-keys.ts';
 import { jobFieldKey, keyOnly, nodeFieldKey } from '../shared/kvs-keys.ts';
-import { makeToken } from './decide-plan.ts';
-import type { FollowedJob } from './follow-control.ts';
+import { makeToken } from './make-token.ts';
+import type { FollowedJob } from './node/follow-control.ts';
 import type { Lifeline } from './lifeline.ts';
 
 /** One node of a job on its own host: what its parts share. */

@@ -3,7 +3,7 @@ import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { hostCommands } from '../network/host-commands.ts';
 import { requireJobKey } from '../shared/job-key.ts';
-import { followControl } from './follow-control.ts';
+import { followControl } from './node/follow-control.ts';
 import { claimSubnet } from './claim-subnet.ts';
 import { jobPlanSchema } from '../shared/job-plan.ts';
 import { jobRequestSchema } from '../shared/job-request.ts';

@@ -22,6 +22,10 @@ export type NodePhase = z.infer<typeof nodePhaseSchema>;
 export const hostsEndSchema = z.enum(['done', 'unsure', 'untold']);
 export type HostsEnd = z.infer<typeof hostsEndSchema>;
 
+/** Signals that go to the job's command and do not end the job by themselves. */
+export const forwardedSignalSchema = z.enum(['SIGUSR1', 'SIGUSR2']);
+export type ForwardedSignal = z.infer<typeof forwardedSignalSchema>;
+
 /** Whether a job is to stand still or to go on; the value of WANTED. */
 export const wantedStateSchema = z.enum(['suspended', 'running']);
 export type WantedState = z.infer<typeof wantedStateSchema>;

@@ -5,7 +5,7 @@ import { JobError } from '../../shared/errors.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import type { JobPlan } from '../../shared/job-plan.ts';
 import { jobRange } from '../../shared/kvs-keys.ts';
-import type { FollowedJob } from '../follow-control.ts';
+import type { FollowedJob } from './follow-control.ts';
 
 /**
  * The plan of the job, which may still be on its way: the launcher starts while the job is being opened. Undefined

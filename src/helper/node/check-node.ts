@@ -1,8 +1,8 @@
 import { checkUntamperable } from '../../shared/check-untamperable.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 import { JobError } from '../../shared/errors.ts';
-import type { HostShare, ShareLimits } from '../confirm-share.ts';
-import { confirmShare, limitsOf } from '../confirm-share.ts';
+import type { HostShare, ShareLimits } from './confirm-share.ts';
+import { confirmShare, limitsOf } from './confirm-share.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from '../own-node.ts';
 

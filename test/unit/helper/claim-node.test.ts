@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { followControl } from '../../../src/helper/follow-control.ts';
+import { followControl } from '../../../src/helper/node/follow-control.ts';
 import { lifelineOf } from '../../../src/helper/lifeline.ts';
 import { claimNode } from '../../../src/helper/own-node.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';

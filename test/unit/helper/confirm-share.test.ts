@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { confirmShare, limitsOf } from '../../../src/helper/confirm-share.ts';
+import { confirmShare, limitsOf } from '../../../src/helper/node/confirm-share.ts';
 import type { ConfirmedJob, SchedulerAuthority } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 import { makePlan } from '../../support/make-plan.ts';

@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { forwardSignals } from '../../../src/helper/forward-signals.ts';
+import { forwardSignals } from '../../../src/helper/keeper/forward-signals.ts';
 import { parseJobState } from '../../../src/helper/job-state.ts';
-import type { ForwardedSignal } from '../../../src/helper/receive-orders.ts';
-import { receiveOrders } from '../../../src/helper/receive-orders.ts';
+import type { ForwardedSignal } from '../../../src/shared/helper-events.ts';
+import { receiveOrders } from '../../../src/helper/keeper/receive-orders.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';

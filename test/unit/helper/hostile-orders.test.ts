@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { receiveOrders } from '../../../src/helper/receive-orders.ts';
+import { receiveOrders } from '../../../src/helper/keeper/receive-orders.ts';
 
 async function refusalOf(...chunks: readonly Buffer[]): Promise<unknown> {
   const input = new PassThrough();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
-import { CommandEnded, keepJob } from '../../../src/helper/keep-job.ts';
+import { CommandEnded, keepJob } from '../../../src/helper/keeper/keep-job.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/shared/errors.ts';

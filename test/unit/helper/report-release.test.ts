@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeJobRelease, describeNodeRelease, describeReaped } from '../../../src/helper/report-release.ts';
+import { describeJobRelease, describeNodeRelease, describeReaped } from '../../../src/helper/release/report-release.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
 
 const [job, other] = [requireJobKey('772'), requireJobKey('773_4')];

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { startRunClock } from '../../../src/helper/run-clock.ts';
+import { startRunClock } from '../../../src/helper/keeper/run-clock.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

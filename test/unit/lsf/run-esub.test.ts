@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runEsub } from '../../../src/middleware/run-esub.ts';
+import { runEsub } from '../../../src/middleware/lsf/run-esub.ts';
 
 let directory: string;
 const at = (name: string): string => join(directory, name);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chooseImage } from '../../../src/lsf/starter/choose-image.ts';
 import { readJobCommand } from '../../../src/lsf/starter/read-job-command.ts';
-import { planStarter } from '../../../src/middleware/plan-starter.ts';
+import { planStarter } from '../../../src/middleware/lsf/plan-starter.ts';
 
 let home: string;
 let script: string;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runPreExec } from '../../../src/middleware/run-pre-exec.ts';
+import { runPreExec } from '../../../src/middleware/lsf/run-pre-exec.ts';
 import { JobError } from '../../../src/shared/errors.ts';
 import type { Finding } from '../../../src/shared/finding.ts';
 import type { HostQuestion } from '../../../src/shared/host-question.ts';

@@ -1,9 +1,9 @@
-import { asClause } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { labels } from '../shared/labels.ts';
-import { removeEmptyCgroups } from './find-job-cgroup.ts';
-import type { HelperContext } from './open-context.ts';
-import { removeNodeFiles } from './run-directory.ts';
+import { asClause } from '../../shared/errors.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { labels } from '../../shared/labels.ts';
+import { removeEmptyCgroups } from '../find-job-cgroup.ts';
+import type { HelperContext } from '../open-context.ts';
+import { removeNodeFiles } from '../run-directory.ts';
 
 /**
  * Takes away all that a job has on this host, found by label and name alone: containers, then networks, then files.

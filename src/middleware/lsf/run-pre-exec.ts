@@ -1,15 +1,15 @@
-import { defaultSitePath, loadSite } from '../config/load-site.ts';
-import type { SiteConfig } from '../config/site-schema.ts';
-import { readAbortValue } from '../lsf/read-abort-value.ts';
-import { readAllocation } from '../lsf/read-allocation.ts';
-import { chooseImage } from '../lsf/starter/choose-image.ts';
-import { decideImageOnly } from '../policy/decide-request.ts';
-import { asJobError, exitStatus } from '../shared/errors.ts';
-import type { ErrorCode } from '../shared/errors.ts';
-import type { Finding } from '../shared/finding.ts';
-import { renderFinding } from '../shared/finding.ts';
-import type { HostQuestion } from '../shared/host-question.ts';
-import type { StarterOptions } from './create-program.ts';
+import { defaultSitePath, loadSite } from '../../config/load-site.ts';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import { readAbortValue } from '../../lsf/read-abort-value.ts';
+import { readAllocation } from '../../lsf/read-allocation.ts';
+import { chooseImage } from '../../lsf/starter/choose-image.ts';
+import { decideImageOnly } from '../../policy/decide-request.ts';
+import { asJobError, exitStatus } from '../../shared/errors.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
+import type { Finding } from '../../shared/finding.ts';
+import { renderFinding } from '../../shared/finding.ts';
+import type { HostQuestion } from '../../shared/host-question.ts';
+import type { StarterOptions } from '../create-program.ts';
 import { queueDefaultOf } from './run-esub.ts';
 
 export interface PreExecInput {

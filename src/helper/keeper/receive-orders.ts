@@ -1,13 +1,9 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { JobError } from '../shared/errors.ts';
-import { wantedStateSchema } from '../shared/helper-events.ts';
-import type { WantedState } from '../shared/helper-events.ts';
-import { endInOneLine } from '../shared/one-line.ts';
-
-/** Signals that go to the job's command and do not end the job by themselves. */
-const forwardedSignalSchema = z.enum(['SIGUSR1', 'SIGUSR2']);
-export type ForwardedSignal = z.infer<typeof forwardedSignalSchema>;
+import { JobError } from '../../shared/errors.ts';
+import { forwardedSignalSchema, wantedStateSchema } from '../../shared/helper-events.ts';
+import type { ForwardedSignal, WantedState } from '../../shared/helper-events.ts';
+import { endInOneLine } from '../../shared/one-line.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [

@@ -1,9 +1,9 @@
-import type { SiteConfig } from '../config/site-schema.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import type { JobPlan } from '../shared/job-plan.ts';
-import { labels } from '../shared/labels.ts';
-import type { HelperContext } from './open-context.ts';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { parseJobKey } from '../../shared/job-key.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+import { labels } from '../../shared/labels.ts';
+import type { HelperContext } from '../open-context.ts';
 
 /**
  * When a container that is made now must be gone, in seconds of the epoch, as text for its label; empty without a limit.

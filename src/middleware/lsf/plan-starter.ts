@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { defaultSitePath, loadSite } from '../config/load-site.ts';
-import { chooseImage } from '../lsf/starter/choose-image.ts';
-import { callsMiddleware, readJobCommand } from '../lsf/starter/read-job-command.ts';
-import { JobError } from '../shared/errors.ts';
-import type { RunOptions, StarterOptions } from './create-program.ts';
+import { defaultSitePath, loadSite } from '../../config/load-site.ts';
+import { chooseImage } from '../../lsf/starter/choose-image.ts';
+import { callsMiddleware, readJobCommand } from '../../lsf/starter/read-job-command.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { RunOptions, StarterOptions } from '../create-program.ts';
 import { queueDefaultOf } from './run-esub.ts';
 
 /** What becomes of a job's command: it runs in a container, or as it is on this host. */

@@ -1,9 +1,9 @@
-import type { Store, StoreEntry } from '../ports/store.ts';
-import { awaitState } from '../shared/await-state.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { controlRange } from '../shared/kvs-keys.ts';
-import type { JobState } from './job-state.ts';
-import { parseJobState } from './job-state.ts';
+import type { Store, StoreEntry } from '../../ports/store.ts';
+import { awaitState } from '../../shared/await-state.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { controlRange } from '../../shared/kvs-keys.ts';
+import type { JobState } from '../job-state.ts';
+import { parseJobState } from '../job-state.ts';
 
 /** A job's control keys, followed by one watch for as long as a node lives. */
 export interface FollowedJob {

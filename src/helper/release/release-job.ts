@@ -1,18 +1,18 @@
-import type { Store } from '../ports/store.ts';
-import { awaitState } from '../shared/await-state.ts';
-import { JobError } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { jobRange } from '../shared/kvs-keys.ts';
-import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
-import { endJob } from './end-job.ts';
-import { requireOwner } from './identify-caller.ts';
-import { parseJobState } from './job-state.ts';
-import type { JobState } from './job-state.ts';
-import type { HelperContext } from './open-context.ts';
+import type { Store } from '../../ports/store.ts';
+import { awaitState } from '../../shared/await-state.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { jobRange } from '../../shared/kvs-keys.ts';
+import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
+import { endJob } from '../end-job.ts';
+import { requireOwner } from '../identify-caller.ts';
+import { parseJobState } from '../job-state.ts';
+import type { JobState } from '../job-state.ts';
+import type { HelperContext } from '../open-context.ts';
 import { openStoreToEnd } from './open-store-to-end.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
 import { releaseHere } from './release-here.ts';
-import { removeRunDirectory } from './run-directory.ts';
+import { removeRunDirectory } from '../run-directory.ts';
 import { readState, releasedFromOutside, releaseNode } from './release-node.ts';
 
 /** How a job was released. */

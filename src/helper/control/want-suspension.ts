@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Store } from '../ports/store.ts';
-import type { WantedState } from '../shared/helper-events.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { jobFieldKey } from '../shared/kvs-keys.ts';
+import type { Store } from '../../ports/store.ts';
+import type { WantedState } from '../../shared/helper-events.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { jobFieldKey } from '../../shared/kvs-keys.ts';
 
 const retryPauseMs = 1000;
 /** Who says it more often gets no more of the store's and the engines' time. */

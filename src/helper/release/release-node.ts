@@ -1,22 +1,22 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Store, StoreEntry } from '../ports/store.ts';
-import { awaitState } from '../shared/await-state.ts';
-import { asClause, asJobError, JobError } from '../shared/errors.ts';
-import type { JobEnd } from '../shared/helper-events.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { jobFieldKey, jobRange, nodeFieldKey, nodesRange } from '../shared/kvs-keys.ts';
-import { labels } from '../shared/labels.ts';
-import { endJob } from './end-job.ts';
+import type { Store, StoreEntry } from '../../ports/store.ts';
+import { awaitState } from '../../shared/await-state.ts';
+import { asClause, asJobError, JobError } from '../../shared/errors.ts';
+import type { JobEnd } from '../../shared/helper-events.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { jobFieldKey, jobRange, nodeFieldKey, nodesRange } from '../../shared/kvs-keys.ts';
+import { labels } from '../../shared/labels.ts';
+import { endJob } from '../end-job.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
-import { requireOwner } from './identify-caller.ts';
-import type { JobState } from './job-state.ts';
-import { parseJobState } from './job-state.ts';
-import type { HelperContext } from './open-context.ts';
-import { openStoreOf } from './open-context.ts';
+import { requireOwner } from '../identify-caller.ts';
+import type { JobState } from '../job-state.ts';
+import { parseJobState } from '../job-state.ts';
+import type { HelperContext } from '../open-context.ts';
+import { openStoreOf } from '../open-context.ts';
 import { openStoreToEnd } from './open-store-to-end.ts';
-import { findOwnNodeIfAny } from './own-node.ts';
+import { findOwnNodeIfAny } from '../own-node.ts';
 import { releaseHere } from './release-here.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
 import {
@@ -26,7 +26,7 @@ import {
   removeRunDirectory,
   unmarkKeptHere,
   jobRunDirectory,
-} from './run-directory.ts';
+} from '../run-directory.ts';
 
 /** How a job was released on this host. */
 export interface NodeRelease {

@@ -1,18 +1,18 @@
-import type { SiteConfig } from '../config/site-schema.ts';
-import type { Store } from '../ports/store.ts';
-import type { Roster } from '../shared/agent-protocol.ts';
-import { awaitState } from '../shared/await-state.ts';
-import type { StateOutcome } from '../shared/await-state.ts';
-import { asJobError, isErrorCode, JobError } from '../shared/errors.ts';
-import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
-import { nodeHostname } from '../shared/job-key.ts';
-import type { JobPlan } from '../shared/job-plan.ts';
-import { controlRange, jobFieldKey, jobRange } from '../shared/kvs-keys.ts';
-import { endJob } from './end-job.ts';
-import { findAuthorities } from './find-authority.ts';
-import type { Suspension } from './follow-suspension.ts';
-import type { JobState, NodeState } from './job-state.ts';
-import { parseJobState } from './job-state.ts';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { Store } from '../../ports/store.ts';
+import type { Roster } from '../../shared/agent-protocol.ts';
+import { awaitState } from '../../shared/await-state.ts';
+import type { StateOutcome } from '../../shared/await-state.ts';
+import { asJobError, isErrorCode, JobError } from '../../shared/errors.ts';
+import type { HelperEvent, JobEnd } from '../../shared/helper-events.ts';
+import { nodeHostname } from '../../shared/job-key.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+import { controlRange, jobFieldKey, jobRange } from '../../shared/kvs-keys.ts';
+import { endJob } from '../end-job.ts';
+import { findAuthorities } from '../find-authority.ts';
+import type { Suspension } from '../follow-suspension.ts';
+import type { JobState, NodeState } from '../job-state.ts';
+import { parseJobState } from '../job-state.ts';
 import { startRunClock } from './run-clock.ts';
 
 export interface KeptJob {

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultSitePath, loadSite } from '../config/load-site.ts';
-import type { SiteConfig, WantedImage } from '../config/site-schema.ts';
-import { decideSubmission } from '../lsf/esub/decide-submission.ts';
-import type { SubmissionChanges, SubmissionPolicy, Wanted } from '../lsf/esub/decide-submission.ts';
-import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../lsf/esub/exchange-files.ts';
-import { findJobStarter } from '../lsf/esub/find-job-starter.ts';
-import { parseParameters } from '../lsf/esub/parse-parameters.ts';
-import { readAbortValue } from '../lsf/read-abort-value.ts';
-import { decideImageOnly } from '../policy/decide-request.ts';
-import { asJobError, JobError } from '../shared/errors.ts';
+import { defaultSitePath, loadSite } from '../../config/load-site.ts';
+import type { SiteConfig, WantedImage } from '../../config/site-schema.ts';
+import { decideSubmission } from '../../lsf/esub/decide-submission.ts';
+import type { SubmissionChanges, SubmissionPolicy, Wanted } from '../../lsf/esub/decide-submission.ts';
+import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../../lsf/esub/exchange-files.ts';
+import { findJobStarter } from '../../lsf/esub/find-job-starter.ts';
+import { parseParameters } from '../../lsf/esub/parse-parameters.ts';
+import { readAbortValue } from '../../lsf/read-abort-value.ts';
+import { decideImageOnly } from '../../policy/decide-request.ts';
+import { asJobError, JobError } from '../../shared/errors.ts';
 
 export interface EsubInput {
   /** Name of the alias; undefined for the esub of every submission. */

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import type { SiteConfig } from '../config/site-schema.ts';
-import { connectLocalStore } from '../local-store/connect-local-store.ts';
-import { createMemoryStore } from '../local-store/memory-store.ts';
-import type { Store } from '../ports/store.ts';
-import { asJobError } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { openSharedStore } from './open-context.ts';
-import { localStoreSocket } from './run-directory.ts';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import { connectLocalStore } from '../../local-store/connect-local-store.ts';
+import { createMemoryStore } from '../../local-store/memory-store.ts';
+import type { Store } from '../../ports/store.ts';
+import { asJobError } from '../../shared/errors.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { openSharedStore } from '../open-context.ts';
+import { localStoreSocket } from '../run-directory.ts';
 
 /**
  * The store of a job for those who wait for its end. That of a job on one host goes with its keeper, as soon as the job

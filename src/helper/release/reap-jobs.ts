@@ -1,15 +1,15 @@
-import type { Store } from '../ports/store.ts';
-import { asClause, JobError } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import type { HeldSubnet } from './claim-subnet.ts';
-import { freeHeld, readSubnetClaims } from './claim-subnet.ts';
+import type { Store } from '../../ports/store.ts';
+import { asClause, JobError } from '../../shared/errors.ts';
+import type { JobKey } from '../../shared/job-key.ts';
+import { parseJobKey } from '../../shared/job-key.ts';
+import type { HeldSubnet } from '../claim-subnet.ts';
+import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
 import { findOverdueJobs } from './find-overdue-jobs.ts';
-import type { JobState } from './job-state.ts';
-import type { HelperContext } from './open-context.ts';
-import { openSharedStore, openStoreOf } from './open-context.ts';
-import { findOwnNodeIfAny } from './own-node.ts';
+import type { JobState } from '../job-state.ts';
+import type { HelperContext } from '../open-context.ts';
+import { openSharedStore, openStoreOf } from '../open-context.ts';
+import { findOwnNodeIfAny } from '../own-node.ts';
 import { findUnreleased, removeKeys } from './release-keys.ts';
 import { readState, releaseNode } from './release-node.ts';
 

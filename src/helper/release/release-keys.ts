@@ -1,14 +1,14 @@
-import type { Store, StoreEntry } from '../ports/store.ts';
-import { awaitState } from '../shared/await-state.ts';
-import { asClause, asJobError } from '../shared/errors.ts';
-import type { HostsEnd } from '../shared/helper-events.ts';
-import { nodeHostname } from '../shared/job-key.ts';
-import type { JobPlan } from '../shared/job-plan.ts';
-import { jobFieldKey, jobRange, nodesRange } from '../shared/kvs-keys.ts';
-import { freeSubnet } from './claim-subnet.ts';
-import { parseJobState } from './job-state.ts';
-import type { JobState, NodeState } from './job-state.ts';
-import type { HelperContext } from './open-context.ts';
+import type { Store, StoreEntry } from '../../ports/store.ts';
+import { awaitState } from '../../shared/await-state.ts';
+import { asClause, asJobError } from '../../shared/errors.ts';
+import type { HostsEnd } from '../../shared/helper-events.ts';
+import { nodeHostname } from '../../shared/job-key.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+import { jobFieldKey, jobRange, nodesRange } from '../../shared/kvs-keys.ts';
+import { freeSubnet } from '../claim-subnet.ts';
+import { parseJobState } from '../job-state.ts';
+import type { JobState, NodeState } from '../job-state.ts';
+import type { HelperContext } from '../open-context.ts';
 
 /** What the release of a job has come to. */
 export interface KeysRelease {

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import type { SiteConfig } from '../config/site-schema.ts';
-import type { Decision } from '../policy/decide-request.ts';
-import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
-import { jobPlanSchema } from '../shared/job-plan.ts';
-import type { JobRequest } from '../shared/job-request.ts';
-import { hostAddress, macOf } from '../shared/subnet.ts';
-import type { ClaimedSubnet } from './claim-subnet.ts';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import type { Decision } from '../../policy/decide-request.ts';
+import type { ConfirmedJob } from '../../ports/scheduler.ts';
+import { JobError } from '../../shared/errors.ts';
+import type { JobPlan, PlannedNode } from '../../shared/job-plan.ts';
+import { jobPlanSchema } from '../../shared/job-plan.ts';
+import type { JobRequest } from '../../shared/job-request.ts';
+import { hostAddress, macOf } from '../../shared/subnet.ts';
+import type { ClaimedSubnet } from '../claim-subnet.ts';
 import type { HostUser } from './read-user.ts';
 
 export interface PlanFacts {
@@ -21,11 +20,6 @@ export interface PlanFacts {
   readonly hostAddresses: readonly (string | undefined)[];
   readonly subnet: ClaimedSubnet;
   readonly token: string;
-}
-
-/** 128 random bits that tell this run of a job from every other. */
-export function makeToken(): string {
-  return randomBytes(16).toString('hex');
 }
 
 /** Everything that the hosts need to know of the job, decided once. */
