@@ -21,6 +21,9 @@ const maxVxlanId = 0xff_ff_ff;
 /** Addresses that are never free for job networks, whatever the site says. */
 const unusablePools = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'];
 
+/** What `control-job` and `release-job` may wait for hosts: less than `command_timeout` in share/sudoers, by two minutes. */
+const mostShortCallSeconds = 13 * 60;
+
 /** Of the container's own system or ours: a mount there, or above, would hide it. */
 const reservedTargets = ['/proc', '/sys', '/dev', '/.hpcdj', '/etc'];
 
@@ -196,12 +199,18 @@ function* checkSources({ mounts, docker, etcd }: SiteConfig): Iterable<RuleProbl
 }
 
 function* checkDeadlines({ deadlines }: SiteConfig): Iterable<RuleProblem> {
-  if (deadlines.releaseSeconds > deadlines.stopSeconds) return;
-  yield {
-    path: ['deadlines', 'releaseSeconds'],
-    uses: [['deadlines', 'stopSeconds']],
-    message: `must be more than deadlines.stopSeconds (${deadlines.stopSeconds}): a clean-up stops containers first`,
-  };
+  const { stopSeconds, releaseSeconds } = deadlines;
+  const place = { path: ['deadlines', 'releaseSeconds'], uses: [['deadlines', 'stopSeconds']] };
+  if (releaseSeconds <= stopSeconds)
+    yield {
+      ...place,
+      message: `must be more than deadlines.stopSeconds (${stopSeconds}): a clean-up stops containers first`,
+    };
+  if (stopSeconds + releaseSeconds > mostShortCallSeconds)
+    yield {
+      ...place,
+      message: `and deadlines.stopSeconds must be at most ${mostShortCallSeconds} together: sudo ends a call that waits for both after 15 minutes`,
+    };
 }
 
 /** /var/run is a link to /run on every current Linux: both spellings are one place. */

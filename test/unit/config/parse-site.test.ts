@@ -142,6 +142,10 @@ describe('parseSite', () => {
     ],
     ['version: 1\nmounts: {allowed: [{source: /sys/fs, target: /x}]}', '"/sys/fs" lies in /sys'],
     [
+      'version: 1\ndeadlines: {stopSeconds: 300, releaseSeconds: 500}',
+      'deadlines.releaseSeconds: and deadlines.stopSeconds must be at most 780 together',
+    ],
+    [
       'version: 1\ndeadlines: {releaseSeconds: 10}',
       'deadlines.releaseSeconds: must be more than deadlines.stopSeconds (10)',
     ],
