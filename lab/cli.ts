@@ -18,7 +18,7 @@ const program = new Command('lab')
   )
   .addHelpText(
     'after',
-    '\nExample:\n  lab up --hosts 3 && lab exec node1 --user alice -- srun -N3 hostname && lab down',
+    '\nHere `lab` stands for `npm run lab --`. Example:\n  lab up --hosts 3 && lab exec node1 --user alice -- srun -N3 hostname && lab down',
   );
 
 program
@@ -56,9 +56,9 @@ program
         apt,
         report,
       });
-      report(
-        `Lab ${lab.layout.shape.name} is up. Try: lab exec node1 --user alice -- srun -N${lab.nodes.length} hostname`,
-      );
+      // With the stand-in, site.yaml serves jobs of LSF alone.
+      const first = lsf ? 'bsub -I hostname' : `srun -N${lab.nodes.length} hostname`;
+      report(`Lab ${lab.layout.shape.name} is up. ${suggest(name, first)}`);
     },
   );
 
@@ -117,8 +117,14 @@ program
   .action(async ({ name, blaunch }: { name: string; blaunch: boolean }) => {
     await findLab(name);
     await bringUp({ name, lsf: blaunch ? 'ibm' : 'plain', install: false, report });
-    report('The stand-in for LSF is up. Try: lab exec node1 --user alice -- bsub -I hostname');
+    report(`The stand-in for LSF is up. ${suggest(name, 'bsub -I hostname')}`);
   });
+
+/** A line to copy: `lab` itself is no command that a shell finds. */
+function suggest(name: string, command: string): string {
+  const named = name === defaultLabName ? '' : ` --name ${name}`;
+  return `Try: npm run lab -- exec${named} node1 --user alice -- ${command}`;
+}
 
 function toCount(text: string): number {
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('A number from 1 to 999 is expected.');
