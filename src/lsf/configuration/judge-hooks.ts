@@ -21,7 +21,7 @@ export function judgeHooks({ keywords }: Section, wantsStarter: boolean): HookFa
   const line = (name: string): string => keywords.get(name) ?? '';
   const suspend = /SUSPEND\s*\[\s*([^\]]*?)\s*\]/i.exec(line('JOB_CONTROLS'))?.[1] ?? '';
   if (suspend === '' || suspend === 'SIGSTOP')
-    faults.push('JOB_CONTROLS has no SUSPEND[SIGTSTP]: containers of suspended jobs run on');
+    faults.push('JOB_CONTROLS has no SUSPEND by share/lsf/job-control or SIGTSTP: containers of suspended jobs run on');
   if (/TERMINATE\s*\[[^\]]*\bbkill\b/i.test(line('JOB_CONTROLS')))
     faults.push('JOB_CONTROLS calls bkill in TERMINATE: LSF would call it again and again');
   if (![line('POST_EXEC'), line('HOST_POST_EXEC')].some((value) => /share\/lsf\/post-exec|release-node/.test(value)))

@@ -29,7 +29,7 @@ export function checkEsub(read: () => Promise<LsfConfiguration>, { aliases, hasR
       if (missing.length > 0) {
         throw wrong(
           `esubs are missing, or cannot be executed: ${missing.join(', ')}`,
-          'A job with such an alias runs on the host itself. Link each to share/lsf/esub.hpcdocker.',
+          `Link each to share/lsf/esub.hpcdocker: without it only the esub of every submission (LSB_ESUB_METHOD="${own}") keeps a job with such an alias from the host itself.`,
         );
       }
       // Called without -a as well, so that jobs with APPLICATION and of queues with a default are judged.
@@ -48,5 +48,5 @@ async function isExecutable(file: string): Promise<boolean> {
 }
 
 function wrong(fault: string, hint: string): JobError {
-  return new JobError({ code: 'HOST_UNFIT', message: `LSF would not judge submissions: ${fault}.`, hint });
+  return new JobError({ code: 'HOST_UNFIT', message: `LSF does not have all submissions judged: ${fault}.`, hint });
 }

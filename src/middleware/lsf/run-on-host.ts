@@ -1,6 +1,9 @@
 import { constants } from 'node:os';
 import { execa } from 'execa';
 
+/** What only a shell can do for its own later commands; LSF has put the job starter before it. */
+const shellWords = ['.', 'cd', 'eval', 'exec', 'export', 'module', 'set', 'shopt', 'source', 'trap', 'ulimit', 'umask'];
+
 /**
  * Runs a job's command as it is, on this host, and resolves to its exit status. Signals of the scheduler go to the whole
  * process group, so the command has them from there; this program only outlives them.
@@ -14,5 +17,10 @@ export async function runOnHost(argv: readonly string[]): Promise<number> {
     reject: false,
     cleanup: false,
   });
+  if ((exitCode === 127 || exitCode === 126) && shellWords.includes(argv[0] ?? '')) {
+    process.stderr.write(
+      `hpc-submit-dockerjob: "${argv[0]}" is the shell's own, and this queue's job starter stands before it. Put the commands into a script: bsub < script.\n`,
+    );
+  }
   return exitCode ?? 128 + (signal === undefined ? 0 : constants.signals[signal]);
 }
