@@ -57,6 +57,8 @@ const confinement = {
   RestartPolicy: { Name: 'no' },
   PublishAllPorts: false,
   LogConfig: { Type: 'none', Config: {} },
+  // Our helpers live on the job's memory, too: when it is used up, the kernel takes what has used it, not who cleans up.
+  OomScoreAdj: 500,
 } satisfies HostConfig & { CgroupnsMode: string };
 
 function describeNetwork(spec: ContainerSpec): Pick<ContainerCreateOptions, 'NetworkingConfig'> {

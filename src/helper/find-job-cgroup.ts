@@ -54,9 +54,13 @@ export async function refuseFromOutsideOfJobs({ site, authorities, caller }: Out
   if (found !== undefined && (found.uid === undefined || found.uid === caller.uid)) return;
   throw new JobError({
     code: 'JOB_NOT_YOURS',
-    message: `This process is in no job's cgroup${found === undefined ? '' : ' of yours'}, so it cannot open a job.`,
+    message: `This process is in no job's cgroup${found === undefined ? '' : ' of yours'}, so it cannot open a job. This site serves jobs of ${servedOf(site)}.`,
     hint: insideHint,
   });
+}
+
+function servedOf({ scheduler: { kind } }: SiteConfig): string {
+  return kind === 'auto' ? 'every scheduler that it knows' : kind;
 }
 
 /**

@@ -30,6 +30,7 @@ const statusByCode = {
   WORKDIR_UNUSABLE: exitStatus.refusedRequest,
   REQUEST_INVALID: exitStatus.refusedRequest,
   ALLOCATION_INVALID: exitStatus.refusedRequest,
+  OUT_OF_MEMORY: exitStatus.refusedRequest,
   STORE_UNREACHABLE: exitStatus.unavailable,
   PLAN_UNREADABLE: exitStatus.unavailable,
   ENGINE_UNREACHABLE: exitStatus.unavailable,

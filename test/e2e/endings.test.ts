@@ -347,9 +347,9 @@ describe('a job', () => {
     expect(ended.stderr).toContain('[LEASE_LOST]');
   });
 
-  it('that needs more memory than it was given loses that process, not its host', async () => {
+  it.each(['700M', '300M'])('that needs more memory than %s loses that process, not its host', async (memory) => {
     const job = await startBatch(lab, `${inMpi} sh -c 'tail /dev/zero; echo "status $?"; exit 9'`, {
-      sbatch: ['-N1', '-n1', '--mem=700M'],
+      sbatch: ['-N1', '-n1', `--mem=${memory}`],
     });
     const ended = await job.end(40_000);
     expect(ended.stdout).toContain('status 137');

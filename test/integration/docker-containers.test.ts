@@ -122,6 +122,11 @@ describe('a container', () => {
     expect(lines[5]).toMatch(/^tmpfs +16384 /);
   });
 
+  test('is what the kernel ends first when the job is out of memory', async () => {
+    const { stdout } = await run(shellContainer(imageId, afterStart('cat /proc/self/oom_score_adj')));
+    expect(stdout).toBe('500\n');
+  });
+
   test('has a tmpfs of its own user that nobody else may enter', async () => {
     const tmpfs = [{ target: '/private', bytes: 1_048_576, mode: '0700', executable: false }];
     const { stdout } = await run(
