@@ -40,7 +40,7 @@ const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { vers
 await rm('dist', { recursive: true, force: true });
 await mkdir('dist');
 const metafiles: Metafile[] = [];
-const stage = await openRehearsalStage();
+await using stage = await openRehearsalStage();
 for (const [name, entry] of Object.entries(programs)) {
   const { metafile } = await build({
     entryPoints: [entry],
@@ -73,5 +73,4 @@ for (const [name, entry] of Object.entries(programs)) {
   });
   if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
 }
-await stage.close();
 await writeFile('dist/THIRD-PARTY-LICENSES', await collectLicences(metafiles));

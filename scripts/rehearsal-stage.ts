@@ -20,9 +20,8 @@ export interface RehearsalPlaces {
   readonly dockerSocket: string;
 }
 
-export interface RehearsalStage {
+export interface RehearsalStage extends AsyncDisposable {
   readonly places: RehearsalPlaces;
-  close(): Promise<void>;
 }
 
 /** Answers of etcd by method, as protobuf: empty, `succeeded: true`, `ID: 1, TTL: 20`, `created: true`. */
@@ -67,7 +66,7 @@ export async function openRehearsalStage(): Promise<RehearsalStage> {
   const { port } = etcd.address() as AddressInfo;
   return {
     places: { etcd: `https://localhost:${port}`, ca: identity.cert, ...identity, dockerSocket },
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       etcd.close();
       docker.close();
       await rm(directory, { recursive: true, force: true });
