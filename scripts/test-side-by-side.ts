@@ -17,11 +17,12 @@ const vitest = [...process.execArgv, 'node_modules/vitest/vitest.mjs', 'run'];
 
 const ends = Object.entries(lanes).map(async ([lane, projects]) => {
   const argv = [...vitest, ...projects.flatMap((project) => ['--project', project])];
-  // A terminal's interrupt reaches both by itself; other signals are passed on.
+  // A terminal's interrupt reaches both by itself; of other signals they know TERM.
   const child = execa(process.execPath, argv, {
     ...{ all: true, buffer: false, reject: false, stdin: 'ignore', cleanup: false },
+    forceKillAfterDelay: false, // a signal has it take its labs down, which takes longer than execa's five seconds
   });
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGTERM'));
   const lines = createInterface({ input: child.all, crlfDelay: Infinity });
   lines.on('line', (line) => console.log(`${lane.padEnd(5)} │ ${line}`));
   const closed = once(lines, 'close');
