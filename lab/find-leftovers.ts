@@ -16,15 +16,19 @@ export async function findLeftovers(lab: Lab): Promise<readonly string[]> {
 
 const dockerTimeoutMs = 30_000;
 
-/** One shell for all that needs the host's own view, since tests look often. A line for each find, its kind first. */
+/** One shell for all that needs the host's own view, since tests look often. A line for each thing, its kind first. */
 const script = `
-links=$(ip -oneline link) || exit
-tables=$(nft list tables) || exit
-grep -E 'vxlan|\\bhj|: br-' <<<"$links" | sed 's/^/link /'
-grep hpcdj <<<"$tables" | sed 's/^/filter /'
-find /sys/fs/cgroup -path '*job_*/*docker*' -type d -printf 'cgroup %p\\n' || [ $? = 1 ] || exit # 1: one went meanwhile
-pgrep -a -f dist/helper.cjs | sed 's/^/helper /'
-exit 0`;
+set -euo pipefail
+ip -oneline link | sed 's/^/link /'
+nft list tables | sed 's/^/filter /'
+find /sys/fs/cgroup -path '*job_*/*docker*' -type d -printf 'cgroup %p\\n' || [ $? = 1 ] # one may go meanwhile
+{ pgrep -a -f dist/helper.cjs || [ $? = 1 ]; } | sed 's/^/helper /'`;
+
+/** Links and tables of the host itself are no leftovers. */
+function isOfJobs(line: string): boolean {
+  if (line.startsWith('link ')) return /vxlan|\bhj|: br-/.test(line);
+  return !line.startsWith('filter ') || line.includes('hpcdj');
+}
 
 async function findOnHost(lab: Lab, host: string): Promise<readonly string[]> {
   const [containers, networks, volumes, files, others] = await Promise.all([
@@ -40,7 +44,7 @@ async function findOnHost(lab: Lab, host: string): Promise<readonly string[]> {
     ...networks.filter(({ Name }) => !['bridge', 'host', 'none'].includes(Name)).map(({ Name }) => `network ${Name}`),
     ...(volumes.Volumes ?? []).map(({ Name }) => `volume ${Name}`),
     ...files.map((file) => `files /run/hpc-dockerjob/${file}`),
-    ...others.split('\n').filter((line) => line !== ''),
+    ...others.split('\n').filter((line) => line !== '' && isOfJobs(line)),
   ].map((line) => `${host}: ${line}`);
 }
 
