@@ -53,6 +53,7 @@ const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
   checkTargets,
   checkSources,
   checkDeadlines,
+  checkStart,
 ];
 
 function* checkEndpoints({ etcd }: SiteConfig): Iterable<RuleProblem> {
@@ -211,6 +212,17 @@ function* checkDeadlines({ deadlines }: SiteConfig): Iterable<RuleProblem> {
       ...place,
       message: `and deadlines.stopSeconds must be at most ${mostShortCallSeconds} together: sudo ends a call that waits for both after 15 minutes`,
     };
+}
+
+/** A container can only be below a cgroup in which its start was asked for. */
+function* checkStart({ lsf, scheduler }: SiteConfig): Iterable<RuleProblem> {
+  if (lsf.start !== 'prologue' || !scheduler.requireJobCgroup) return;
+  yield {
+    path: ['lsf', 'start'],
+    uses: [['scheduler', 'requireJobCgroup']],
+    message:
+      '"prologue" needs scheduler.requireJobCgroup: false, since LSF runs pre-execution commands outside of the cgroup of the job',
+  };
 }
 
 /** /var/run is a link to /run on every current Linux: both spellings are one place. */

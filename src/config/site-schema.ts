@@ -177,6 +177,11 @@ const wantedImage = (): z.ZodObject<
   });
 
 const lsf = section({
+  start: oneOf('script', 'prologue')
+    .default('script')
+    .describe(
+      'When the containers of a job with an image of its alias or queue are started: by the starter, or by share/lsf/prologue before the job’s script.',
+    ),
   aliases: z
     .record(text(/^[A-Za-z0-9_-]{1,60}$/, 'a name of letters, digits, "_" and "-"'), wantedImage(), {
       error: 'expected names of aliases, each with image or application',
@@ -259,6 +264,9 @@ const deadlines = section({
   openSeconds: seconds().default(20).describe('Check, claim, plan.'),
   startSeconds: seconds().default(60).describe('From the plan to every container running.'),
   discoverSeconds: seconds().default(60).describe('From running containers to READY=True of all.'),
+  scriptSeconds: seconds()
+    .default(120)
+    .describe('With lsf.start: prologue, from containers that are ready to the begin of the job’s script.'),
   stopSeconds: seconds().default(10).describe('Between asking a container to stop and killing it.'),
   releaseSeconds: seconds().default(30).describe('Until every host has reported its clean-up.'),
 });

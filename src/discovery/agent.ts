@@ -1,6 +1,7 @@
 import type { AgentMessage } from '../shared/agent-protocol.ts';
-import { asJobError } from '../shared/errors.ts';
+import { asJobError, JobError } from '../shared/errors.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
+import { addVariables } from './build-job-environment.ts';
 import { connectHelper, PartIsOver } from './connect-helper.ts';
 import type { HelperLink } from './connect-helper.ts';
 import { describeContainerPlaces, listPrivateFiles } from './container-files.ts';
@@ -49,8 +50,13 @@ export async function runAgent(places: AgentPlaces): Promise<number> {
     link.send({ type: 'ready' });
 
     // Later than the keeper's own deadline, which names the node that is late.
-    await link.receive('start', 10 * welcome.discoverDeadlineMs + 60_000);
-    return welcome.index === 0 ? await runJobCommand(link, welcome, environment, undo) : await serveUntilOver(link);
+    const start = await link.receive('start', 10 * welcome.discoverDeadlineMs + 60_000 + welcome.commandDeadlineMs);
+    addVariables(environment, start.environment ?? {}, files);
+    if (welcome.index !== 0) return await serveUntilOver(link);
+    const command = start.command ?? welcome.command;
+    if (command.kind === 'later') throw new JobError({ code: 'BUG', message: 'Nobody has told the command.' });
+    requireShell(command, welcome.nodeCount);
+    return await runJobCommand(link, { command, stopGraceMs: welcome.stopGraceMs, environment }, undo);
   } catch (error) {
     if (error instanceof PartIsOver) return statusOf(error);
     const failure = asJobError(error);

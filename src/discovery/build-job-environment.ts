@@ -59,6 +59,18 @@ export function buildJobEnvironment(facts: EnvironmentFacts): Record<string, str
   return environment;
 }
 
+/** Adds what the user sets at the start; ours and the shims' place in PATH stay. */
+export function addVariables(
+  environment: Record<string, string>,
+  added: Readonly<Record<string, string>>,
+  { shimDirectory }: Pick<PrivateFiles, 'shimDirectory'>,
+): void {
+  for (const [name, value] of Object.entries(added)) {
+    if (name.startsWith('HPCDJ_')) continue;
+    environment[name] = name === 'PATH' ? `${shimDirectory}:${value === '' ? defaultPath : value}` : value;
+  }
+}
+
 // Open MPI refuses to run with both: whoever excludes interfaces has decided.
 function omitExcluded(
   settings: Record<string, string>,

@@ -26,9 +26,9 @@ type Environment = Readonly<Record<string, string>>;
 
 /**
  * Serves SSH, learns of the other nodes, writes what launchers read, and on the master tests the links.
- * Returns the environment in which the command and the ranks run.
+ * Returns the environment in which the command and the ranks run; what is added to it later is for all that start later.
  */
-export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Environment> {
+export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Record<string, string>> {
   const { welcome, files, userName } = self;
   const known = Promise.withResolvers<{ roster: Roster; environment: Environment }>();
   await serveSsh(self, known.promise, undo);

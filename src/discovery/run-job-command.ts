@@ -1,4 +1,4 @@
-import type { Welcome } from './build-job-environment.ts';
+import type { JobCommand } from '../shared/job-request.ts';
 import type { HelperLink } from './connect-helper.ts';
 import { startCommand } from './start-command.ts';
 import type { UndoStack } from './undo-stack.ts';
@@ -12,18 +12,21 @@ const finishDeadlineMs = 60_000;
  */
 export async function runJobCommand(
   link: HelperLink,
-  welcome: Welcome,
-  environment: Readonly<Record<string, string>>,
+  job: {
+    readonly command: JobCommand;
+    readonly environment: Readonly<Record<string, string>>;
+    readonly stopGraceMs: number;
+  },
   undo: UndoStack,
 ): Promise<number> {
-  const { group, started, ended } = startCommand(welcome.command, environment);
-  undo.push(() => group.end(welcome.stopGraceMs));
+  const { group, started, ended } = startCommand(job.command, job.environment);
+  undo.push(() => group.end(job.stopGraceMs));
   link.onSignal((signal) => void group.signal(signal));
   if (await started) link.send({ type: 'started' });
 
   const isOver = link.whenOver();
   const first = await Promise.race([ended, isOver.then(() => undefined)]);
-  if (first === undefined) await group.end(welcome.stopGraceMs);
+  if (first === undefined) await group.end(job.stopGraceMs);
   const exitStatus = await ended;
   link.send({ type: 'exited', exitStatus });
   await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, finishDeadlineMs).unref())]);

@@ -1,14 +1,14 @@
 import { accessSync, constants as fileConstants } from 'node:fs';
 import { constants } from 'node:os';
 import { JobError } from '../shared/errors.ts';
-import type { JobCommand } from '../shared/job-request.ts';
+import type { JobCommand, PlannedCommand } from '../shared/job-request.ts';
 import { ProcessGroup } from './process-group.ts';
 
 const shell = '/bin/sh';
 
 /** Fails with `IMAGE_UNUSABLE` when the image has no shell and this job needs one. */
-export function requireShell(command: JobCommand, nodeCount: number): void {
-  if (command.kind === 'argv' && nodeCount === 1) return;
+export function requireShell(command: PlannedCommand, nodeCount: number): void {
+  if (command.kind !== 'shell' && nodeCount === 1) return;
   try {
     accessSync(shell, fileConstants.X_OK);
   } catch (error) {

@@ -6,6 +6,8 @@ import { nodePhaseSchema, wantedStateSchema } from '../shared/helper-events.ts';
 import type { JobKey } from '../shared/job-key.ts';
 import type { JobPlan } from '../shared/job-plan.ts';
 import { jobPlanSchema } from '../shared/job-plan.ts';
+import type { LateCommand } from '../shared/job-request.ts';
+import { lateCommandSchema } from '../shared/job-request.ts';
 
 /** What one node has published so far. */
 export interface NodeState {
@@ -30,12 +32,17 @@ export interface JobState {
   readonly plan: JobPlan | undefined;
   readonly roster: string | undefined;
   readonly hasStarted: boolean;
+  /** What START says of the command, where the plan does not. */
+  readonly lateCommand: LateCommand | undefined;
   /** Signals for the command, all so far in their order. */
   readonly signals: readonly ForwardedSignal[];
   /** Undefined while nobody has said. */
   readonly wanted: WantedState | undefined;
   readonly nodes: ReadonlyMap<number, NodeState>;
 }
+
+/** The value of START for a job whose plan has the command; of any other the command as JSON. */
+export const started = 'TRUE';
 
 /** The value of REASON when the command itself ended the job. */
 export const reasonCommand = 'command';
@@ -75,6 +82,7 @@ export function parseJobState(prefix: string, job: JobKey, entries: readonly Sto
     plan: parsePlan(job, fields.get('PLAN')),
     roster: fields.get('ROSTER'),
     hasStarted: fields.has('START'),
+    lateCommand: parseLateCommand(fields.get('START')),
     signals: parseSignals(fields.get('SIGNAL')),
     wanted: wantedStateSchema.safeParse(fields.get('WANTED')).data,
     nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
@@ -88,6 +96,15 @@ function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
   const match = /^([A-Z_]+): ?(.*)$/s.exec(reason);
   const code = match?.[1] ?? 'BUG';
   return { by: 'middleware', exitStatus, code: isErrorCode(code) ? code : 'BUG', message: match?.[2] ?? reason };
+}
+
+function parseLateCommand(start = started): LateCommand | undefined {
+  if (start === started) return undefined;
+  try {
+    return lateCommandSchema.parse(JSON.parse(start));
+  } catch {
+    return undefined;
+  }
 }
 
 function parseSignals(text = ''): readonly ForwardedSignal[] {

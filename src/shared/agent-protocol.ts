@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { commandSchema, environmentSchema, jobKeySchema } from './job-request.ts';
+import { commandSchema, environmentSchema, jobKeySchema, plannedCommandSchema } from './job-request.ts';
 
 /**
  * JSON lines between the agent in a container and its own host's helper, over one Unix socket.
@@ -58,17 +58,23 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     ip: z.ipv4(),
     interfaceName: z.string(),
     sshPort: z.number().int(),
-    command: commandSchema,
+    command: plannedCommandSchema,
     workdir: z.string(),
     home: z.string(),
     environment: environmentSchema,
     hostfile: z.string().optional(),
     discoverDeadlineMs: z.number(),
+    /** How long a command that comes later may take to come; 0 when it is here. */
+    commandDeadlineMs: z.number(),
     stopGraceMs: z.number(),
   }),
   z.strictObject({ type: z.literal('roster'), peers: rosterSchema }),
-  /** All nodes are ready: the master runs the command, the others serve. */
-  z.strictObject({ type: z.literal('start') }),
+  /** All nodes are ready: the master runs the command, the others serve. Of a command that came later only the master is told. */
+  z.strictObject({
+    type: z.literal('start'),
+    command: commandSchema.optional(),
+    environment: environmentSchema.optional(),
+  }),
   /** For the master's command. */
   z.strictObject({ type: z.literal('signal'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2']) }),
   /** The job is over: end yourself. */

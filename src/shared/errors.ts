@@ -43,6 +43,7 @@ const statusByCode = {
   JOB_BUSY: exitStatus.temporary,
   NODE_LATE: exitStatus.temporary,
   NODE_LOST: exitStatus.temporary,
+  SCRIPT_LATE: exitStatus.temporary,
   LEASE_LOST: exitStatus.temporary,
   HELPER_LOST: exitStatus.temporary,
   IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,

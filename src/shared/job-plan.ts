@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import {
   absolutePathSchema,
-  commandSchema,
   environmentSchema,
   hostNameSchema,
   launchIdSchema,
   jobKeySchema,
+  plannedCommandSchema,
   schedulerSchema,
 } from './job-request.ts';
 
@@ -49,7 +49,7 @@ export const jobPlanSchema = z.strictObject({
   }),
   image: z.strictObject({ reference: z.string(), id: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
   application: z.string().optional(),
-  command: commandSchema,
+  command: plannedCommandSchema,
   workdir: absolutePathSchema,
   /** Set for the command and the ranks, over the image's own. */
   environment: environmentSchema,

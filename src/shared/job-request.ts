@@ -46,10 +46,21 @@ export const commandSchema = z.discriminatedUnion('kind', [
 ]);
 export type JobCommand = z.infer<typeof commandSchema>;
 
+/** `later`: the job is brought to the point of its start first, and told by an order then. */
+export const plannedCommandSchema = z.discriminatedUnion('kind', [
+  ...commandSchema.options,
+  z.strictObject({ kind: z.literal('later') }),
+]);
+export type PlannedCommand = z.infer<typeof plannedCommandSchema>;
+
 export const environmentSchema = z.record(
   z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'is not a name of an environment variable'),
   noNul(128 * 1024),
 );
+
+/** The command of a job that was opened without one, and variables that it sets besides those of the request. */
+export const lateCommandSchema = z.strictObject({ command: commandSchema, environment: environmentSchema });
+export type LateCommand = z.infer<typeof lateCommandSchema>;
 
 export const absolutePathSchema = plainText(4096).regex(
   /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$))/su,
@@ -78,7 +89,7 @@ const requestShape = z.strictObject({
   /** Name in the site's catalogue; exactly one of application and image. */
   application: plainText(256).optional(),
   image: plainText(512).optional(),
-  command: commandSchema,
+  command: plannedCommandSchema,
   workdir: absolutePathSchema,
   environment: environmentSchema,
   /** Sources out of `mounts.allowed`. */

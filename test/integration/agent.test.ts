@@ -18,6 +18,21 @@ describe('a job of agents', () => {
     expect(job.master.stderr).toBe('oops\n');
   });
 
+  test('runs a command that comes with the start, with its variables on every node', async () => {
+    await using job = await AgentJob.start(2);
+    const text =
+      'echo "$MINE $HPCDJ_NODE_COUNT"; ssh 772-node-1 "echo \\$MINE \\$HPCDJ_NODE_COUNT"; command -v late-tool';
+    const tools = path.join(job.workdir, 'tools');
+    await mkdir(tools);
+    await writeFile(path.join(tools, 'late-tool'), '#!/bin/sh\n', { mode: 0o755 });
+    const environment = { MINE: 'late', HPCDJ_NODE_COUNT: '9', PATH: `${tools}:/usr/bin:/bin` };
+    await job.run({ command: { kind: 'later' }, commandDeadlineMs: 5000 }, { command: shell(text), environment });
+    expect(await job.master.expect('exited')).toMatchObject({ exitStatus: 0 });
+    await job.finish();
+    expect(job.master.stdout).toBe(`late 2\nlate 2\n${tools}/late-tool\n`);
+    expect(job.master.stderr).toBe('');
+  });
+
   test('starts programs on every other node through the ssh of the job', async () => {
     await using job = await AgentJob.start(3);
     await job.run({

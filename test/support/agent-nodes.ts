@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { agentMessageSchema } from '../../src/shared/agent-protocol.ts';
 import type { AgentMessage, HelperMessage, Peer } from '../../src/shared/agent-protocol.ts';
 import type { JobKey } from '../../src/shared/job-key.ts';
+import type { LateCommand } from '../../src/shared/job-request.ts';
 
 type Welcome = Extract<HelperMessage, { type: 'welcome' }>;
 const source = path.join(import.meta.dirname, '../../src/discovery');
@@ -173,6 +174,7 @@ export class AgentJob implements AsyncDisposable {
         home: '/nonexistent',
         environment: {},
         discoverDeadlineMs: 10_000,
+        commandDeadlineMs: 0,
         stopGraceMs: 1000,
         ...welcome,
       }),
@@ -195,13 +197,20 @@ export class AgentJob implements AsyncDisposable {
     );
   }
 
-  /** From the welcome to the master's command running. */
-  async run(welcome: Partial<Welcome> & Pick<Welcome, 'command'>): Promise<void> {
+  /** From the welcome to the master's command running; `late` is what START says of it. */
+  async run(welcome: Partial<Welcome> & Pick<Welcome, 'command'>, late?: LateCommand): Promise<void> {
     const peers = await this.makeRoster();
     this.welcomeAll(welcome);
     for (const node of this.nodes) node.send({ type: 'roster', peers });
     await Promise.all(this.nodes.map((node) => node.expect('ready')));
-    for (const node of this.nodes) node.send({ type: 'start' });
+    for (const [index, node] of this.nodes.entries()) {
+      const { command, environment } = late ?? {};
+      node.send({
+        type: 'start',
+        ...(command === undefined || index > 0 ? {} : { command }),
+        ...(environment === undefined ? {} : { environment }),
+      });
+    }
   }
 
   async finish(): Promise<(number | null)[]> {

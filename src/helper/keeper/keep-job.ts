@@ -7,12 +7,13 @@ import { asJobError, isErrorCode, JobError } from '../../shared/errors.ts';
 import type { HelperEvent, JobEnd } from '../../shared/helper-events.ts';
 import { nodeHostname } from '../../shared/job-key.ts';
 import type { JobPlan } from '../../shared/job-plan.ts';
+import type { LateCommand } from '../../shared/job-request.ts';
 import { controlRange, jobFieldKey, jobRange } from '../../shared/kvs-keys.ts';
 import { endJob } from '../end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../follow-suspension.ts';
 import type { JobState, NodeState } from '../job-state.ts';
-import { parseJobState } from '../job-state.ts';
+import { parseJobState, started } from '../job-state.ts';
 import { startRunClock } from './run-clock.ts';
 
 export interface KeptJob {
@@ -27,6 +28,8 @@ export interface KeptJob {
   readonly emit: (event: HelperEvent) => void;
   /** Told when the nodes say that the scheduler has suspended the job, which tells them alone. */
   readonly suspension?: Suspension;
+  /** The command of a job whose plan has none; never rejects. */
+  readonly lateCommand?: Promise<LateCommand>;
   /** Default: the job's scheduler. */
   readonly readSuspendedSeconds?: () => Promise<number>;
 }
@@ -58,15 +61,34 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
       countReady(job.plan, state) ? true : undefined,
     );
     if (ready.kind === 'ended') return ready.end;
-    await publish(job, 'START', 'TRUE');
-    job.emit({ event: 'ready' });
-    return await awaitEnd(job);
+    return (await startCommand(job)) ?? (await awaitEnd(job));
   } catch (thrown) {
     return await endWith(
       job,
       thrown instanceof CommandEnded ? thrown.end : endOf(await findCause(job, asJobError(thrown))),
     );
   }
+}
+
+/** Says start, to a job without a command when it has one; the end of a job that has ended before. */
+async function startCommand(job: KeptJob): Promise<JobEnd | undefined> {
+  const isLate = job.plan.command.kind === 'later';
+  if (!isLate) await publish(job, 'START', started);
+  job.emit({ event: 'ready' });
+  if (!isLate) return undefined;
+  const failed = new AbortController();
+  const cancelled = AbortSignal.any([job.cancelled, failed.signal]);
+  job.lateCommand
+    ?.then(async (late) => await publish(job, 'START', JSON.stringify(late)))
+    .catch((error: unknown) => failed.abort(asJobError(error)));
+  const { scriptSeconds } = job.site.deadlines;
+  const begun = await settle(
+    { ...job, cancelled },
+    scriptSeconds,
+    'begin',
+    ({ hasStarted }) => hasStarted || undefined,
+  );
+  return begun.kind === 'ended' ? begun.end : undefined;
 }
 
 /** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */
@@ -93,6 +115,9 @@ async function awaitEnd(job: KeptJob): Promise<JobEnd> {
   throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
 }
 
+/** What is late when the deadline of a phase has passed. */
+type Wait = 'publish its address' | 'get ready' | 'begin' | 'finish';
+
 type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly kind: 'ended'; readonly end: JobEnd };
 
 /**
@@ -102,7 +127,7 @@ type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly k
 async function settle<T>(
   job: KeptJob,
   seconds: number | undefined,
-  waitedFor: string,
+  waitedFor: Wait,
   judge: (state: JobState) => T | undefined,
   leftMs?: () => Promise<number>,
 ): Promise<Settled<T>> {
@@ -137,13 +162,27 @@ async function settle<T>(
   } while (outcome.kind === 'timeout' && deadlineMs !== undefined && deadlineMs > 0);
   if (outcome.kind === 'reached') return outcome.value;
   if (outcome.outage !== undefined) throw outcome.outage;
-  throw seconds !== undefined && waitedFor === 'finish'
-    ? new JobError({
+  throw tooLate(plan, last, seconds ?? 0, waitedFor);
+}
+
+function tooLate(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: Wait): JobError {
+  switch (waitedFor) {
+    case 'publish its address':
+    case 'get ready':
+      return lateError(plan, state, seconds, waitedFor);
+    case 'begin':
+      return new JobError({
+        code: 'SCRIPT_LATE',
+        message: `The job's script did not begin within ${seconds} s after its containers were ready.`,
+        hint: 'Another pre-execution command of the job may take long (bsub -E). (Administrators: deadlines.scriptSeconds in site.yaml.)',
+      });
+    case 'finish':
+      return new JobError({
         code: 'TIME_LIMIT',
         message: `The job ran for ${seconds} s, the most that application ${plan.application ?? '?'} may at this site.`,
         hint: 'See site.yaml applications.*.maxRunSeconds.',
-      })
-    : lateError(plan, last, seconds ?? 0, waitedFor);
+      });
+  }
 }
 
 function leaseLost({ job }: JobPlan): JobError {
@@ -191,7 +230,7 @@ function countReady(plan: JobPlan, state: JobState): boolean {
 }
 
 /** Names who is missing and where it hangs; the first few of many. */
-function lateError(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: string): JobError {
+function lateError(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: Wait): JobError {
   const late = plan.nodes.filter(({ index }) => {
     const node = state?.nodes.get(index);
     return waitedFor === 'get ready' ? node?.isReady !== true : node?.hostPublicKey === undefined;

@@ -33,7 +33,7 @@ export async function openCheckedJob(
 ): Promise<Opened> {
   const { site, engine } = context;
   const uid = requireUser(context.caller);
-  const request = readJobRequest(await orders.request);
+  const request = readJobRequest(await orders.request, site);
   const authority = context.authorities.of(request.scheduler);
   const decision = decideAudited(context, request, uid);
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.

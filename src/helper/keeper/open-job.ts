@@ -72,7 +72,8 @@ export async function openJob(
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
     ...(context.site.scheduler.requireJobCgroup ? [] : [endWithScheduler(authority, plan, over.signal)]),
   ]);
-  const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension });
+  const { lateCommand } = orders;
+  const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension, lateCommand });
   context.audit.record('job-ended', {
     job: plan.job,
     by: end.by,

@@ -1,9 +1,13 @@
+import type { SiteConfig } from '../../config/site-schema.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { JobRequest } from '../../shared/job-request.ts';
 import { jobRequestSchema } from '../../shared/job-request.ts';
 
-/** The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. */
-export function readJobRequest(text: string): JobRequest {
+/**
+ * The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. A
+ * command that comes later is for sites whose jobs are started before their script.
+ */
+export function readJobRequest(text: string, { lsf }: Pick<SiteConfig, 'lsf'>): JobRequest {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -11,7 +15,14 @@ export function readJobRequest(text: string): JobRequest {
     throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
   }
   const parsed = jobRequestSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success && (parsed.data.command.kind !== 'later' || lsf.start === 'prologue')) return parsed.data;
+  if (parsed.success) {
+    throw new JobError({
+      code: 'REQUEST_INVALID',
+      message: 'The command of a job cannot come later at this site.',
+      hint: 'site.yaml does not say lsf.start: prologue.',
+    });
+  }
   const problems = parsed.error.issues
     .slice(0, 10)
     .map(({ path, message }) => `${path.join('.') || 'request'}: ${message}`);

@@ -3,6 +3,8 @@ import * as z from 'zod';
 import { JobError } from '../../shared/errors.ts';
 import { forwardedSignalSchema, wantedStateSchema } from '../../shared/helper-events.ts';
 import type { ForwardedSignal, WantedState } from '../../shared/helper-events.ts';
+import type { LateCommand } from '../../shared/job-request.ts';
+import { lateCommandSchema } from '../../shared/job-request.ts';
 import { endInOneLine } from '../../shared/one-line.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
@@ -12,6 +14,8 @@ export const orderSchema = z.discriminatedUnion('order', [
   z.strictObject({ order: z.literal('signal'), signal: forwardedSignalSchema }),
   /** The scheduler has told the batch script to stand still, or to go on: its job shall do so on every host. */
   z.strictObject({ order: z.literal('want'), state: wantedStateSchema }),
+  /** Of a job that was opened without one; the first counts. */
+  lateCommandSchema.extend({ order: z.literal('command') }),
   /** The launcher has ended: no further node will come. */
   z.strictObject({ order: z.literal('launcher-ended'), status: z.number().int(), detail: z.string().max(4000) }),
 ]);
@@ -20,6 +24,8 @@ export type Order = z.infer<typeof orderSchema>;
 export interface Orders {
   /** The request, as text; at most 1 MiB. */
   readonly request: Promise<string>;
+  /** The command of a job that was opened without one; never rejects. */
+  readonly lateCommand: Promise<LateCommand>;
   /** Aborts with a `JobError`: an order to cancel, a signal, the end of the input. */
   readonly cancelled: AbortSignal;
   /** Aborts when no further node will come. */
@@ -38,6 +44,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   const cancel = new AbortController();
   const launcher = new AbortController();
   const request = Promise.withResolvers<string>();
+  const lateCommand = Promise.withResolvers<LateCommand>();
   const early: ForwardedSignal[] = [];
   let passSignal = (signal: ForwardedSignal): void => {
     if (early.length < 10) early.push(signal);
@@ -71,6 +78,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     }
     const order = parseOrder(line);
     if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
+    if (order?.order === 'command') lateCommand.resolve({ command: order.command, environment: order.environment });
     if (order?.order === 'signal') passSignal(order.signal);
     if (order?.order === 'want') passWanted(order.state);
     if (order?.order === 'launcher-ended') launcher.abort();
@@ -93,6 +101,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   for (const signal of signals) process.on(signal, onSignal);
   return {
     request: request.promise,
+    lateCommand: lateCommand.promise,
     cancelled: cancel.signal,
     launcherEnded: launcher.signal,
     onSignal: (handler) => {

@@ -56,9 +56,10 @@ async function converseUntilOver(
   reached(own, 'ready');
   if (!isReady) return undefined;
   await report(own, { READY: 'True', PHASE: 'ready' });
-  if ((await own.followed.until((state) => (state.hasStarted ? true : undefined))) === undefined) return undefined;
+  const start = await own.followed.until((state) => (state.hasStarted ? describeStart(own, state) : undefined));
+  if (start === undefined) return undefined;
   reached(own, 'start');
-  link.send({ type: 'start' });
+  link.send(start);
   // What is wanted of the job counts from here on: a PHASE that says "suspended" must be the later one.
   const running = report(own, { PHASE: 'running' })
     .catch(() => undefined)
@@ -85,8 +86,17 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     environment: { ...imageEnvironment, ...plan.environment },
     ...(plan.hostfile === undefined ? {} : { hostfile: plan.hostfile }),
     discoverDeadlineMs: site.deadlines.discoverSeconds * 1000,
+    commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,
     stopGraceMs: site.deadlines.stopSeconds * 1000,
   };
+}
+
+/** What its agent is told at the start. Fails with `BUG` when neither the plan nor START says what to run. */
+function describeStart({ plan, node }: OwnNode, { lateCommand }: JobState): Parameters<AgentLink['send']>[0] {
+  if (plan.command.kind !== 'later') return { type: 'start' };
+  if (lateCommand === undefined) throw new JobError({ code: 'BUG', message: 'START does not tell the command.' });
+  const { command, environment } = lateCommand;
+  return { type: 'start', ...(node.index === 0 ? { command } : {}), environment };
 }
 
 /** The next message of this type; remarks on the way are shown, a failure is thrown. */

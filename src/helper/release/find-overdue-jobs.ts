@@ -11,7 +11,8 @@ import type { HelperContext } from '../open-context.ts';
  */
 export function runUntil(plan: JobPlan, { deadlines }: SiteConfig, nowMs = Date.now()): string {
   if (plan.maxRunSeconds === 0) return '';
-  const slackSeconds = deadlines.startSeconds + deadlines.discoverSeconds + deadlines.releaseSeconds;
+  const scriptSeconds = plan.command.kind === 'later' ? deadlines.scriptSeconds : 0;
+  const slackSeconds = deadlines.startSeconds + deadlines.discoverSeconds + scriptSeconds + deadlines.releaseSeconds;
   return String(Math.ceil(nowMs / 1000) + plan.maxRunSeconds + slackSeconds);
 }
 

@@ -145,6 +145,7 @@ describe('parseSite', () => {
       'version: 1\ndeadlines: {stopSeconds: 300, releaseSeconds: 500}',
       'deadlines.releaseSeconds: and deadlines.stopSeconds must be at most 780 together',
     ],
+    ['version: 1\nlsf: {start: prologue}', 'lsf.start: "prologue" needs scheduler.requireJobCgroup: false'],
     [
       'version: 1\ndeadlines: {releaseSeconds: 10}',
       'deadlines.releaseSeconds: must be more than deadlines.stopSeconds (10)',

@@ -34,6 +34,7 @@ function build(
     home: '/',
     environment: {},
     discoverDeadlineMs: 1000,
+    commandDeadlineMs: 0,
     stopGraceMs: 1000,
     ...change,
   };

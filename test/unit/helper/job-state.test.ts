@@ -39,6 +39,14 @@ describe('parseJobState', () => {
     expect(parse({ '/772_3/START': 'TRUE' })).toMatchObject({ finish: 'absent', hasStarted: true });
   });
 
+  it('reads the command that came with START, and takes rubbish for none', () => {
+    const late = { command: { kind: 'argv', argv: ['sh', '-c', 'true'] }, environment: { A: '1' } };
+    const read = (start: string) => parse({ '/772_3/FINISH': 'FALSE', '/772_3/START': start });
+    expect(read(JSON.stringify(late))).toMatchObject({ hasStarted: true, lateCommand: late });
+    for (const start of ['TRUE', '{', '{"command":{"kind":"later"},"environment":{}}', '{"command":"sh"}'])
+      expect(read(start)).toMatchObject({ hasStarted: true, lateCommand: undefined });
+  });
+
   it.each(['{"version":1}', 'no json', '{"version":2,"token":"0"}'])('fails on the plan %s', (plan) => {
     expect(() => parse({ '/772_3/FINISH': 'FALSE', '/772_3/PLAN': plan })).toThrow(
       expect.objectContaining({ code: 'PLAN_UNREADABLE' }) as Error,

@@ -72,6 +72,60 @@ describe('keepJob', () => {
     expect(events.map(({ event }) => event).filter((event) => event !== 'node')).toEqual(['gathered', 'ready']);
   });
 
+  describe('of a job whose command comes later', () => {
+    const late = { command: { kind: 'argv' as const, argv: ['true'] }, environment: { A: '1' } };
+    const never = new Promise<typeof late>(() => undefined);
+    const keepLate = (lateCommand: Promise<typeof late>, { scriptSeconds = 2, within = store } = {}) => {
+      site = parseSite(`version: 1\ndeadlines: {startSeconds: 1, discoverSeconds: 1, scriptSeconds: ${scriptSeconds}}`);
+      const emit = (event: HelperEvent): void => void events.push(event);
+      const latePlan = { ...plan, command: { kind: 'later' as const } };
+      return keepJob({ store: within, site, plan: latePlan, cancelled: cancel.signal, emit, lateCommand });
+    };
+    const allReady = async () => {
+      await Promise.all([publish(0), publish(1), ready(0), ready(1)]);
+      await expect.poll(() => events.map(({ event }) => event)).toContain('ready');
+    };
+
+    it('says that all are ready, and START with the command when it has come', async () => {
+      const given = Promise.withResolvers<typeof late>();
+      const kept = keepLate(given.promise);
+      await allReady();
+      expect(await read('START')).toBeUndefined();
+      given.resolve(late);
+      await until('START');
+      expect(JSON.parse((await read('START')) ?? '')).toEqual(late);
+      await put({ '/12/EXITCODE': '3', '/12/REASON': 'command', '/12/FINISH': 'TRUE' });
+      expect(await kept).toEqual({ by: 'command', exitStatus: 3 });
+    });
+
+    it('ends the job when the command does not come in time', async () => {
+      const kept = keepLate(never, { scriptSeconds: 1 });
+      await allReady();
+      expect(await kept).toMatchObject({ by: 'middleware', code: 'SCRIPT_LATE', exitStatus: 75 });
+      expect(await read('START')).toBeUndefined();
+      expect(await read('FINISH')).toBe('TRUE');
+    });
+
+    it('ends the job when a node is lost meanwhile', async () => {
+      const kept = keepLate(never);
+      await allReady();
+      await put({ [nodeFieldKey('', plan.job, 1, 'ERROR')]: 'NODE_LOST: gone' });
+      expect(await kept).toMatchObject({ code: 'NODE_LOST' });
+    });
+
+    it('ends the job when START cannot be written', async () => {
+      const start = jobFieldKey('', plan.job, 'START');
+      const commit: Store['commit'] = async (transaction) => {
+        if (transaction.puts?.some((each) => each.key === start)) throw new Error('too large');
+        return await store.commit(transaction);
+      };
+      const kept = keepLate(Promise.resolve(late), { within: { ...store, commit } });
+      await allReady();
+      expect(await kept).toMatchObject({ by: 'middleware', code: 'BUG' });
+      expect(await read('FINISH')).toBe('TRUE');
+    });
+  });
+
   it("returns the command's end that came by another way, and writes it for the hosts", async () => {
     const kept = keep();
     cancel.abort(new CommandEnded({ by: 'command', exitStatus: 7 }));
