@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import type { Readable } from 'node:stream';
 import type { RemoteCommand, SshConnection } from '../ssh/connect-ssh.ts';
 import type { Peer } from '../shared/agent-protocol.ts';
-import { FrameReader, encodeFrame, frameType } from './relay-frames.ts';
-import type { Frame, FrameType, RelayRequest } from './relay-frames.ts';
+import { sendStream } from '../shared/frame-streams.ts';
+import { FrameReader, encodeFrame } from '../shared/frames.ts';
+import type { Frame } from '../shared/frames.ts';
+import { frameType } from './relay-frames.ts';
+import type { FrameType, RelayRequest } from './relay-frames.ts';
 
 export interface RelayLinks {
   findPeer(host: string): Peer | undefined;
@@ -97,8 +99,8 @@ async function runOnPeer(request: RelayRequest, userName: string, links: RelayLi
 
 function returnOutput(command: RemoteCommand, socket: Socket): void {
   const { streams } = command;
-  passBack(streams, frameType.output, socket);
-  passBack(streams.stderr, frameType.error, socket);
+  sendStream(streams, frameType.output, socket);
+  sendStream(streams.stderr, frameType.error, socket);
   streams.on('error', () => streams.close());
   streams.on('close', () => {
     const { exitStatus } = command;
@@ -106,15 +108,6 @@ function returnOutput(command: RemoteCommand, socket: Socket): void {
       finish(socket, frameType.failed, 'the connection was lost while the command was running');
     else finish(socket, frameType.exit, Uint8Array.of(exitStatus));
   });
-}
-
-function passBack(stream: Readable, type: FrameType, socket: Socket): void {
-  stream.on('data', (bytes: Buffer) => {
-    if (socket.destroyed || socket.write(encodeFrame(type, bytes))) return;
-    stream.pause();
-    socket.once('drain', () => stream.resume());
-  });
-  socket.on('close', () => stream.resume()); // what nobody reads is thrown away, or the channel never closes
 }
 
 function finish(socket: Socket, type: FrameType, content: Uint8Array | string): void {

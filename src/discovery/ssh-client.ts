@@ -1,7 +1,10 @@
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
-import { FrameReader, encodeFrame, frameType } from './relay-frames.ts';
-import type { Frame, RelayRequest } from './relay-frames.ts';
+import { writeReceived } from '../shared/frame-streams.ts';
+import { FrameReader, encodeFrame } from '../shared/frames.ts';
+import type { Frame } from '../shared/frames.ts';
+import { frameType } from './relay-frames.ts';
+import type { RelayRequest } from './relay-frames.ts';
 import { parseSshArguments } from './parse-ssh-arguments.ts';
 
 /** What `ssh` ends with on a failure of its own. */
@@ -25,8 +28,8 @@ function runRemotely(relaySocket: string, request: RelayRequest, withoutInput: b
   let hasStatus = false;
 
   const take = ({ type, content }: Frame): void => {
-    if (type === frameType.output) write(process.stdout, content, socket);
-    else if (type === frameType.error) write(process.stderr, content, socket);
+    if (type === frameType.output) writeReceived(process.stdout, content, socket);
+    else if (type === frameType.error) writeReceived(process.stderr, content, socket);
     else {
       hasStatus = true;
       if (type === frameType.exit) process.exitCode = content.readUInt8(0);
@@ -60,12 +63,6 @@ function passInput(socket: Socket): void {
   });
   // A closed or broken input is an empty one.
   process.stdin.on('end', end).on('error', end);
-}
-
-function write(stream: NodeJS.WriteStream, bytes: Buffer, socket: Socket): void {
-  if (stream.write(bytes)) return;
-  socket.pause();
-  stream.once('drain', () => socket.resume());
 }
 
 function fail(reason: string): void {

@@ -1,4 +1,4 @@
-import type { PassThrough } from 'node:stream';
+import type { PassThrough, Writable } from 'node:stream';
 import { execa } from 'execa';
 import type { HostsEnd } from '../shared/helper-events.ts';
 import type { LaunchCommand } from '../ports/scheduler.ts';
@@ -37,22 +37,28 @@ export interface LaunchGraces {
   readonly abandonMs: number;
 }
 
+/** Where the output of a job goes. */
+export interface JobOutput {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
 const usualGraces: LaunchGraces = { finishMs: 20_000, abandonMs: 5000 };
 
 /**
  * Starts `run-node` on every host by the scheduler's launcher; on a single host too, so that the scheduler's signals,
  * suspension and accounting reach it. It may be called before the job is open: the helpers on the hosts wait for the
- * plan, and have started meanwhile. Output is passed on untouched.
+ * plan, and have started meanwhile. Output is passed on untouched: to `output`, which stays open, else to this process's own.
  */
-export function launchNodes(launch: LaunchCommands, graces = usualGraces): Launched {
+export function launchNodes(launch: LaunchCommands, graces = usualGraces, output?: JobOutput): Launched {
   // Kept until the job is open: why a host could not be reached is often said before. (execa drops what nobody reads.)
   const said = new LastWords().setMaxListeners(0);
   // One that fails does not end the others: that a host is missing is told through the store.
-  const children = [launch].flat().map((command) => start(command, said));
-  const ended = Promise.all(children.map(async ({ status }) => await status)).then((statuses) => ({
-    status: statuses.find((status) => status !== 0) ?? 0,
-    said: said.tell(),
-  }));
+  const children = [launch].flat().map((command) => start(command, said, output?.stdout));
+  const ended = Promise.all(children.map(async ({ status }) => await status)).then((statuses) => {
+    said.end();
+    return { status: statuses.find((status) => status !== 0) ?? 0, said: said.tell() };
+  });
   const signal = (name: NodeJS.Signals): void => children.forEach(({ kill }) => kill(name));
   const abandon = async (graceMs = graces.abandonMs): Promise<void> => {
     said.resume();
@@ -63,7 +69,7 @@ export function launchNodes(launch: LaunchCommands, graces = usualGraces): Launc
   };
   return {
     ended,
-    adopt: () => void said.pipe(process.stderr, { end: false }),
+    adopt: () => void said.pipe(output?.stderr ?? process.stderr, { end: false }),
     finish: async (hosts) => {
       if (hosts === 'untold') await abandon(graces.finishMs);
       const late = hosts === 'unsure' ? setTimeout(() => void abandon(), graces.finishMs) : undefined;
@@ -79,10 +85,10 @@ interface LaunchedChild {
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
-function start(command: LaunchCommand, said: PassThrough): LaunchedChild {
+function start(command: LaunchCommand, said: PassThrough, stdout?: Writable): LaunchedChild {
   const child = execa(command.file, [...command.argv], {
     stdin: 'ignore',
-    stdout: 'inherit',
+    stdout: stdout === undefined ? 'inherit' : 'pipe',
     stderr: 'pipe',
     buffer: false,
     env: command.environment,
@@ -90,7 +96,9 @@ function start(command: LaunchCommand, said: PassThrough): LaunchedChild {
     cleanup: false,
   });
   child.stderr.pipe(said, { end: false });
+  if (stdout !== undefined) child.stdout?.pipe(stdout, { end: false });
   return {
+    // Its streams have ended then, too: what they said is on its way.
     status: child.then(({ exitCode, isTerminated }) => exitCode ?? (isTerminated ? 143 : 69)),
     kill: (signal) => void child.kill(signal),
   };

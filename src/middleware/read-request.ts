@@ -32,6 +32,15 @@ export function readRequest(
   environment: NodeJS.ProcessEnv,
   cwd: string,
 ): UserRequest {
+  return { ...readSurroundings(options, environment, cwd), command: readCommand(argv, environment['COMMAND']) };
+}
+
+/** All of the request but its command. */
+export function readSurroundings(
+  options: RequestOptions,
+  environment: NodeJS.ProcessEnv,
+  cwd: string,
+): Omit<UserRequest, 'command'> {
   const fromEnvironment = options.image === undefined ? environment['APPLICATION'] : undefined;
   const application = options.application ?? (fromEnvironment === '' ? undefined : fromEnvironment);
   const jobdir = environment['JOBDIR'] === '' ? undefined : environment['JOBDIR'];
@@ -39,9 +48,8 @@ export function readRequest(
   return {
     ...(application === undefined ? {} : { application }),
     ...(options.image === undefined ? {} : { image: options.image }),
-    command: readCommand(argv, environment['COMMAND']),
     workdir: posix.resolve(cwd, workdir),
-    environment: readEnvironment(options.env ?? [], environment),
+    environment: readVariables(options.env ?? [], environment),
     mounts: (options.mount ?? []).map((source) => posix.resolve(cwd, source)),
   };
 }
@@ -64,7 +72,8 @@ function commandEmpty(message: string): JobError {
   });
 }
 
-function readEnvironment(entries: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
+/** `NAME=VALUE`, or `NAME` out of the caller's environment. Fails with `USAGE`. */
+export function readVariables(entries: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
   const result: Record<string, string> = {};
   for (const entry of entries) {
     const separator = entry.indexOf('=');

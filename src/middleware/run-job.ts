@@ -2,25 +2,35 @@ import { randomBytes } from 'node:crypto';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import { JobError } from '../shared/errors.ts';
 import type { HelperEvent, HostsEnd, JobEnd } from '../shared/helper-events.ts';
-import type { JobRequest } from '../shared/job-request.ts';
+import type { JobRequest, LateCommand, PlannedCommand } from '../shared/job-request.ts';
 import { requestProtocol } from '../shared/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
 import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
-import type { LaunchCommands, Launched } from './launch-nodes.ts';
+import type { JobOutput, LaunchCommands, Launched } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
 import type { Outcome } from './outcome.ts';
 import { passSignals } from './pass-signals.ts';
+import type { SignalTargets } from './pass-signals.ts';
 import type { UserRequest } from './read-request.ts';
 import type { Progress } from './show-progress.ts';
 
+/** A request whose command may come later. */
+export type PlannedRequest = Omit<UserRequest, 'command'> & { readonly command: PlannedCommand };
+
 /** What a job's run needs from the outside. */
 export interface RunInput {
-  readonly request: UserRequest;
+  readonly request: PlannedRequest;
   readonly scheduler: Scheduler;
   readonly environment: NodeJS.ProcessEnv;
   readonly uid: number;
   readonly progress: Progress;
+  /** Where signals come from; default: this process. */
+  readonly listen?: (targets: SignalTargets) => Disposable;
+  /** Where the job's output goes; default: this process's own. */
+  readonly output?: JobOutput;
+  /** Told when all nodes are ready, and how a command that comes later is given; the first counts. */
+  readonly onReady?: (give: (late: LateCommand) => void) => void;
 }
 
 /**
@@ -35,7 +45,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
   const helper = openJob(requestFor(allocation, input.request, launchId));
-  const launch = (): Launched => launchFor(commands, helper);
+  const launch = (): Launched => launchFor(commands, helper, input.output);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
@@ -43,7 +53,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   let leftovers: readonly string[] = [];
   let isReleased = false;
   let hosts: HostsEnd = 'unsure';
-  using _signals = passSignals({
+  using _signals = (input.listen ?? passSignals)({
     cancel: (signal) => {
       helper.order({ order: 'cancel', signal });
       // Nothing is left to be cancelled but the delivery of output to a reader who stands still.
@@ -73,8 +83,10 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         break;
       case 'node':
       case 'note':
-      case 'gathered':
       case 'ready':
+        input.onReady?.((late) => helper.order({ order: 'command', ...late }));
+        break;
+      case 'gathered':
         break;
     }
   }
@@ -105,8 +117,8 @@ async function* endingWith(
   }
 }
 
-function launchFor(commands: LaunchCommands, helper: HelperSession): Launched {
-  const launched = launchNodes(commands);
+function launchFor(commands: LaunchCommands, helper: HelperSession, output?: JobOutput): Launched {
+  const launched = launchNodes(commands, undefined, output);
   void launched.ended.then(({ status, said }) => helper.order({ order: 'launcher-ended', status, detail: said }));
   return launched;
 }
@@ -123,7 +135,7 @@ function describeAllocation(progress: Progress, { job, hosts }: Allocation): voi
     progress.say(`note      the job has GPUs (on ${hosts[0]?.name}: ${gpus.join(', ')}); containers are given none`);
 }
 
-function requestFor(allocation: Allocation, request: UserRequest, launchId: string): JobRequest {
+function requestFor(allocation: Allocation, request: PlannedRequest, launchId: string): JobRequest {
   return {
     protocol: requestProtocol,
     launchId,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FrameReader, encodeFrame, frameType, maxFrameBytes } from '../../../src/discovery/relay-frames.ts';
+import { frameType } from '../../../src/discovery/relay-frames.ts';
+import { FrameReader, encodeFrame, maxFrameBytes } from '../../../src/shared/frames.ts';
 
 describe('relay frames', () => {
   const frames = [

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { encodeFrame, frameType } from '../../../src/discovery/relay-frames.ts';
+import { frameType } from '../../../src/discovery/relay-frames.ts';
+import { encodeFrame } from '../../../src/shared/frames.ts';
 import { serveRelay } from '../../../src/discovery/serve-relay.ts';
 
 let directory = '';

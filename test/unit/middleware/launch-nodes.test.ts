@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { launchNodes } from '../../../src/middleware/launch-nodes.ts';
 import type { LauncherEnd } from '../../../src/middleware/launch-nodes.ts';
@@ -14,6 +15,20 @@ describe('a launcher', () => {
   it('of several gives the words of all and the first status that is not 0', async () => {
     const { status, said } = await launchNodes([shell('exit 0'), shell('echo lost >&2; exit 4')]).ended;
     expect([status, said]).toEqual([4, 'lost\n']);
+  });
+
+  it('gives its output to streams that stay open, all of it before it counts as ended', async () => {
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const launched = launchNodes(shell('head -c 300000 /dev/zero | tr "\\0" o; echo e >&2'), undefined, output);
+    launched.adopt();
+    let read = 0;
+    for await (const piece of output.stdout as AsyncIterable<Buffer>) {
+      read += piece.length;
+      if (read === 300_000) break;
+    }
+    expect(await launched.ended).toEqual({ status: 0, said: 'e\n' });
+    expect(String(output.stderr.read())).toBe('e\n');
+    expect(output.stderr.writableEnded).toBe(false);
   });
 
   it('that says much is remembered by the end of it', async () => {
