@@ -47,7 +47,7 @@ async function serveConnection(settings: Settings, host: string, socket: Socket)
     return;
   }
   if (message.type === 'hook' && isMaster(settings, user)) {
-    await serveHostHook(settings, message, socket);
+    await serveHostHook(settings, message, socket, messages);
     return;
   }
   if (message.type !== 'task') {

@@ -20,12 +20,17 @@ export interface ControlledJob {
   runCommand(text: string): Promise<void>;
   /** Aborted when the job has ended: nothing is sent after that. */
   readonly ended: AbortSignal;
+  /** Ways to the hooks that run on other hosts. */
+  readonly hostHooks: ReadonlySet<(signal: NodeJS.Signals) => void>;
+  /** Told of a bkill, with its first signal: a job that has not started by then does not start any more. */
+  onTerminate(signal: NodeJS.Signals): void;
   /** Told when the run limit is about to end in SIGKILL. */
   onLimitKill(): void;
 }
 
 /** bkill: CONT and INT, later TERM, later KILL; or what the queue's TERMINATE says, once. */
 export async function terminateJob(job: ControlledJob): Promise<void> {
+  job.onTerminate('SIGINT');
   if (await act(job, job.queue?.controls.TERMINATE)) return;
   sendSignal(job, 'SIGCONT');
   sendSignal(job, 'SIGINT');
@@ -34,6 +39,7 @@ export async function terminateJob(job: ControlledJob): Promise<void> {
 
 /** bkill -s: that signal, once. Recorded: a queue's TERMINATE takes the place of KILL, too. */
 export async function sendOneSignal(job: ControlledJob, signal: NodeJS.Signals): Promise<void> {
+  if (signal === 'SIGKILL') job.onTerminate(signal);
   if (signal === 'SIGKILL' && (await act(job, job.queue?.controls.TERMINATE))) return;
   sendSignal(job, signal);
 }
@@ -78,9 +84,10 @@ async function act(job: ControlledJob, control: JobControl | undefined): Promise
 }
 
 function sendSignal(job: ControlledJob, signal: NodeJS.Signals): void {
+  if (job.ended.aborted) return;
   const process = job.current();
-  if (process === undefined || job.ended.aborted) return;
-  signalGroup(process, signal);
+  if (process !== undefined) signalGroup(process, signal);
+  for (const pass of job.hostHooks) pass(signal);
   job.strays.signal(signal);
 }
 

@@ -82,6 +82,7 @@ function submit(
     shares: [],
     waitsForCycle: false,
     isPlaced: false,
+    hasStarted: false,
   };
   const stays = message['stays'] === true;
   const status = request.hold === true ? 'PSUSP' : 'PEND';
@@ -197,6 +198,16 @@ function controlJobs(scheduler: Scheduler, user: JobUser, message: Message): Mes
 
 function control(scheduler: Scheduler, job: QueuedJob, action: Action, message: Message): void {
   const isWaiting = !job.isPlaced;
+  // As in the source of the recorded system: only what ends the job reaches its pre-execs, the last of all else waits.
+  if (!isWaiting && !job.hasStarted && !isEnding(action, message)) {
+    job.held = (): void => control(scheduler, job, action, message);
+    return;
+  }
+  // Its pre-exec may have failed just now, and the job be on its way back to the queue.
+  if (!isWaiting && !job.hasStarted)
+    job.held = (): void => {
+      if (!job.isPlaced) scheduler.cancel(job);
+    };
   switch (action) {
     case 'terminate':
       if (isWaiting) scheduler.cancel(job);
@@ -218,4 +229,8 @@ function control(scheduler: Scheduler, job: QueuedJob, action: Action, message: 
       scheduler.dispatch();
       break;
   }
+}
+
+function isEnding(action: Action, message: Message): boolean {
+  return action === 'terminate' || (action === 'signal' && textOf(message, 'signal') === 'SIGKILL');
 }

@@ -23,6 +23,10 @@ export interface QueuedJob {
   waitsForCycle: boolean;
   /** True from the moment an agent has the job until it has told how it ended. */
   isPlaced: boolean;
+  /** True from the start of its own process, which its status does not tell: RUN begins before the pre-execs. */
+  hasStarted: boolean;
+  /** What was asked of it during its pre-execs and has to wait; carried out when it has started or is in the queue again. */
+  held?: () => void;
   agent?: Socket;
   /** Orders of the time before the agent was reached. */
   unsent?: Message[];
@@ -46,7 +50,7 @@ export function describeJob(job: QueuedJob): JobRecord {
     project: request.project ?? 'default',
     cwd,
     home: job.user.home,
-    shares: job.shares,
+    shares: job.status.startsWith('P') ? [] : job.shares,
     slots: request.minSlots,
     submitSeconds: job.submitSeconds,
     ...(job.startSeconds === undefined ? {} : { startSeconds: job.startSeconds }),

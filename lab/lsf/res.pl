@@ -31,15 +31,22 @@ open(STDERR, '>>', $err) or die "res: $err: $!\n" if $err ne '-';
 # The group is signalled as a whole: res has to outlive what ends its command, to tell how it ended.
 my @signals = qw(HUP INT QUIT TERM USR1 USR2 TSTP TTIN TTOU ALRM XCPU WINCH);
 $SIG{$_} = sub { } for @signals;
+# A signal that comes before the command has its own dispositions waits for them.
+my $all = POSIX::SigSet->new;
+my $before = POSIX::SigSet->new;
+$all->fillset;
+POSIX::sigprocmask(POSIX::SIG_BLOCK(), $all, $before);
 my $child = fork;
 die "res: fork: $!\n" unless defined $child;
 if ($child == 0) {
   $SIG{$_} = 'DEFAULT' for @signals;
+  POSIX::sigprocmask(POSIX::SIG_SETMASK(), $before);
   close $channel;
   exec { $command[0] } @command;
   print STDERR "$command[0]: Command not found.\n";
   POSIX::_exit(127);
 }
+POSIX::sigprocmask(POSIX::SIG_SETMASK(), $before);
 syswrite $channel, "started\n";
 close $channel;
 while (waitpid($child, 0) == -1 && $!{EINTR}) { }

@@ -11,7 +11,7 @@ import { runEexec, runJobHook, runQueueHook } from './run-hooks.ts';
 import type { HookRunner } from './run-hooks.ts';
 import type { Queue } from './queues.ts';
 import type { Settings } from './settings.ts';
-import { startProcess } from './start-process.ts';
+import { signalGroup, startProcess } from './start-process.ts';
 import type { StartedProcess } from './start-process.ts';
 import { StrayList } from './stray-processes.ts';
 import type { Message } from './wire.ts';
@@ -20,6 +20,8 @@ const preAbortStatus = 99;
 /** Of a host whose agent does not answer. */
 const downStatus = 1;
 const firstSignalStatus = 129;
+/** Of a job that bkill ended before it had started, where its pre-exec took the signals for nothing. */
+const interruptedStatus = 130;
 const bitsBelowStatus = 8;
 
 export type Tell = (message: Message) => void;
@@ -40,6 +42,9 @@ interface JobContext {
   readonly tell: Tell;
   readonly end: () => void;
   wasLimitKilled: boolean;
+  /** The first signal of a bkill. */
+  terminatedBy: NodeJS.Signals | undefined;
+  readonly hostHooks: Set<(signal: NodeJS.Signals) => void>;
 }
 
 /** Prepares a job; `run` takes it through all its phases and tells of each. */
@@ -49,11 +54,18 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
   const over = new AbortController();
   const strays = new StrayList();
   let current: StartedProcess | undefined;
-  const runner: HookRunner = { settings, user: order.user, onStart: (started) => (current = started) };
+  const onStart = (started: StartedProcess): void => {
+    current = started;
+    // It was on its way when the bkill came.
+    if (context.terminatedBy !== undefined && !over.signal.aborted) signalGroup(started, context.terminatedBy);
+  };
+  const runner: HookRunner = { settings, user: order.user, onStart };
   const context: JobContext = {
     ...{ settings, order, queue, environment, runner, tell },
     end: () => over.abort(),
     wasLimitKilled: false,
+    terminatedBy: undefined,
+    hostHooks: new Set(),
   };
   const slots = order.shares.reduce((sum, share) => sum + share.slots, 0);
   const job: BatchJob = {
@@ -61,6 +73,8 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
     isParallel: slots > 1 || order.submission.request.interactive === true,
     ended: over.signal,
     current: () => current,
+    hostHooks: context.hostHooks,
+    onTerminate: (signal) => void (context.terminatedBy = signal),
     onLimitKill: () => void (context.wasLimitKilled = true),
     runCommand: (text) => runControlCommand(context, text, current),
     feed: (data) => {
@@ -75,6 +89,7 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
 async function runPhases(context: JobContext, job: BatchJob): Promise<void> {
   const { settings, order, tell } = context;
   try {
+    tell({ type: 'accepted' });
     const spool = await writeSpool(settings, order);
     if (!(await runBefore(context, spool))) return;
     const status = await runCommand(context, job, spool);
@@ -99,18 +114,21 @@ async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean>
   const { PATH: _path, ...withoutPath } = environment;
   const eexecEnvironment = request.loginShell === undefined ? environment : withoutPath;
   await runEexec(runner, eexecEnvironment, Buffer.from(eexecData, 'base64'));
+  if (isStopped(context)) return refuse(context, 'queue');
   if (!(await runHostPre(context))) return false;
   if (queue?.preExec !== undefined) {
     const { HOME: _home, ...homeless } = environment;
     const jobFile = `.lsbatch/${basename(spool.jobFile)}`;
     const hookEnvironment = { ...homeless, LSB_JOBFILENAME: jobFile };
     const status = await runQueueHook(runner, queue.preExec, hookEnvironment, queue.prePostAsRoot);
-    if (status !== 0) return refuse(context, 'queue', status);
+    if (isStopped(context, status)) return refuse(context, 'queue', status);
   }
   if (request.preExec !== undefined) {
     const status = await runJobHook(runner, request.preExec, { cwd, environment, output: spool.stdout });
-    if (status !== 0) {
-      await runQueuePost(context, status << bitsBelowStatus, true);
+    if (isStopped(context, status)) {
+      // Nothing more of the job that a signal could be meant for.
+      context.end();
+      await runQueuePost(context, status << bitsBelowStatus, context.terminatedBy === undefined);
       return refuse(context, 'job', status);
     }
   }
@@ -122,15 +140,16 @@ async function runHostPre(context: JobContext): Promise<boolean> {
   const { settings, order, queue, environment } = context;
   if (queue?.hostPreExec === undefined || !settings.likeIbm) return true;
   const hook = { command: queue.hostPreExec, environment, asRoot: queue.prePostAsRoot };
-  const ends = await runOnJobHosts(settings, order, hook);
+  const ends = await runOnJobHosts(settings, order, hook, context.hostHooks);
   const failed = ends.map(({ host, status = downStatus }) => ({ host, status })).filter(({ status }) => status !== 0);
   const [first] = failed;
-  if (first === undefined) return true;
+  if (!isStopped(context, first?.status)) return true;
+  context.end();
   await runHostPost(context, { ...environment, LS_EXEC_T: 'END', LSB_JOBPEND: 'Y' });
   // What cancels the job on one host counts more than what another host lacks.
   const worst = failed.find(({ status }) => status === preAbortStatus) ?? first;
-  const alike = failed.filter(({ status }) => status === worst.status).map(({ host }) => host);
-  return refuse(context, 'queue', worst.status, alike);
+  const alike = failed.filter(({ status }) => status === worst?.status).map(({ host }) => host);
+  return refuse(context, 'queue', worst?.status, alike);
 }
 
 async function runHostPost(context: JobContext, environment: Readonly<Record<string, string>>): Promise<void> {
@@ -139,14 +158,20 @@ async function runHostPost(context: JobContext, environment: Readonly<Record<str
   await runOnJobHosts(settings, order, { command: queue.hostPostExec, environment, asRoot: queue.prePostAsRoot });
 }
 
-/** Status 99 cancels the job, death by a signal ends it; anything else sends it back to the queue. */
+/** True when a hook's status, or a bkill whatever the status is, keeps the job from starting. */
+function isStopped({ terminatedBy }: JobContext, status = 0): boolean {
+  return status !== 0 || terminatedBy !== undefined;
+}
+
+/** Status 99 cancels the job, death by a signal and a bkill end it; anything else sends it back to the queue. */
 function refuse(
-  { tell, order }: JobContext,
+  { tell, order, terminatedBy }: JobContext,
   level: 'queue' | 'job',
-  status: number,
+  status = 0,
   hosts: readonly string[] = order.shares.slice(0, 1).map(({ host }) => host),
 ): false {
-  if (status === preAbortStatus || status >= firstSignalStatus) tell({ type: 'ended', status });
+  if (terminatedBy !== undefined) tell({ type: 'ended', status: status === 0 ? interruptedStatus : status });
+  else if (status === preAbortStatus || status >= firstSignalStatus) tell({ type: 'ended', status });
   else tell({ type: 'pre-failed', level, status, hosts });
   return false;
 }

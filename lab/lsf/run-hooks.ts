@@ -31,6 +31,8 @@ export async function runEexec(
   const order = { argv: [eexec], cwd: '/tmp', environment, stdout: '/dev/null', stderr: '/dev/null' };
   const started = await startProcess(runner.settings, runner.user, order);
   started.child.stdin?.end(input);
+  await started.ready;
+  runner.onStart(started);
   await started.ended;
 }
 
@@ -65,6 +67,7 @@ export async function runJobHook(
 
 async function run(runner: HookRunner, order: ProcessOrder): Promise<number> {
   const started = await startProcess(runner.settings, runner.user, order);
+  await started.ready;
   runner.onStart(started);
   return (await started.ended).status;
 }

@@ -130,10 +130,16 @@ async function follow(settings: Settings, job: QueuedJob, socket: Socket): Promi
 
 function hear(settings: Settings, job: QueuedJob, told: Message): void {
   switch (told.type) {
-    case 'started':
+    case 'accepted':
+      // As in the source of the recorded system: the host's answer makes the job RUN, and its eexec and pre-execs come after
+      // that. Nothing else is known of IBM's, which is imitated alike.
       job.status = 'RUN';
       delete job.pendingReason;
+      break;
+    case 'started':
+      job.hasStarted = true;
       if (job.client !== undefined) send(job.client, { type: 'started', host: job.shares[0]?.host });
+      carryOutHeld(job);
       break;
     case 'resumed':
       if (job.status === 'SSUSP') job.status = 'RUN';
@@ -169,7 +175,15 @@ function returnToQueue(job: QueuedJob, reason: string): void {
   job.pendingReason = reason;
   job.waitsForCycle = true;
   job.isPlaced = false;
+  job.hasStarted = false;
   delete job.agent;
+  carryOutHeld(job);
+}
+
+function carryOutHeld(job: QueuedJob): void {
+  const { held } = job;
+  delete job.held;
+  held?.();
 }
 
 function finish(job: QueuedJob, exitCode: number | undefined, status = exitCode === 0 ? 'DONE' : 'EXIT'): void {
@@ -178,6 +192,7 @@ function finish(job: QueuedJob, exitCode: number | undefined, status = exitCode 
   job.finishSeconds = nowSeconds();
   if (exitCode !== undefined) job.exitCode = exitCode;
   job.isPlaced = false;
+  delete job.held;
   if (job.client !== undefined) send(job.client, { type: 'ended', status: exitCode ?? 1 });
 }
 

@@ -69,9 +69,11 @@ describe('the hooks of queue and job', () => {
   it('of a queue send the job back until they succeed, without a post-exec', async () => {
     const id = await lsf.submit(['-q', 'failing', 'true']);
     await lsf.awaitFile('order.txt', /try 0\n[^]*try 0\n/);
-    expect((await lsf.run('bjobs', ['-l', String(id)])).stdout).toContain(
-      "The queue's pre-exec command exited with non-zero status: 1 host",
-    );
+    const reason = "The queue's pre-exec command exited with non-zero status: 1 host";
+    // Between two tries: it is RUN during each.
+    await expect
+      .poll(async () => (await lsf.run('bjobs', ['-l', String(id)])).stdout, { timeout: 15_000 })
+      .toContain(reason);
     expect(await lsf.awaitFile('order.txt')).not.toContain('post-of-failed');
     await lsf.writeProgram(`${lsf.home}/may-start`, '');
     await lsf.awaitStatus(id, 'DONE');
