@@ -74,6 +74,16 @@ const actions: CliActions = {
   starter: async (options, words) => {
     const { planStarter } = await import('./middleware/lsf/plan-starter.ts');
     const plan = await planStarter(options, words, process.env);
+    const { runHeldJob } = await import('./middleware/lsf/prologue/run-held-job.ts');
+    const { env: environment, stdout, stderr } = process;
+    const surroundings = {
+      environment,
+      uid: process.getuid?.() ?? -1,
+      cwd: currentDirectory(),
+      output: { stdout, stderr },
+    };
+    const status = await runHeldJob(plan, surroundings);
+    if (status !== undefined) return status;
     if (plan.kind === 'container') return await actions.run(plan.options, plan.argv);
     const { runOnHost } = await import('./middleware/lsf/run-on-host.ts');
     return await runOnHost(plan.argv);
@@ -93,6 +103,37 @@ const actions: CliActions = {
       askHost: async (question) => await askHelper(helperArgv('check-host'), question),
       say: (line) => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`),
     });
+  },
+  prologue: async (options) => {
+    const { runPrologue } = await import('./middleware/lsf/prologue/run-prologue.ts');
+    const { application, image } = options;
+    return await runPrologue({
+      options,
+      environment: process.env,
+      uid: process.getuid?.() ?? -1,
+      holdCommand: [
+        process.execPath,
+        ...[...process.execArgv, process.argv[1] ?? '', 'hold'],
+        ...(application === undefined ? [] : ['--application', application]),
+        ...(image === undefined ? [] : ['--image', image]),
+      ],
+      say: (line) => void process.stderr.write(`hpc-submit-dockerjob: ${line}\n`),
+    });
+  },
+  hold: async (options) => {
+    const { findHeldImage } = await import('./middleware/lsf/prologue/run-prologue.ts');
+    const { holdJob } = await import('./middleware/lsf/prologue/hold-job.ts');
+    const { linkToPreExec } = await import('./middleware/lsf/prologue/holder-word.ts');
+    const held = await findHeldImage({ options, environment: process.env });
+    if (held === undefined) return 0;
+    await holdJob({
+      wanted: held.wanted,
+      scheduler: await findScheduler(process.env),
+      environment: process.env,
+      uid: process.getuid?.() ?? -1,
+      preExec: linkToPreExec(process.stdin, process.stdout),
+    });
+    return 0;
   },
   spread: async (ssh, hosts, argv) => {
     const { spreadBySsh } = await import('./lsf/spread-by-ssh.ts');

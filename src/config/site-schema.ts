@@ -180,7 +180,7 @@ const lsf = section({
   start: oneOf('script', 'prologue')
     .default('script')
     .describe(
-      'When the containers of a job with an image of its alias or queue are started: by the starter, or by share/lsf/prologue before the job’s script.',
+      'When the containers of a job with an image of its alias or queue are started: by the starter, or by share/lsf/pre-exec --start before the job’s script.',
     ),
   aliases: z
     .record(text(/^[A-Za-z0-9_-]{1,60}$/, 'a name of letters, digits, "_" and "-"'), wantedImage(), {

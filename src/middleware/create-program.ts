@@ -37,6 +37,8 @@ export interface CliActions {
   starter(options: StarterOptions, words: readonly string[]): Promise<number>;
   esub(alias: string | undefined): Promise<number>;
   preExec(options: StarterOptions): Promise<number>;
+  prologue(options: StarterOptions): Promise<number>;
+  hold(options: StarterOptions): Promise<number>;
   spread(ssh: string, hosts: readonly string[], argv: readonly string[]): Promise<number>;
 }
 
@@ -130,6 +132,17 @@ export function createProgram(
     .option('--application <name:tag>', 'as of starter')
     .option('--image <reference>', 'as of starter')
     .action(async (options: StarterOptions) => finish(await actions.preExec(options)));
+  for (const [name, description] of [
+    ['prologue', "start a job's containers before its script; called by share/lsf/pre-exec --start"],
+    ['hold', 'hold the containers of a job for its script; called by prologue'],
+  ] as const) {
+    program
+      .command(name, { hidden: true })
+      .description(description)
+      .option('--application <name:tag>', 'as of starter')
+      .option('--image <reference>', 'as of starter')
+      .action(async (options: StarterOptions) => finish(await actions[name](options)));
+  }
   program
     .command('spread', { hidden: true })
     .description('run the command after -- on every host by ssh')

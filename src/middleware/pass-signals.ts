@@ -15,23 +15,29 @@ export function outliveCommandSignals(): void {
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
 }
 
+type Route = (targets: SignalTargets) => void;
+
+const routes: ReadonlyMap<NodeJS.Signals, Route> = new Map<NodeJS.Signals, Route>([
+  ['SIGINT', ({ cancel }) => cancel('SIGINT')],
+  ['SIGTERM', ({ cancel }) => cancel('SIGTERM')],
+  ['SIGHUP', ({ cancel }) => cancel('SIGHUP')],
+  ['SIGUSR1', ({ forward }) => forward('SIGUSR1')],
+  ['SIGUSR2', ({ forward }) => forward('SIGUSR2')],
+  // Who listens to TSTP is not stopped by it; SIGSTOP, which nobody hears, is told when it is over.
+  ['SIGTSTP', ({ want }) => want?.('suspended')],
+  ['SIGCONT', ({ want }) => want?.('running')],
+]);
+
+/** Does what a signal to the batch script means. */
+export function routeSignal(signal: NodeJS.Signals, targets: SignalTargets): void {
+  routes.get(signal)?.(targets);
+}
+
 /** Passes signals on until disposed. The process itself goes on: it has to report how the job ended. */
 export function passSignals(targets: SignalTargets): Disposable {
-  const { want } = targets;
-  const routes: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [
-    ['SIGINT', targets.cancel],
-    ['SIGTERM', targets.cancel],
-    ['SIGHUP', targets.cancel],
-    ['SIGUSR1', targets.forward],
-    ['SIGUSR2', targets.forward],
-    // Who listens to TSTP is not stopped by it; SIGSTOP, which nobody hears, is told when it is over.
-    ...(want === undefined
-      ? []
-      : ([
-          ['SIGTSTP', () => want('suspended')],
-          ['SIGCONT', () => want('running')],
-        ] as const)),
-  ];
-  for (const [signal, route] of routes) process.on(signal, route);
-  return { [Symbol.dispose]: () => routes.forEach(([signal, route]) => process.removeListener(signal, route)) };
+  const isSteering = (signal: NodeJS.Signals): boolean => signal === 'SIGTSTP' || signal === 'SIGCONT';
+  const heard = [...routes.keys()].filter((signal) => targets.want !== undefined || !isSteering(signal));
+  const handle = (signal: NodeJS.Signals): void => routeSignal(signal, targets);
+  for (const signal of heard) process.on(signal, handle);
+  return { [Symbol.dispose]: () => heard.forEach((signal) => process.removeListener(signal, handle)) };
 }

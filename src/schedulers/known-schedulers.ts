@@ -92,6 +92,7 @@ function wantedOfLsf({ scheduler, deadlines, container, lsf, applications }: Sit
     aliases: Object.keys(lsf.aliases),
     queues: [...new Set(named)],
     queuesWithImage,
+    startsBeforeScript: lsf.start === 'prologue',
     hasSubmitRules: rules.some(
       ({ queue, resReq, licenses, runLimitSeconds }) =>
         [queue, resReq, licenses].some((text) => text !== '') || runLimitSeconds > 0,

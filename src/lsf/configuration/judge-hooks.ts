@@ -14,8 +14,16 @@ export function isOurs({ keywords }: Section): boolean {
   return [...keywords.values()].some((value) => signs.test(value));
 }
 
-/** What of the lines that docs/lsf.md asks for is missing. `wantsStarter`: site.yaml gives images by alias or queue. */
-export function judgeHooks({ keywords }: Section, wantsStarter: boolean): HookFaults {
+/** What site.yaml makes of jobs that name no image themselves. */
+export interface HookWishes {
+  /** It gives them images, by alias or queue. */
+  readonly wantsStarter: boolean;
+  /** It starts them before their script. */
+  readonly wantsPrologue: boolean;
+}
+
+/** What of the lines that docs/lsf.md asks for is missing. */
+export function judgeHooks({ keywords }: Section, { wantsStarter, wantsPrologue }: HookWishes): HookFaults {
   const faults: string[] = [];
   const warnings: string[] = [];
   const line = (name: string): string => keywords.get(name) ?? '';
@@ -31,6 +39,13 @@ export function judgeHooks({ keywords }: Section, wantsStarter: boolean): HookFa
   if (/^\s*docker\b/i.test(line('CONTAINER'))) faults.push('CONTAINER=docker: jobs are in a container already');
   if (![line('PRE_EXEC'), line('HOST_PRE_EXEC')].some((value) => value.includes('share/lsf/pre-exec')))
     warnings.push('no PRE_EXEC: jobs start on unfit hosts, and fail there');
+  const startsEarly = (value: string): boolean => /share\/lsf\/pre-exec\s+--start(?:\s|$)/.test(value);
+  if (startsEarly(line('HOST_PRE_EXEC')))
+    faults.push('HOST_PRE_EXEC has --start: every host of a job would start it; PRE_EXEC alone may');
+  if (wantsPrologue && wantsStarter && !startsEarly(line('PRE_EXEC')))
+    warnings.push('PRE_EXEC is not share/lsf/pre-exec --start: lsf.start: prologue has no effect on its jobs');
+  if (!wantsPrologue && startsEarly(line('PRE_EXEC')))
+    warnings.push('PRE_EXEC has --start, which has no effect without lsf.start: prologue in site.yaml');
   if (!/(?:^|[\s(])75(?:[\s)]|$)/.test(line('REQUEUE_EXIT_VALUES')))
     warnings.push('REQUEUE_EXIT_VALUES has no 75: jobs that a temporary fault has ended are not started again');
   return { faults, warnings };

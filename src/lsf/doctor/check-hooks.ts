@@ -1,14 +1,13 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
+import type { HookWishes } from '../configuration/judge-hooks.ts';
 import { isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
 import { JobError } from '../../shared/errors.ts';
 import type { Answer, Check } from '../../shared/finding.ts';
 import { fine, warning } from '../../shared/finding.ts';
 
-export interface WantedHooks {
+export interface WantedHooks extends HookWishes {
   /** Queues that site.yaml names. */
   readonly queues: readonly string[];
-  /** site.yaml gives images to jobs by alias or queue. */
-  readonly wantsStarter: boolean;
 }
 
 /** Queues and profiles whose jobs use containers have the lines that docs/lsf.md asks for. */
@@ -24,7 +23,7 @@ function examine({ queues, applications }: LsfConfiguration, wanted: WantedHooks
     ...applications.filter(isOurs),
   ];
   if (sections.length === 0) throw wrong('no queue and no application profile has a hook of this program');
-  const judged = sections.map((section) => ({ name: section.name, ...judgeHooks(section, wanted.wantsStarter) }));
+  const judged = sections.map((section) => ({ name: section.name, ...judgeHooks(section, wanted) }));
   const faults = judged.flatMap(({ name, faults: own }) => own.map((fault) => `${name}: ${fault}`));
   const warnings = judged.flatMap(({ name, warnings: own }) => own.map((each) => `${name}: ${each}`));
   if (faults.length > 0) throw wrong([...faults, ...warnings].join('; '));

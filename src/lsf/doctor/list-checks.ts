@@ -21,6 +21,8 @@ export interface WantedOfLsf {
   /** Queues that site.yaml names at all, and those whose jobs get an image unasked. */
   readonly queues: readonly string[];
   readonly queuesWithImage: readonly string[];
+  /** `lsf.start: prologue`. */
+  readonly startsBeforeScript: boolean;
   /** An application has a rule that the esub has to put into the submission. */
   readonly hasSubmitRules: boolean;
 }
@@ -33,7 +35,11 @@ export function listChecks(wanted: WantedOfLsf): readonly Check[] {
   );
   return [
     checkCgroup(read, { isRequired: wanted.requireJobCgroup, memoryPerSlotBytes: wanted.memoryPerSlotBytes }),
-    checkHooks(read, { queues: wanted.queues, wantsStarter: aliases.length > 0 || queuesWithImage.length > 0 }),
+    checkHooks(read, {
+      queues: wanted.queues,
+      wantsStarter: aliases.length > 0 || queuesWithImage.length > 0,
+      wantsPrologue: wanted.startsBeforeScript,
+    }),
     checkEsub(read, { aliases, hasRules: wanted.hasSubmitRules }),
     checkStopTime(read, wanted.stopSeconds),
     checkHookUser(read),

@@ -34,6 +34,11 @@ const refusals: readonly string[] = [
   'IMAGE_MISSING_IN_REQUEST',
 ] satisfies ErrorCode[];
 
+/** True for an error that the job would meet on every host, now and later. */
+export function isRefusal(code: string): boolean {
+  return refusals.includes(code);
+}
+
 /**
  * LSF's question before a job starts on this host. 0: start it. `LSB_EXIT_PRE_ABORT` (99): cancel it, since its image is
  * not allowed. 69: this host is unfit, try another. 75: something of the whole cluster is away, try again later. 70: this
@@ -79,7 +84,7 @@ function judge(findings: readonly Finding[], environment: NodeJS.ProcessEnv, say
   const failed = findings.filter(({ verdict }) => verdict === 'fail');
   for (const finding of failed) say(renderFinding(finding));
   if (failed.length === 0) return 0;
-  if (failed.some(({ code }) => refusals.includes(code ?? ''))) return abortValue(environment);
+  if (failed.some(({ code }) => isRefusal(code ?? ''))) return abortValue(environment);
   if (failed.every(({ code }) => code === 'BUG')) return exitStatus.bug;
   // The store is the cluster's: no other host would be better off.
   return failed.every(({ check }) => check === 'store') ? exitStatus.temporary : exitStatus.unavailable;
@@ -94,6 +99,7 @@ function countHosts(environment: NodeJS.ProcessEnv): number {
   }
 }
 
-function abortValue(environment: NodeJS.ProcessEnv): number {
+/** The status by which a pre-execution command has LSF cancel the job. */
+export function abortValue(environment: NodeJS.ProcessEnv): number {
   return readAbortValue(environment['LSB_EXIT_PRE_ABORT'], usualAbortValue);
 }

@@ -146,7 +146,7 @@ describe('files of LSF', () => {
 });
 
 describe('lsf-hooks', () => {
-  const none = { queues: [], wantsStarter: true };
+  const none = { queues: [], wantsStarter: true, wantsPrologue: false };
 
   it.each([
     ['all lines', {}, 'ok', ''],
@@ -171,9 +171,28 @@ describe('lsf-hooks', () => {
     expect(found.message).not.toContain('other:');
   });
 
+  it.each([
+    ['PRE_EXEC that starts nothing', `${share}/pre-exec`, true, 'warn', 'lsf.start: prologue has no effect'],
+    ['PRE_EXEC that starts', `${share}/pre-exec --start --image x:1`, true, 'ok', ''],
+    ['PRE_EXEC that starts unasked', `${share}/pre-exec --start`, false, 'warn', '--start, which has no effect'],
+  ])('of a queue with a %s', async (_, line, wantsPrologue, verdict, message) => {
+    await writeLsf({ queues: queueText({ PRE_EXEC: line }) });
+    const found = await find(checkLsfHooks(read, { ...none, wantsPrologue }));
+    expect(found.verdict).toBe(verdict);
+    expect(found.message).toContain(message);
+  });
+
+  it('start a job on its first host alone', async () => {
+    await writeLsf({ queues: queueText({ HOST_PRE_EXEC: `${share}/pre-exec --start` }) });
+    expect(await find(checkLsfHooks(read, none))).toMatchObject({
+      verdict: 'fail',
+      message: expect.stringContaining('HOST_PRE_EXEC has --start') as string,
+    });
+  });
+
   it('needs no job starter where site.yaml names no alias and no queue', async () => {
     await writeLsf({ queues: queueText({ JOB_STARTER: '' }) });
-    expect(await find(checkLsfHooks(read, { queues: [], wantsStarter: false }))).toMatchObject({ verdict: 'ok' });
+    expect(await find(checkLsfHooks(read, { ...none, wantsStarter: false }))).toMatchObject({ verdict: 'ok' });
   });
 
   it('are wanted of each queue that site.yaml names', async () => {

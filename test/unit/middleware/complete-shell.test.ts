@@ -14,6 +14,8 @@ const program = createProgram(
     starter: nothing,
     esub: nothing,
     preExec: nothing,
+    prologue: nothing,
+    hold: nothing,
     spread: nothing,
   },
   () => undefined,

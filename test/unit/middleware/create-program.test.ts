@@ -17,6 +17,8 @@ async function faultOf(...argv: readonly string[]): Promise<string> {
       starter: done,
       esub: done,
       preExec: done,
+      prologue: done,
+      hold: done,
       spread: done,
     },
     () => undefined,
@@ -63,6 +65,8 @@ describe('starter', () => {
         doctor: nothing,
         esub: nothing,
         preExec: nothing,
+        prologue: nothing,
+        hold: nothing,
         spread: nothing,
       },
       starter: (options: unknown, words: readonly string[]) => {

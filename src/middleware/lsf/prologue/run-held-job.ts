@@ -1,0 +1,40 @@
+import { readAllocation } from '../../../lsf/read-allocation.ts';
+import { readRequest } from '../../read-request.ts';
+import type { JobOutput } from '../../launch-nodes.ts';
+import type { StarterPlan } from '../plan-starter.ts';
+import { findHolderSocket, heldForOf } from './held-job.ts';
+import { dismissHeldJob, joinHeldJob } from './join-held-job.ts';
+
+/** More than a release takes at any site: see `mostShortCallSeconds` in config/site-rules.ts. */
+const dismissMs = 14 * 60_000;
+
+export interface HeldJobInput {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly uid: number;
+  readonly cwd: string;
+  readonly output: JobOutput;
+  /** Default: /tmp. */
+  readonly parent?: string;
+}
+
+/**
+ * Runs the command of the script in the containers that were started before it, and resolves to its exit status; undefined
+ * when none were, or when the script needs something else: then what was started is gone.
+ */
+export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promise<number | undefined> {
+  const { environment, uid, cwd, output, parent } = input;
+  const socket = await findHolderSocket(uid, readAllocation(environment).job, parent);
+  if (socket === undefined) return undefined;
+  if (plan.kind === 'host') {
+    await dismissHeldJob(socket, dismissMs);
+    return undefined;
+  }
+  const request = readRequest(plan.options, plan.argv, environment, cwd);
+  const order = { wanted: heldForOf(request), command: request.command, environment: { ...request.environment } };
+  const end = await joinHeldJob(socket, order, output, dismissMs);
+  if (end?.by === 'middleware') {
+    const { message, hint, code } = end;
+    output.stderr.write(`hpc-submit-dockerjob: ${[message, hint, `[${code}]`].filter(Boolean).join(' ')}\n`);
+  }
+  return end?.exitStatus;
+}
