@@ -5,6 +5,7 @@ import type { JobKey } from '../shared/job-key.ts';
 import { nodeHostname, parseJobKey, shortHostname } from '../shared/job-key.ts';
 import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
 import type { Mount } from '../ports/container-engine.ts';
+import { findMarked, parseHelperMark } from './helper-marks.ts';
 
 const root = '/run/hpc-dockerjob';
 
@@ -95,13 +96,19 @@ export async function removeRunDirectory(job: JobKey): Promise<void> {
   await rm(jobRunDirectory(job), { recursive: true, force: true });
 }
 
-/** Removes the job's directory if nothing is left in it but the trace: no node, no keeper, no store that somebody serves. */
+/**
+ * Removes the job's directory if nothing is left in it but the trace: no node, no keeper, no store that somebody serves,
+ * no helper that may still hold a container.
+ */
 export async function forgetJobHere(job: JobKey): Promise<void> {
   const path = jobRunDirectory(job);
   const names = await listDirectory(path);
-  const isTrace = (name: string): boolean =>
-    name === schedulerJobFile || isLeftBeside(localStoreSocket(job), `${path}/${name}`);
-  if (!names.every(isTrace)) return;
+  const isTrace = async (name: string): Promise<boolean> => {
+    const mark = parseHelperMark(name);
+    if (mark !== undefined) return (await findMarked(job, mark)) === undefined;
+    return name === schedulerJobFile || isLeftBeside(localStoreSocket(job), `${path}/${name}`);
+  };
+  if ((await Promise.all(names.map(isTrace))).includes(false)) return;
   for (const name of names) await rm(`${path}/${name}`, { force: true });
   await rmdir(path).catch(() => undefined); // somebody has begun anew
 }

@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { parseSite } from '../../src/config/parse-site.ts';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { connectEtcd } from '../../src/etcd/connect-etcd.ts';
@@ -13,7 +18,14 @@ import { leaveEndHere, isEndTaken, takeEndHere } from '../../src/helper/end-here
 import { releaseJob } from '../../src/helper/release/release-job.ts';
 import { releaseKeys } from '../../src/helper/release/release-keys.ts';
 import { releaseNode } from '../../src/helper/release/release-node.ts';
-import { createNodeRunDirectory, isKeptHere, jobRunDirectory, markKeptHere } from '../../src/helper/run-directory.ts';
+import {
+  createJobRunDirectory,
+  createNodeRunDirectory,
+  forgetJobHere,
+  isKeptHere,
+  jobRunDirectory,
+  markKeptHere,
+} from '../../src/helper/run-directory.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
 import { networkDriver } from '../../src/network/network-driver.ts';
@@ -146,6 +158,31 @@ async function occupyHost(plan: JobPlan, runUntil = ''): Promise<void> {
   await container.start();
 }
 
+/** A process that looks like the job's run-node on this host, and has marked itself. */
+async function startHelper(job: JobKey, script: string): Promise<ChildProcess> {
+  const marks = fileURLToPath(new URL('../../src/helper/helper-marks.ts', import.meta.url));
+  const whole = `import { markHelper } from '${marks}';
+    await markHelper('${jobRunDirectory(job)}');
+    ${script}
+    console.log('ready');`;
+  const argv = ['--input-type=module-typescript', '--eval', whole, '--', 'run-node', job, 'abc'];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}
+
+/** Reads the output of the container until it ends, as a run-node does. */
+async function attachAsHelper(job: JobKey, container: string): Promise<ChildProcess> {
+  const script = `import { connect } from 'node:net';
+    const socket = connect('${docker.socketPath}');
+    socket.on('end', () => socket.end()).resume();
+    const headers = 'Host: docker\\r\\nConnection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\n';
+    socket.write('POST /containers/${container}/attach?stream=1&stdout=1&stderr=1 HTTP/1.1\\r\\n' + headers);
+    await new Promise((resolve) => socket.once('data', resolve));`;
+  return await startHelper(job, script);
+}
+
 async function findHere(job: JobKey): Promise<readonly string[]> {
   const containers = await context.engine.findContainers({ [labels.job]: job });
   const hasDirectory = await access(jobRunDirectory(job)).then(
@@ -187,6 +224,43 @@ describe('release-node', () => {
     expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
     expect(await findJobsHere(context, String(firstId))).toEqual([]);
     await releaseNode(context, plan.job);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('ends a helper that stands still and holds the output of a container, and one that works by itself lets go', async () => {
+    const patient = { ...context, engine: connectEngine({ socketPath: docker.socketPath }) };
+    const image = (await context.engine.findImage(busyboxImage))?.id ?? '';
+    for (const signal of ['SIGSTOP', undefined] as const) {
+      const plan = await openJobOfTwo();
+      await createNodeRunDirectory(plan, plan.nodes[0]!);
+      const container = await context.engine.createContainer(
+        shellContainer(image, 'cat /dev/zero', { labels: { [labels.job]: plan.job } }),
+      );
+      const reader = await attachAsHelper(plan.job, container.id);
+      const ended = once(reader, 'exit');
+      await container.start();
+      await sleep(500);
+      if (signal !== undefined) reader.kill(signal);
+      await sleep(1500);
+      const startedAt = performance.now();
+      expect(await releaseNode(patient, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
+      expect(performance.now() - startedAt).toBeLessThan(20_000);
+      expect(await ended).toEqual(signal === undefined ? [0, null] : [null, 'SIGKILL']);
+      expect(audited.filter((line) => line.includes('helper-killed'))).toHaveLength(1); // of the first alone
+      expect(await findHere(plan.job)).toEqual([]);
+    }
+  });
+
+  test('keeps the trace of a helper that lives until its containers are gone', async () => {
+    const plan = await openJobOfTwo();
+    await createJobRunDirectory(plan.job, plan.schedulerJobId);
+    const reader = await startHelper(plan.job, 'setInterval(() => undefined, 1000);');
+    await forgetJobHere(plan.job);
+    expect(await findHere(plan.job)).toEqual(['run directory']);
+    const ended = once(reader, 'exit');
+    reader.kill('SIGKILL');
+    await ended;
+    await forgetJobHere(plan.job);
     expect(await findHere(plan.job)).toEqual([]);
   });
 

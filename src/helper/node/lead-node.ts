@@ -9,10 +9,11 @@ import { describeContainer, isolateAgent } from './describe-container.ts';
 import { examineImage } from './examine-image.ts';
 import { checkPlacement, findCgroupParent } from '../find-job-cgroup.ts';
 import { followSuspensionSignals } from '../follow-suspension.ts';
+import { markHelper } from '../helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from '../own-node.ts';
 import { reached, report } from '../own-node.ts';
-import { createNodeRunDirectory } from '../run-directory.ts';
+import { createNodeRunDirectory, jobRunDirectory } from '../run-directory.ts';
 import { serveAgent } from './serve-agent.ts';
 import type { OutputDelivery } from './deliver-output.ts';
 import { checkMountsHere, findPlannedImage, ownLimits } from './check-node.ts';
@@ -59,6 +60,7 @@ export async function leadNode(
     plan.mounts.map(({ target }) => target),
   );
   reached(own, 'examined');
+  await markHelper(jobRunDirectory(plan.job)); // before there is a container whose removal may depend on our reading
   const container = await context.engine.createContainer(spec);
   reached(own, 'created');
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));

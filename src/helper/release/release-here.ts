@@ -2,8 +2,10 @@ import { asClause } from '../../shared/errors.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import { labels } from '../../shared/labels.ts';
 import { removeEmptyCgroups } from '../find-job-cgroup.ts';
+import { listHelperMarks, removeHelperMarks } from '../helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
-import { removeNodeFiles } from '../run-directory.ts';
+import { jobRunDirectory, removeNodeFiles } from '../run-directory.ts';
+import { endStillHelpers } from './end-still-helpers.ts';
 
 /**
  * Takes away all that a job has on this host, found by label and name alone: containers, then networks, then files.
@@ -24,16 +26,26 @@ export async function releaseHere(
       leftovers.push(`${what}: ${asClause(error)}`);
     }
   };
+  const runDirectory = jobRunDirectory(job);
+  // Before the containers: a helper whose mark comes later holds none of those that are found.
+  const marks = await listHelperMarks(runDirectory);
   await attempt('containers', async () => {
     const found = await context.engine.findContainers({ [labels.job]: job });
     for (const container of found) cgroups.add(container.labels[labels.cgroup] ?? '');
+    const removed = new AbortController();
+    const helpersEnded = attempt('helper', async () => {
+      await endStillHelpers(context, job, { marks, removed: removed.signal });
+    });
     await Promise.all(
       found.map(
         async ({ id, name }) =>
           await attempt(`container ${name}`, async () => await context.engine.removeContainer(id)),
       ),
     );
+    removed.abort();
+    await helpersEnded;
   });
+  if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
   for (const name of ['vxlan', 'bridge'] as const) {
     await attempt(`${name} network`, async () => {

@@ -1,0 +1,79 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { JobKey } from '../../shared/job-key.ts';
+import type { HelperMark } from '../helper-marks.ts';
+import { findMarked } from '../helper-marks.ts';
+import type { HelperContext } from '../open-context.ts';
+import type { ProcessFacts } from '../read-process.ts';
+
+/** How long a helper has in each step; together less than the ten seconds after which engines give a container up. */
+export interface Patience {
+  /** In which a helper that works sees by itself that the job is over, and lets go. */
+  readonly askAfterMs: number;
+  /** In which a process that was frozen has noted the signal; what it does for that is no sign of life. */
+  readonly settleMs: number;
+  /** In which it must have moved: a helper that works looks around once a second. */
+  readonly stillMs: number;
+}
+
+const usualPatience: Patience = { askAfterMs: 3000, settleMs: 1000, stillMs: 5000 };
+
+/**
+ * Ends helpers of this job that keep its containers from being removed because they stand still: stopped, frozen, or held
+ * by a debugger. Nothing happens before `removed` has had time to abort; then the helper is asked by TERM, and one that
+ * has not moved at all since is killed, for the engine cannot get rid of the output that it does not take. A helper that
+ * works is never killed, however long it lasts; nor is this process. To be called only for a job that is to be released.
+ */
+export async function endStillHelpers(
+  { audit }: Pick<HelperContext, 'audit'>,
+  job: JobKey,
+  {
+    marks,
+    removed,
+    patience = usualPatience,
+  }: { readonly marks: readonly HelperMark[]; readonly removed: AbortSignal; readonly patience?: Patience },
+): Promise<void> {
+  const lasts = async (ms: number): Promise<boolean> => await pause(ms, true, { signal: removed }).catch(() => false);
+  if (!(await lasts(patience.askAfterMs))) return;
+  const others = marks.filter(({ pid }) => pid !== process.pid);
+  for (const mark of others) if ((await findMarked(job, mark)) !== undefined) signal(mark, 'SIGTERM');
+  if (others.length === 0 || !(await lasts(patience.settleMs))) return;
+  let before: readonly Look[];
+  let lookedAt: number;
+  do {
+    before = await Promise.all(others.map(async (mark) => ({ mark, facts: await findMarked(job, mark) })));
+    lookedAt = performance.now();
+    if (!(await lasts(patience.stillMs))) return;
+    // Later than that we have been stopped ourselves, with the helper perhaps: it has had no time to move.
+  } while (performance.now() - lookedAt > patience.stillMs + patience.settleMs);
+  for (const { mark, facts } of before) {
+    const now = await findMarked(job, mark);
+    if (!standsStill(facts, now)) continue;
+    signal(mark, 'SIGKILL');
+    audit.record('helper-killed', { job, pid: mark.pid, state: now?.state, stillMs: patience.stillMs });
+    process.stderr.write(
+      `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) stood still and kept its container from being removed; it was killed\n`,
+    );
+  }
+}
+
+interface Look {
+  readonly mark: HelperMark;
+  readonly facts: ProcessFacts | undefined;
+}
+
+/** True when the same process was there at both looks, and has done nothing between them. */
+export function standsStill(before: ProcessFacts | undefined, now: ProcessFacts | undefined): boolean {
+  return now !== undefined && before?.pulse === now.pulse;
+}
+
+/**
+ * Right after the look at /proc: for the pid to be another process's by now, the helper would have to end and all pids of
+ * the host to be used up in between. Node knows no handle on a process that would make even that impossible.
+ */
+function signal({ pid }: HelperMark, name: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it has just ended
+  }
+}
