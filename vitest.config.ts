@@ -13,7 +13,8 @@ const inLab = { testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: fal
 export default defineConfig({
   test: {
     projects: [
-      project('unit'),
+      // Many of them wait, for deadlines and for processes: more at a time than there are cores.
+      project('unit', { maxWorkers: 5 }),
       // Real etcd, dockerd and ssh: one file at a time, two cores are not many.
       project('integration', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
       project('e2e', {

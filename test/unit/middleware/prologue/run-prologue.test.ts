@@ -114,7 +114,7 @@ describe('the prologue', () => {
     const server = await serveStarter(socket, { workdir: '/' });
     const cancelled = Promise.withResolvers<NodeJS.Signals>();
     server.listen({ cancel: cancelled.resolve, forward: () => undefined });
-    const running = run(`${ready}; touch "$1/started"`);
+    const running = run(`touch "$1/started"; ${ready}`);
     await cancelled.promise;
     await pause(100);
     expect(existsSync(join(parent, 'started'))).toBe(false);
