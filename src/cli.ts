@@ -74,12 +74,14 @@ const actions: CliActions = {
   starter: async (options, words) => {
     const { planStarter } = await import('./middleware/lsf/plan-starter.ts');
     const plan = await planStarter(options, words, process.env);
+    if (plan.kind === 'container' && plan.note !== undefined)
+      process.stderr.write(`hpc-submit-dockerjob: note: ${plan.note}\n`);
     const { runHeldJob } = await import('./middleware/lsf/prologue/run-held-job.ts');
     const { env: environment, stdout, stderr } = process;
     const surroundings = {
       environment,
       uid: process.getuid?.() ?? -1,
-      cwd: currentDirectory(),
+      cwd: currentDirectory,
       output: { stdout, stderr },
     };
     const status = await runHeldJob(plan, surroundings);

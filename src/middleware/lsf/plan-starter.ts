@@ -8,11 +8,20 @@ import { queueDefaultOf } from './run-esub.ts';
 
 /** What becomes of a job's command: it runs in a container, or as it is on this host. */
 export type StarterPlan =
-  | { readonly kind: 'container'; readonly options: RunOptions; readonly argv: readonly string[] }
+  | {
+      readonly kind: 'container';
+      readonly options: RunOptions;
+      readonly argv: readonly string[];
+      /** For the user: what will most probably go wrong. */
+      readonly note?: string;
+    }
   | { readonly kind: 'host'; readonly argv: readonly string[] };
 
 /** A batch script's own call of this program needs no container around it. */
 const ownNames: readonly string[] = ['hpc-submit-dockerjob', 'hpc_submit_dockerjob'];
+
+const ownCallNote =
+  'The script runs in the image of its alias (bsub -a), and calls hpc-submit-dockerjob, which is not in there: leave out the alias, or the call.';
 
 /** What the job starter of LSF makes of the words behind it. Fails as a run does. */
 export async function planStarter(
@@ -34,11 +43,17 @@ export async function planStarter(
   if (wanted === undefined) return { kind: 'host', argv: words };
   // An image for the whole script was asked for by an alias only, not by lsb.queues or the queue's default.
   const hasAlias = (environment['HPCDJ_APPLICATION'] ?? '') + (environment['HPCDJ_IMAGE'] ?? '') !== '';
-  if (!hasAlias && callsMiddleware(words)) return { kind: 'host', argv: words };
+  const isOwnCall = callsMiddleware(words);
+  if (!hasAlias && isOwnCall) return { kind: 'host', argv: words };
   const visible = site.mounts.allowed.filter(({ always, source, target }) => always && source === target);
   const { argv, assignments } = readJobCommand(words, (path) =>
     visible.some(({ target }) => path.startsWith(`${target}/`)),
   );
   const passed = site.lsf.passEnvironment.filter((name) => environment[name] !== undefined);
-  return { kind: 'container', options: { ...wanted, env: [...passed, ...assignments], quiet: true }, argv };
+  return {
+    kind: 'container',
+    options: { ...wanted, env: [...passed, ...assignments], quiet: true },
+    argv,
+    ...(isOwnCall ? { note: ownCallNote } : {}),
+  };
 }

@@ -117,7 +117,9 @@ describe('planStarter', () => {
   ])('leaves a script from standard input on the host only when it calls this program: %j', async (text, kind) => {
     writeFileSync(script, text);
     expect(await plan([script], { LSB_QUEUE: 'cfd' })).toMatchObject({ kind });
-    expect(await plan([script], { LSB_QUEUE: 'cfd', HPCDJ_IMAGE: 'hpc/c:7' })).toMatchObject({ kind: 'container' });
+    const inAlias = await plan([script], { LSB_QUEUE: 'cfd', HPCDJ_IMAGE: 'hpc/c:7' });
+    expect(inAlias).toMatchObject({ kind: 'container' });
+    expect('note' in inAlias).toBe(kind === 'host');
   });
 
   it('says so without a command', async () => {

@@ -1,4 +1,5 @@
 import { readAllocation } from '../../../lsf/read-allocation.ts';
+import type { JobKey } from '../../../shared/job-key.ts';
 import { readRequest } from '../../read-request.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
 import type { StarterPlan } from '../plan-starter.ts';
@@ -11,7 +12,8 @@ const dismissMs = 14 * 60_000;
 export interface HeldJobInput {
   readonly environment: NodeJS.ProcessEnv;
   readonly uid: number;
-  readonly cwd: string;
+  /** Where the job runs; asked only for a job that is held. */
+  readonly cwd: () => string;
   readonly output: JobOutput;
   /** Default: /tmp. */
   readonly parent?: string;
@@ -23,13 +25,14 @@ export interface HeldJobInput {
  */
 export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promise<number | undefined> {
   const { environment, uid, cwd, output, parent } = input;
-  const socket = await findHolderSocket(uid, readAllocation(environment).job, parent);
+  const job = findJob(environment);
+  const socket = job === undefined ? undefined : await findHolderSocket(uid, job, parent);
   if (socket === undefined) return undefined;
   if (plan.kind === 'host') {
     await dismissHeldJob(socket, dismissMs);
     return undefined;
   }
-  const request = readRequest(plan.options, plan.argv, environment, cwd);
+  const request = readRequest(plan.options, plan.argv, environment, cwd());
   const order = { wanted: heldForOf(request), command: request.command, environment: { ...request.environment } };
   const end = await joinHeldJob(socket, order, output, dismissMs);
   if (end?.by === 'middleware') {
@@ -37,4 +40,13 @@ export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promis
     output.stderr.write(`hpc-submit-dockerjob: ${[message, hint, `[${code}]`].filter(Boolean).join(' ')}\n`);
   }
   return end?.exitStatus;
+}
+
+/** Undefined where LSF does not tell enough for a job to be held: whoever runs it says what is missing. */
+function findJob(environment: NodeJS.ProcessEnv): JobKey | undefined {
+  try {
+    return readAllocation(environment).job;
+  } catch {
+    return undefined;
+  }
 }
