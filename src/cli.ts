@@ -36,10 +36,8 @@ const actions: CliActions = {
         uid: process.getuid?.() ?? -1,
         progress,
       });
-      if (outcome.end.by === 'middleware') {
-        const { message, hint, code } = outcome.end;
-        process.stderr.write(`hpc-submit-dockerjob: ${[message, hint, `[${code}]`].filter(Boolean).join(' ')}\n`);
-      }
+      if (outcome.end.by === 'middleware')
+        process.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(outcome.end).toLine()}\n`);
       writeOutcome(options.json, outcomeJson(outcome));
       return outcome.end.exitStatus;
     } catch (thrown) {

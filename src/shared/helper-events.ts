@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { JobError } from './errors.ts';
 import { jobKeySchema } from './job-request.ts';
 
 /** Where a node stands; the value of its PHASE key. */
@@ -42,6 +43,11 @@ export const jobEndSchema = z.discriminatedUnion('by', [
   }),
 ]);
 export type JobEnd = z.infer<typeof jobEndSchema>;
+
+/** The end that an error means for a job. */
+export function endByError({ exitStatus, code, message, hint }: JobError): JobEnd {
+  return { by: 'middleware', exitStatus, code, message, ...(hint === undefined ? {} : { hint }) };
+}
 
 /** JSON lines that `open-job` prints for the middleware, in this order; `node` and `note` may come at any time. */
 export const helperEventSchema = z.discriminatedUnion('event', [

@@ -4,6 +4,7 @@ import type { Roster } from '../../shared/agent-protocol.ts';
 import { awaitState } from '../../shared/await-state.ts';
 import type { StateOutcome } from '../../shared/await-state.ts';
 import { asJobError, isErrorCode, JobError } from '../../shared/errors.ts';
+import { endByError } from '../../shared/helper-events.ts';
 import type { HelperEvent, JobEnd } from '../../shared/helper-events.ts';
 import { nodeHostname } from '../../shared/job-key.ts';
 import type { JobPlan } from '../../shared/job-plan.ts';
@@ -65,7 +66,7 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
   } catch (thrown) {
     return await endWith(
       job,
-      thrown instanceof CommandEnded ? thrown.end : endOf(await findCause(job, asJobError(thrown))),
+      thrown instanceof CommandEnded ? thrown.end : endByError(await findCause(job, asJobError(thrown))),
     );
   }
 }
@@ -277,10 +278,6 @@ async function publish(job: KeptJob, field: 'ROSTER' | 'START', value: string): 
     puts: [{ key: jobFieldKey(site.site.keyPrefix, plan.job, field), value }],
   });
   // A refused commit means that the job has ended meanwhile: the next look at the state says how.
-}
-
-function endOf({ exitStatus, code, message, hint }: JobError): JobEnd {
-  return { by: 'middleware', exitStatus, code, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** The end that counts; without the store it is the one that the keeper knows. */

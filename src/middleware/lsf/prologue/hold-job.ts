@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../../shared/errors.ts';
+import { endByError } from '../../../shared/helper-events.ts';
 import type { JobEnd } from '../../../shared/helper-events.ts';
 import type { JobKey } from '../../../shared/job-key.ts';
 import type { Wanted } from '../../../lsf/esub/decide-submission.ts';
@@ -41,7 +42,7 @@ export async function holdJob(input: HoldInput): Promise<void> {
     end = await hold(input, surroundings, server);
     await server.finish(end);
   } catch (thrown) {
-    end = endOf(thrown);
+    end = endByError(asJobError(thrown));
   }
   preExec.say({ ended: end });
 }
@@ -72,7 +73,7 @@ async function hold(input: HoldInput, surroundings: Surroundings, server: Starte
     });
     return end;
   } catch (thrown) {
-    return endOf(thrown);
+    return endByError(asJobError(thrown));
   }
 }
 
@@ -104,9 +105,4 @@ async function openServer({ uid, parent }: HoldInput, job: JobKey, heldFor: Held
       if (left === 1) throw error;
     }
   }
-}
-
-function endOf(thrown: unknown): JobEnd {
-  const { exitStatus, code, message, hint } = asJobError(thrown);
-  return { by: 'middleware', exitStatus, code, message, ...(hint === undefined ? {} : { hint }) };
 }

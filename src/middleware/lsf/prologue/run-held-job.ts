@@ -1,4 +1,5 @@
 import { readAllocation } from '../../../lsf/read-allocation.ts';
+import { JobError } from '../../../shared/errors.ts';
 import type { JobKey } from '../../../shared/job-key.ts';
 import { readRequest } from '../../read-request.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
@@ -35,10 +36,7 @@ export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promis
   const request = readRequest(plan.options, plan.argv, environment, cwd());
   const order = { wanted: heldForOf(request), command: request.command, environment: { ...request.environment } };
   const end = await joinHeldJob(socket, order, output, dismissMs);
-  if (end?.by === 'middleware') {
-    const { message, hint, code } = end;
-    output.stderr.write(`hpc-submit-dockerjob: ${[message, hint, `[${code}]`].filter(Boolean).join(' ')}\n`);
-  }
+  if (end?.by === 'middleware') output.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(end).toLine()}\n`);
   return end?.exitStatus;
 }
 

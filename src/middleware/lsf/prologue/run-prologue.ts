@@ -67,7 +67,7 @@ export async function runPrologue(input: PrologueInput): Promise<number> {
     const startMs = (deadlines.openSeconds + deadlines.startSeconds + deadlines.discoverSeconds) * 1000 + releaseMs;
     const end = await startHolder(input.holdCommand, startMs);
     if (end === undefined) return 0;
-    if (end.by === 'middleware') say([end.message, end.hint, `[${end.code}]`].filter(Boolean).join(' '));
+    if (end.by === 'middleware') say(JobError.fromWire(end).toLine());
     return judge(end, environment);
   } catch (thrown) {
     const error = asJobError(thrown);
