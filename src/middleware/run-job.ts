@@ -81,11 +81,11 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         hosts = event.hosts === 'done' && leftovers.length > 0 ? 'unsure' : event.hosts;
         isReleased = true;
         break;
-      case 'node':
-      case 'note':
       case 'ready':
         input.onReady?.((late) => helper.order({ order: 'command', ...late }));
         break;
+      case 'node':
+      case 'note':
       case 'gathered':
         break;
     }

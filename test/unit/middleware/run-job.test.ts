@@ -1,9 +1,14 @@
 import { tmpdir } from 'node:os';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import type * as callHelper from '../../../src/middleware/call-helper.ts';
 import { runJob } from '../../../src/middleware/run-job.ts';
 import type { AllocatedHost, Scheduler } from '../../../src/ports/scheduler.ts';
 import { JobError } from '../../../src/shared/errors.ts';
+import type { HelperEvent } from '../../../src/shared/helper-events.ts';
 import { requireJobKey } from '../../../src/shared/job-key.ts';
+
+const openJob = vi.hoisted(() => vi.fn<typeof callHelper.openJob>());
+vi.mock(import('../../../src/middleware/call-helper.ts'), async (original) => ({ ...(await original()), openJob }));
 
 const missing = new JobError({ code: 'LAUNCHER_FAILED', message: 'srun is not on this host.' });
 
@@ -36,4 +41,40 @@ it('a job with GPUs is told that its containers have none', async () => {
     'job 772  1 host (node1), 1 slot',
     'note      the job has GPUs (on node1: 0, 1); containers are given none',
   ]);
+});
+
+it('a command that comes later is asked for when all nodes are ready, and not at the news of one', async () => {
+  const told: string[] = [];
+  const scheduler: Scheduler = {
+    name: 'lsf',
+    suspendsBatchScript: true,
+    readAllocation: () => ({
+      ...{ scheduler: 'lsf', schedulerJobId: '772', job: requireJobKey('772') },
+      hosts: [{ name: 'node1', slots: 1 }],
+    }),
+    launchOnEveryHost: () => ({ file: '/bin/true', argv: [], environment: {} }),
+  };
+  const network = { image: 'hpc/tiny', imageId: 'sha256:1', driver: 'bridge', cidr: '10.0.0.0/24', nodes: [] };
+  const events: HelperEvent[] = [
+    { event: 'opened', job: requireJobKey('772'), ...network },
+    { event: 'node', index: 0, host: 'node1', phase: 'creating' },
+    { event: 'note', message: 'slow' },
+    { event: 'gathered' },
+    { event: 'ready' },
+    { event: 'finished', end: { by: 'command', exitStatus: 0 } },
+    { event: 'released', leftovers: [], hosts: 'done' },
+  ];
+  openJob.mockReturnValue({
+    order: () => undefined,
+    events: (async function* (): AsyncGenerator<HelperEvent> {
+      yield* events;
+    })(),
+  });
+  await runJob({
+    ...{ scheduler, environment: {}, uid: process.getuid?.() ?? 0 },
+    request: { command: { kind: 'later' }, workdir: tmpdir(), environment: {}, mounts: [] },
+    progress: { say: () => undefined, show: ({ event }) => void told.push(event), phaseTimesMs: {} },
+    onReady: () => void told.push('asked'),
+  });
+  expect(told).toEqual(['opened', 'node', 'note', 'gathered', 'ready', 'asked', 'finished', 'released']);
 });
