@@ -1,6 +1,7 @@
 /** Jobs whose containers are started by LSF's pre-execution, before their script: `lsf.start: prologue`. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
+import { etcdctl } from '../../lab/find-leftovers.ts';
 import { productRoot } from '../../lab/layout.ts';
 import { kitDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
@@ -60,7 +61,7 @@ async function submit(command: string, where: keyof typeof slots = 'three', more
 
 /** A job whose own pre-execution, which follows the queue's, waits for the file `go`. */
 async function submitWaiting(command: string, where: keyof typeof slots = 'three'): Promise<LsfJob> {
-  return await submit(command, where, { bsub: ['-E', 'until [ -e go ]; do sleep 0.1; done'] });
+  return await submit(command, where, { bsub: ['-E', 'date +%s%3N > begun; until [ -e go ]; do sleep 0.1; done'] });
 }
 
 async function letGo({ directory }: LsfJob): Promise<void> {
@@ -76,38 +77,44 @@ async function findHolders(): Promise<readonly { readonly name: string; readonly
   return found.flat();
 }
 
-/** All containers run, and the job's own pre-execution is what it waits for. */
-async function awaitHeld(nodes: number): Promise<void> {
-  await untilAsked('held containers', 30_000, async () => {
+/** The job's own pre-execution is what it waits for: the queue's is through. */
+async function awaitHeld(): Promise<void> {
+  await untilAsked('the pre-execution of the job', 30_000, async () => {
     const waiting = await Promise.all(
       lab.nodes.map(async ({ name }) => await findLsfPrograms(lab, name, 'until \\[ -e go')),
     );
-    const states = await containerStates(lab);
-    const areRunning = states.filter((state) => state === 'running').length === nodes;
-    return (waiting.flat().length > 0 && areRunning) || `${waiting.flat().length} waiting; ${states.join(', ')}`;
+    return waiting.flat().length > 0 || 'not there';
   });
+}
+
+async function listContainers(): Promise<readonly { readonly id: string; readonly startedAtMs: number }[]> {
+  const script = 'for id in $(docker ps --quiet); do docker inspect --format "{{.Id}} {{.State.StartedAt}}" $id; done';
+  return await Promise.all(
+    lab.nodes.map(async ({ name }) => {
+      const [id = '', startedAt = ''] = (await mustRun(lab, name, ['sh', '-c', script])).trim().split(' ');
+      return { id, startedAtMs: Date.parse(startedAt) };
+    }),
+  );
 }
 
 describe('a job that is started by the prologue', () => {
   it('has its containers ready on every host before its script begins, and runs in these', async () => {
-    const job = await submitWaiting('mpirun hostname');
-    await awaitHeld(3);
+    const job = await submitWaiting(`sh -c 'mpirun hostname; sleep 3'`);
+    await awaitHeld();
+    const before = await listContainers();
+    expect(before.filter(({ id }) => id !== '')).toHaveLength(3);
+    const begunAtMs = Number(await readScratchFile(lab, `${job.directory}/begun`));
+    for (const { startedAtMs } of before) expect(startedAtMs).toBeLessThan(begunAtMs);
+    const keys = await mustRun(lab, 'node1', etcdctl(lab, 'get', '--prefix', `/${job.id}/`));
+    expect(keys.match(/_node_\d\/READY\nTrue\n/g)).toHaveLength(3);
+    expect(keys).not.toContain('/START\n');
     expect(await job.state()).toMatchObject({ stat: 'RUN' });
-    const list = ['docker', 'ps', '--no-trunc', '--quiet'];
-    const before = await Promise.all(lab.nodes.map(async ({ name }) => await mustRun(lab, name, list)));
-    const started = await mustRun(lab, 'node1', [
-      'docker',
-      'inspect',
-      '--format',
-      '{{.State.StartedAt}}',
-      before[0]!.trim(),
-    ]);
-    expect(Date.parse(started)).toBeLessThan(Date.now());
     await letGo(job);
+    await untilAsked('the command', 20_000, async () => (await job.stdout()).includes('node-2') || 'nothing');
+    expect(await listContainers()).toEqual(before);
     const ended = await job.end();
     expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
     for (const index of [0, 1, 2]) expect(ended.stdout).toContain(`${job.id}-node-${index}`);
-    expect(new Set(before.map((id) => id.trim())).size).toBe(3);
   });
 
   it('gives its streams apart, its variables, and its status to LSF', async () => {
@@ -177,7 +184,7 @@ describe('of a job that the prologue has started nothing is left', () => {
 
   it('when it is ended before its script', async () => {
     const job = await submitWaiting('true');
-    await awaitHeld(3);
+    await awaitHeld();
     await control(lab, 'bkill', job.id);
     await job.is('EXIT', 30_000);
   });
@@ -189,7 +196,7 @@ describe('of a job that the prologue has started nothing is left', () => {
       lsf: { start: 'prologue', queues: { docker: { image: 'lab/mpi:1' } } },
     });
     const job = await submitWaiting('hostname', 'one');
-    await awaitHeld(1);
+    await awaitHeld();
     await untilAsked(
       'no container',
       30_000,

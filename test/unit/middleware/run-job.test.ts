@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os';
+import { Readable } from 'node:stream';
 import { expect, it, vi } from 'vitest';
 import type * as callHelper from '../../../src/middleware/call-helper.ts';
 import { runJob } from '../../../src/middleware/run-job.ts';
@@ -66,9 +67,7 @@ it('a command that comes later is asked for when all nodes are ready, and not at
   ];
   openJob.mockReturnValue({
     order: () => undefined,
-    events: (async function* (): AsyncGenerator<HelperEvent> {
-      yield* events;
-    })(),
+    events: Readable.from(events) as AsyncIterable<HelperEvent>,
   });
   await runJob({
     ...{ scheduler, environment: {}, uid: process.getuid?.() ?? 0 },
