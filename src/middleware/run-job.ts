@@ -31,6 +31,8 @@ export interface RunInput {
   readonly output?: JobOutput;
   /** Told when all nodes are ready, and how a command that comes later is given; the first counts. */
   readonly onReady?: (give: (late: LateCommand) => void) => void;
+  /** Told when the job is over, before it is taken away. */
+  readonly onFinished?: () => void;
 }
 
 /**
@@ -75,6 +77,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
         break;
       case 'finished':
         ({ end } = event);
+        input.onFinished?.();
         break;
       case 'released':
         ({ leftovers } = event);

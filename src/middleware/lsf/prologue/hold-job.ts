@@ -70,6 +70,7 @@ async function hold(input: HoldInput, surroundings: Surroundings, server: Starte
         server.accept(give);
         preExec.say({ ready: true });
       },
+      onFinished: () => server.close(),
     });
     return end;
   } catch (thrown) {

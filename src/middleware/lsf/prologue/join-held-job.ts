@@ -8,6 +8,7 @@ import { encodeFrame, FrameReader } from '../../../shared/frames.ts';
 import type { Frame } from '../../../shared/frames.ts';
 import { jobEndSchema } from '../../../shared/helper-events.ts';
 import type { JobEnd } from '../../../shared/helper-events.ts';
+import { toJsonLine } from '../../../shared/json-line.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
 import { heldFrame, heldSignals, maxOrderBytes } from './held-job.ts';
 import type { RunOrder } from './held-job.ts';
@@ -26,7 +27,7 @@ export async function joinHeldJob(
   output: JobOutput,
   dismissMs: number,
 ): Promise<JobEnd | undefined> {
-  const text = JSON.stringify(order);
+  const text = toJsonLine(order); // escaped as the helper will get it: it is as long there
   const isTooLong = Buffer.byteLength(text) > maxOrderBytes;
   const first = isTooLong ? encodeFrame(heldFrame.dismiss) : encodeFrame(heldFrame.run, text);
   return await converse(socketPath, first, dismissMs, output);

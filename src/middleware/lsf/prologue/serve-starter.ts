@@ -24,7 +24,12 @@ export interface StarterServer {
   listen(targets: SignalTargets): Disposable;
   /** From now on a script may give the job its command. */
   accept(give: (late: LateCommand) => void): void;
-  /** Delivers what is left of the output and then how the job ended; resolves when nothing listens any more. */
+  /** The job is over, though not yet taken away: no script is awaited any more. */
+  close(): void;
+  /**
+   * Delivers what is left of the output and then how the job ended; resolves when nothing listens any more. A script that
+   * came when the job was over already is sent away, as one that comes later: it is on its own.
+   */
   finish(end: JobEnd): Promise<void>;
 }
 
@@ -45,6 +50,7 @@ class Listener implements StarterServer {
   #targets: SignalTargets | undefined;
   #isUnwanted = false;
   #hasEnded = false;
+  #isGone = false;
   #give: ((late: LateCommand) => void) | undefined;
 
   constructor(socketPath: string, heldFor: HeldFor) {
@@ -74,21 +80,28 @@ class Listener implements StarterServer {
     this.#give = give;
   }
 
-  async finish(end: JobEnd): Promise<void> {
+  close(): void {
     this.#hasEnded = true;
+    // Or who writes to them would wait for a reader for ever, and the release for the writer.
+    if (this.#script === undefined) for (const stream of Object.values(this.output)) stream.resume();
+  }
+
+  async finish(end: JobEnd): Promise<void> {
+    this.close();
     this.#server.close();
-    const streams = [this.output.stdout, this.output.stderr];
-    if (this.#script === undefined) streams.forEach((stream) => stream.resume());
     await Promise.all(
-      streams.map(async (stream) => {
+      Object.values(this.output).map(async (stream) => {
         const over = stream.readableEnded ? undefined : once(stream, 'end');
         stream.end();
         await over;
       }),
     );
-    await close(this.#script, encodeFrame(heldFrame.end, JSON.stringify(end)));
+    const isLate = end.by === 'middleware' && end.code === 'SCRIPT_LATE';
+    if (!isLate) await close(this.#script, encodeFrame(heldFrame.end, JSON.stringify(end)));
+    else if (this.#script !== undefined) this.#dismissing.add(this.#script);
     await rm(this.#socketPath, { force: true });
     await rmdir(dirname(this.#socketPath)).catch(() => undefined); // another job is held
+    this.#isGone = true;
     for (const socket of this.#dismissing) await close(socket, encodeFrame(heldFrame.dismissed));
   }
 
@@ -132,6 +145,10 @@ class Listener implements StarterServer {
   }
 
   #dismiss(socket: Socket): void {
+    if (this.#isGone) {
+      void close(socket, encodeFrame(heldFrame.dismissed)); // it connected just before nobody listened any more
+      return;
+    }
     this.#dismissing.add(socket);
     socket.once('close', () => this.#dismissing.delete(socket));
     if (this.#script === undefined) this.#cancel();

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -92,6 +93,48 @@ describe('a held job', () => {
     expect(bytes).toBe((taken + 1) * piece.length);
   });
 
+  it('goes on to its end when the reader of its output is gone, or its disk full', async () => {
+    const { server } = await hold();
+    server.accept(() => undefined);
+    const stdout = new Writable({
+      write: (_bytes, _encoding, done) => void setTimeout(() => done(new Error('full')), 5),
+    });
+    stdout.on('error', () => undefined);
+    const joined = joinHeldJob(socket, order, { stdout, stderr: new PassThrough() }, 5000);
+    for (let piece = 0; piece < 100; piece += 1) server.output.stdout.write(Buffer.alloc(64 * 1024));
+    await pause(100);
+    const finished = server.finish(done);
+    expect(await joined).toEqual(done);
+    await finished;
+  });
+
+  it('waits for a slow reader of one stream while the other is read, and says nothing of its own to that', async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warn);
+    const { server } = await hold();
+    server.accept(() => undefined);
+    const output = { stdout: new PassThrough({ highWaterMark: 1 }), stderr: new PassThrough({ highWaterMark: 1 }) };
+    const joined = joinHeldJob(socket, order, output, 5000);
+    await pause(100);
+    output.stderr.resume();
+    let hasRoom = true;
+    for (let piece = 0; piece < 2000; piece += 1) {
+      hasRoom = server.output.stdout.write(Buffer.alloc(1000)) && hasRoom;
+      server.output.stderr.write('x');
+      if (piece % 50 === 0) await pause(1);
+    }
+    await pause(100);
+    expect(hasRoom).toBe(false);
+    expect(output.stdout.writableLength).toBeLessThan(1_000_000);
+    output.stdout.resume();
+    const finished = server.finish(done);
+    expect(await joined).toEqual(done);
+    await finished;
+    process.off('warning', warn);
+    expect(warnings).toEqual([]);
+  });
+
   it('hears what the script hears', async () => {
     const { server, heard, cancelled } = await hold();
     server.accept(() => undefined);
@@ -126,6 +169,10 @@ describe('a held job', () => {
   });
 
   it.each<[string, Partial<RunOrder>]>([
+    [
+      'what is too long as the helper would get it',
+      { command: { kind: 'argv', argv: Array<string>(8).fill('\u2028'.repeat(maxOrderBytes / 32)) } },
+    ],
     ['another image', { wanted: { ...heldFor, image: 'hpc/other:1' } }],
     ['another directory', { wanted: { ...heldFor, workdir: '/scratch/other' } }],
     ['an application', { wanted: { workdir: '/scratch', application: 'openfoam:2.3.0' } }],
@@ -159,6 +206,32 @@ describe('a held job', () => {
     expect(await cancelled.promise).toBe('SIGTERM');
     await server.finish(done);
     expect(await joined).toBeUndefined();
+  });
+
+  it.each<[string, (server: StarterServer) => void]>([
+    ['was ended meanwhile', (server) => server.close()],
+    ['has waited for too long, as its helper has found at that moment', () => undefined],
+  ])('gives way to a script that comes when the job %s, once it is taken away', async (_, end) => {
+    const { server } = await hold();
+    server.accept(() => undefined);
+    end(server);
+    let isOver = false;
+    const { output } = sink();
+    const joined = joinHeldJob(socket, order, output, 5000).finally(() => (isOver = true));
+    await pause(100);
+    expect(isOver).toBe(false);
+    await server.finish({ by: 'middleware', code: 'SCRIPT_LATE', message: 'Late.', exitStatus: 75 });
+    expect(await joined).toBeUndefined();
+  });
+
+  it('has nobody wait for a reader when it is over without a script', async () => {
+    const { server } = await hold();
+    const { stderr } = server.output;
+    while (stderr.write(Buffer.alloc(64 * 1024)));
+    const drained = once(stderr, 'drain');
+    server.close();
+    await drained;
+    await server.finish(done);
   });
 
   it('that has its script is not dismissed by another', async () => {
