@@ -15,6 +15,7 @@ import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../follow-suspension.ts';
 import type { JobState, NodeState } from '../job-state.ts';
 import { parseJobState, started } from '../job-state.ts';
+import { persistUntil } from '../persist-until.ts';
 import { startRunClock } from './run-clock.ts';
 
 export interface KeptJob {
@@ -78,18 +79,47 @@ async function startCommand(job: KeptJob): Promise<JobEnd | undefined> {
   job.emit({ event: 'ready' });
   if (!isLate) return undefined;
   const failed = new AbortController();
+  using begunOrOver = new DisposableStack();
   const cancelled = AbortSignal.any([job.cancelled, failed.signal]);
+  const settled = begunOrOver.adopt(new AbortController(), (each) => each.abort());
+  const over = AbortSignal.any([cancelled, settled.signal]);
+  let hasCome = false;
   job.lateCommand
-    ?.then(async (late) => await publish(job, 'START', JSON.stringify(late)))
-    .catch((error: unknown) => failed.abort(asJobError(error)));
+    ?.then(async (late) => {
+      hasCome = !over.aborted;
+      await persistUntil(over, async () => {
+        await publish(job, 'START', JSON.stringify(late)).catch(failUnlessAway(failed));
+      });
+    })
+    .catch(() => undefined); // `over` aborted, and who waits for it knows why
   const { scriptSeconds } = job.site.deadlines;
   const begun = await settle(
     { ...job, cancelled },
     scriptSeconds,
     'begin',
     ({ hasStarted }) => hasStarted || undefined,
-  );
+  ).catch((error: unknown) => {
+    // Who hears that the script was late may start the command anew: never where a host may have seen it already.
+    throw hasCome && asJobError(error).code === 'SCRIPT_LATE' ? startUnsaid(job.plan) : error;
+  });
   return begun.kind === 'ended' ? begun.end : undefined;
+}
+
+function startUnsaid({ job }: JobPlan): JobError {
+  return new JobError({
+    code: 'STORE_UNREACHABLE',
+    message: `The command of job ${job} came, but its hosts could not be told in time.`,
+    hint: 'Submit the job again.',
+  });
+}
+
+/** A store that is away for a moment ends no job that waits for its command, as it ends none that runs. */
+function failUnlessAway(failed: AbortController): (error: unknown) => void {
+  return (error) => {
+    const reason = asJobError(error);
+    if (reason.code === 'STORE_UNREACHABLE') throw reason;
+    failed.abort(reason);
+  };
 }
 
 /** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */

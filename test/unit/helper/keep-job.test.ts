@@ -113,6 +113,39 @@ describe('keepJob', () => {
       expect(await kept).toMatchObject({ code: 'NODE_LOST' });
     });
 
+    it('starts it although the store is away for a moment when the command comes', async () => {
+      let left = 2;
+      const commit: Store['commit'] = async (transaction) => {
+        const isStart = transaction.puts?.some(({ key }) => key === jobFieldKey('', plan.job, 'START'));
+        if (isStart === true && (left -= 1) >= 0)
+          throw new JobError({ code: 'STORE_UNREACHABLE', message: 'no answer in time' });
+        return await store.commit(transaction);
+      };
+      const kept = keepLate(Promise.resolve(late), { within: { ...store, commit }, scriptSeconds: 5 });
+      await allReady();
+      await until('START');
+      await put({ '/12/EXITCODE': '3', '/12/REASON': 'command', '/12/FINISH': 'TRUE' });
+      expect(await kept).toEqual({ by: 'command', exitStatus: 3 });
+    });
+
+    it('writes no START any more once the wait for it is over', async () => {
+      let tries = 0;
+      const commit: Store['commit'] = async (transaction) => {
+        if (transaction.puts?.some(({ key }) => key === jobFieldKey('', plan.job, 'START'))) {
+          tries += 1;
+          throw new JobError({ code: 'STORE_UNREACHABLE', message: 'no answer in time' });
+        }
+        return await store.commit(transaction);
+      };
+      const kept = keepLate(Promise.resolve(late), { within: { ...store, commit }, scriptSeconds: 1 });
+      await allReady();
+      expect(await kept).toMatchObject({ by: 'middleware', code: 'STORE_UNREACHABLE' });
+      expect(tries).toBeGreaterThan(1);
+      const before = tries;
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      expect(tries).toBe(before);
+    });
+
     it('ends the job when START cannot be written', async () => {
       const start = jobFieldKey('', plan.job, 'START');
       const commit: Store['commit'] = async (transaction) => {
