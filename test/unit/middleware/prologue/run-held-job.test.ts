@@ -4,7 +4,7 @@ import { runHeldJob } from '../../../../src/middleware/lsf/prologue/run-held-job
 
 const input = {
   uid: process.getuid?.() ?? 0,
-  cwd: '/',
+  cwd: () => '/',
   output: { stdout: new PassThrough(), stderr: new PassThrough() },
 };
 
