@@ -31,14 +31,29 @@ const queue = [
   `JOB_CONTROLS = SUSPEND[${hook} suspend] RESUME[${hook} resume]`,
   postExec,
 ];
+const fullDisk = '/scratch/full-disk';
+/** The starter of jobs whose output goes where nothing more fits. */
+const starterText = `#!/bin/sh\nexec ${productRoot}/bin/hpc-submit-dockerjob starter "$@" >/dev/full\n`;
 
 beforeAll(async () => {
   lab = await lsfLab('plain');
-  await configureLsf(lab, [renderQueue('normal', [postExec]), renderQueue('docker', queue)]);
+  const onFullDisk = queue.map((line) => (line.startsWith('JOB_STARTER') ? `JOB_STARTER = ${fullDisk}/starter` : line));
+  await mustRun(lab, 'node1', ['install', '-d', fullDisk]);
+  await mustRun(lab, 'node1', ['sh', '-c', 'cat >"$1" && chmod 755 "$1"', 'write', `${fullDisk}/starter`], starterText);
+  undo.defer(async () => void (await mustRun(lab, 'node1', ['rm', '-r', fullDisk])));
+  await configureLsf(lab, [
+    renderQueue('normal', [postExec]),
+    renderQueue('docker', queue),
+    renderQueue('full', onFullDisk),
+  ]);
   undo.use(
     await changeSite(lab, {
       ...quickSite,
-      lsf: { start: 'prologue', queues: { docker: { image: 'lab/mpi:1' } }, passEnvironment: ['GREETING'] },
+      lsf: {
+        start: 'prologue',
+        queues: { docker: { image: 'lab/mpi:1' }, full: { image: 'lab/mpi:1' } },
+        passEnvironment: ['GREETING'],
+      },
     }),
   );
 });
@@ -142,6 +157,11 @@ describe('a job that is started by the prologue', () => {
     const ended = await job.end();
     expect(ended).toMatchObject({ stat: 'DONE' });
     expect(ended.stdout).toContain(`${'x'.repeat(3_000_000)}\nend\n`);
+  });
+
+  it('has the status of its command although nobody takes its output', async () => {
+    const job = await submit(`sh -c 'seq 1 300000; exit 5'`, 'one', { bsub: ['-q', 'full'] });
+    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 5 });
   });
 
   it('is stopped, goes on and is ended as any other', async () => {
