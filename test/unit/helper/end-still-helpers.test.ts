@@ -217,7 +217,9 @@ describe('/proc/PID', () => {
     const pid = Number(text);
     while (!/^State:\tZ/m.test(await readFile(`/proc/${pid}/status`, 'utf8'))) await pause(20);
     expect(await readProcess(pid)).toBeUndefined();
-    expect(await readProcess(parent.pid ?? 0)).toMatchObject({ pid: parent.pid, argv: ['sleep', '30'], state: 'S' });
+    // It may still be on its way to sleep.
+    const sleeping = { pid: parent.pid, argv: ['sleep', '30'], state: 'S' };
+    await expect.poll(async () => await readProcess(parent.pid ?? 0)).toMatchObject(sleeping);
   });
 
   it('has its facts behind the last bracket of the name, which may hold anything', () => {
