@@ -210,8 +210,10 @@ describe('the marked process', () => {
 
 describe('/proc/PID', () => {
   it('of a process that has ended, of which nobody has taken note yet, is of none', async () => {
-    // The shell becomes `sleep`, which never asks how its children ended.
-    const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // The shell becomes `sleep`, which never asks how its children ended; a shell might, of one that ends before that.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 30'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [text] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
     const pid = Number(text);
