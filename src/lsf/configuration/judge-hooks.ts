@@ -44,9 +44,25 @@ export function judgeHooks({ keywords }: Section, { wantsStarter, wantsPrologue 
     faults.push('HOST_PRE_EXEC has --start: every host of a job would start it; PRE_EXEC alone may');
   if (wantsPrologue && wantsStarter && !startsEarly(line('PRE_EXEC')))
     warnings.push('PRE_EXEC is not share/lsf/pre-exec --start: lsf.start: prologue has no effect on its jobs');
+  if (wantsPrologue && startsEarly(line('PRE_EXEC')) && differs(line('PRE_EXEC'), line('JOB_STARTER')))
+    warnings.push('PRE_EXEC and JOB_STARTER have not the same options: what the one starts, the other takes away');
   if (!wantsPrologue && startsEarly(line('PRE_EXEC')))
     warnings.push('PRE_EXEC has --start, which has no effect without lsf.start: prologue in site.yaml');
   if (!/(?:^|[\s(])75(?:[\s)]|$)/.test(line('REQUEUE_EXIT_VALUES')))
     warnings.push('REQUEUE_EXIT_VALUES has no 75: jobs that a temporary fault has ended are not started again');
   return { faults, warnings };
+}
+
+const optionsOfPreExec = /share\/lsf\/pre-exec\s+--start(?<options>.*)/;
+const optionsOfStarter = /hpc-submit-dockerjob\s+starter(?<options>.*)/;
+
+/** True when both are ours and name other images. */
+function differs(preExec: string, starter: string): boolean {
+  const [early, late] = [optionsOfPreExec.exec(preExec), optionsOfStarter.exec(starter)].map((found) =>
+    found?.groups?.['options']
+      ?.replaceAll(/%USRCMD|["']/gi, ' ')
+      .trim()
+      .replaceAll(/\s+/g, ' '),
+  );
+  return late !== undefined && early !== late;
 }

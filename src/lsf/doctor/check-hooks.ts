@@ -17,14 +17,16 @@ export function checkHooks(read: () => Promise<LsfConfiguration>, wanted: Wanted
 
 function examine({ queues, applications }: LsfConfiguration, wanted: WantedHooks): Answer {
   const unknown = wanted.queues.filter((name) => !queues.some((queue) => queue.name === name));
-  if (unknown.length > 0) throw wrong(`site.yaml names queues that lsb.queues has not: ${unknown.join(', ')}`);
   const sections = [
     ...queues.filter((queue) => wanted.queues.includes(queue.name) || isOurs(queue)),
     ...applications.filter(isOurs),
   ];
-  if (sections.length === 0) throw wrong('no queue and no application profile has a hook of this program');
+  // What else is wrong is told as well.
+  const missing = unknown.length === 0 ? [] : [`site.yaml names queues that lsb.queues has not: ${unknown.join(', ')}`];
+  if (sections.length === 0 && missing.length === 0)
+    throw wrong('no queue and no application profile has a hook of this program');
   const judged = sections.map((section) => ({ name: section.name, ...judgeHooks(section, wanted) }));
-  const faults = judged.flatMap(({ name, faults: own }) => own.map((fault) => `${name}: ${fault}`));
+  const faults = [...missing, ...judged.flatMap(({ name, faults: own }) => own.map((fault) => `${name}: ${fault}`))];
   const warnings = judged.flatMap(({ name, warnings: own }) => own.map((each) => `${name}: ${each}`));
   if (faults.length > 0) throw wrong([...faults, ...warnings].join('; '));
   if (warnings.length > 0) return warning(warnings.join('; '), 'See docs/lsf.md, "lsb.queues".');

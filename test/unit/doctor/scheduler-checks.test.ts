@@ -173,13 +173,20 @@ describe('lsf-hooks', () => {
 
   it.each([
     ['PRE_EXEC that starts nothing', `${share}/pre-exec`, true, 'warn', 'lsf.start: prologue has no effect'],
-    ['PRE_EXEC that starts', `${share}/pre-exec --start --image x:1`, true, 'ok', ''],
+    ['PRE_EXEC that starts', `${share}/pre-exec --start`, true, 'ok', ''],
+    ['PRE_EXEC of another image', `${share}/pre-exec --start --image x:1`, true, 'warn', 'not the same options'],
     ['PRE_EXEC that starts unasked', `${share}/pre-exec --start`, false, 'warn', '--start, which has no effect'],
   ])('of a queue with a %s', async (_, line, wantsPrologue, verdict, message) => {
     await writeLsf({ queues: queueText({ PRE_EXEC: line }) });
     const found = await find(checkLsfHooks(read, { ...none, wantsPrologue }));
     expect(found.verdict).toBe(verdict);
     expect(found.message).toContain(message);
+  });
+
+  it('are told of beside queues that are not there', async () => {
+    await writeLsf({ queues: queueText({ POST_EXEC: '/site/post' }) });
+    const { message } = await find(checkLsfHooks(read, { ...none, queues: ['cdf'] }));
+    expect(message).toMatch(/lsb.queues has not: cdf; .*neither HOST_POST_EXEC nor POST_EXEC/);
   });
 
   it('start a job on its first host alone', async () => {
