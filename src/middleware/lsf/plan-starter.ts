@@ -15,7 +15,12 @@ export type StarterPlan =
       /** For the user: what will most probably go wrong. */
       readonly note?: string;
     }
-  | { readonly kind: 'host'; readonly argv: readonly string[] };
+  | {
+      readonly kind: 'host';
+      readonly argv: readonly string[];
+      /** Nothing names an image for it. */
+      readonly isWithoutImage?: true;
+    };
 
 /** A batch script's own call of this program needs no container around it. */
 const ownNames: readonly string[] = ['hpc-submit-dockerjob', 'hpc_submit_dockerjob'];
@@ -40,7 +45,7 @@ export async function planStarter(
   if (ownNames.includes(basename(words[0] ?? ''))) return { kind: 'host', argv: words };
   const site = await loadSite(sitePath, { mustBeTrusted: false });
   const wanted = chooseImage({ options, environment, queueDefault: queueDefaultOf(site) });
-  if (wanted === undefined) return { kind: 'host', argv: words };
+  if (wanted === undefined) return { kind: 'host', argv: words, isWithoutImage: true };
   // An image for the whole script was asked for by an alias only, not by lsb.queues or the queue's default.
   const hasAlias = (environment['HPCDJ_APPLICATION'] ?? '') + (environment['HPCDJ_IMAGE'] ?? '') !== '';
   const isOwnCall = callsMiddleware(words);

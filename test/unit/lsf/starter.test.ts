@@ -103,10 +103,10 @@ describe('planStarter', () => {
   });
 
   it.each([
-    ['a job that has no image', ['run'], {}],
-    ['a call of this program', ['/usr/local/bin/hpc_submit_dockerjob'], { LSB_QUEUE: 'cfd' }],
-  ])('leaves %s on the host', async (_, words, environment) => {
-    expect(await plan(words, environment)).toEqual({ kind: 'host', argv: words });
+    ['a job that has no image', ['run'], {}, { isWithoutImage: true }],
+    ['a call of this program', ['/usr/local/bin/hpc_submit_dockerjob'], { LSB_QUEUE: 'cfd' }, {}],
+  ])('leaves %s on the host', async (_, words, environment, more) => {
+    expect(await plan(words, environment)).toEqual({ kind: 'host', argv: words, ...more });
   });
 
   it.each([

@@ -22,7 +22,8 @@ export interface HeldJobInput {
 
 /**
  * Runs the command of the script in the containers that were started before it, and resolves to its exit status; undefined
- * when none were, or when the script needs something else: then what was started is gone.
+ * when none were, or when the script needs something else: then what was started is gone. Fails with `CONFIG_INVALID`
+ * when the site has promised the job an image and the starter knows of none: it must not run on the host.
  */
 export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promise<number | undefined> {
   const { environment, uid, cwd, output, parent } = input;
@@ -31,6 +32,7 @@ export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promis
   if (socket === undefined) return undefined;
   if (plan.kind === 'host') {
     await dismissHeldJob(socket, dismissMs);
+    if (plan.isWithoutImage === true) throw noImage();
     return undefined;
   }
   const request = readRequest(plan.options, plan.argv, environment, cwd());
@@ -38,6 +40,15 @@ export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promis
   const end = await joinHeldJob(socket, order, output, dismissMs);
   if (end?.by === 'middleware') output.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(end).toLine()}\n`);
   return end?.exitStatus;
+}
+
+function noImage(): JobError {
+  return new JobError({
+    code: 'CONFIG_INVALID',
+    message:
+      "Containers were started for this job before its script, but the job starter's options name no image for it.",
+    hint: 'Ask the administrators to give PRE_EXEC and JOB_STARTER of the queue the same options (docs/lsf.md, 9).',
+  });
 }
 
 /** Undefined where LSF does not tell enough for a job to be held: whoever runs it says what is missing. */

@@ -51,7 +51,7 @@ export async function findHeldImage({
 /**
  * Starts the containers of a job before its script, from LSF's pre-execution. 0: all of them are ready, or the script can
  * as well start them itself and will say what is wrong. Else as `pre-exec`: 99 cancels the job, 69 is a fault of this
- * host, 75 of something that may be back soon. 130 and 143: it was interrupted. Whatever it is, with another status than 0
+ * host (of a job with one host), 75 of something that may be back soon. 130 and 143: it was interrupted. Whatever it is, with another status than 0
  * nothing of the job is left.
  */
 export async function runPrologue(input: PrologueInput): Promise<number> {
@@ -61,18 +61,19 @@ export async function runPrologue(input: PrologueInput): Promise<number> {
     if (held === undefined) return 0;
     const { deadlines } = held.site;
     const releaseMs = (deadlines.stopSeconds + deadlines.releaseSeconds) * 1000 + (input.slackMs ?? usualSlackMs);
-    const socket = await findHolderSocket(uid, readAllocation(environment).job, input.parent);
+    const { job, hosts } = readAllocation(environment);
+    const socket = await findHolderSocket(uid, job, input.parent);
     // Another pre-execution command may have failed after us, and LSF tries again.
     if (socket !== undefined) await dismissHeldJob(socket, releaseMs);
     const startMs = (deadlines.openSeconds + deadlines.startSeconds + deadlines.discoverSeconds) * 1000 + releaseMs;
     const end = await startHolder(input.holdCommand, startMs);
     if (end === undefined) return 0;
     if (end.by === 'middleware') say(JobError.fromWire(end).toLine());
-    return judge(end, environment);
+    return judge(end, hosts.length, environment);
   } catch (thrown) {
     const error = asJobError(thrown);
     say(error.toLine());
-    return judge({ by: 'middleware', code: error.code, message: '', exitStatus: error.exitStatus }, environment);
+    return judge({ by: 'middleware', code: error.code, message: '', exitStatus: error.exitStatus }, 1, environment);
   }
 }
 
@@ -81,10 +82,11 @@ const passing: readonly string[] = ['STORE_UNREACHABLE', 'SCHEDULER_UNREACHABLE'
 /** Of this host. */
 const ofHost: readonly string[] = ['ENGINE_UNREACHABLE', 'HELPER_UNAVAILABLE', 'HOST_UNFIT'];
 
-function judge(end: JobEnd, environment: NodeJS.ProcessEnv): number {
+function judge(end: JobEnd, hostCount: number, environment: NodeJS.ProcessEnv): number {
   const code = end.by === 'middleware' ? end.code : '';
   if (isRefusal(code)) return abortValue(environment);
-  if (ofHost.includes(code)) return exitStatus.unavailable;
+  // LSF bars the first host for 69, which `pre-exec` has just found fit: of several another one may be meant.
+  if (ofHost.includes(code)) return hostCount === 1 ? exitStatus.unavailable : exitStatus.temporary;
   if (passing.includes(code) || end.exitStatus === exitStatus.temporary) return exitStatus.temporary;
   if (code === 'INTERRUPTED' || code === 'TERMINATED') return end.exitStatus;
   // The starter meets the same, and tells the user in the job's own output.

@@ -75,6 +75,11 @@ describe('the prologue', () => {
     expect(await run(ended(code, exitStatus))).toEqual({ status, said: [`It is so. [${code}]`] });
   });
 
+  it('has no host barred for what another host of the job lacks', async () => {
+    const onTwo = { ...environment, LSB_MCPU_HOSTS: 'node1 1 node2 1 ' };
+    expect(await run(ended('ENGINE_UNREACHABLE', 69), { environment: onTwo })).toMatchObject({ status: 75 });
+  });
+
   it('has the job tried again when the process that was to hold it dies', async () => {
     expect(await run('kill -KILL $$')).toMatchObject({ status: 75 });
     expect(await run('echo nonsense')).toMatchObject({ status: 0, said: [expect.stringContaining('[BUG]')] });
