@@ -242,6 +242,30 @@ describe('of a job that the prologue has started nothing is left', () => {
 });
 
 describe('the prologue', () => {
+  it('sends a job back to the queue that cannot be started on one of its hosts, before its script', async () => {
+    // LSF tries a job again on the same hosts: which these are, the first try tells.
+    const job = await submit('hostname', 'three', { bsub: ['-E', 'echo $LSB_HOSTS > hosts; [ -e go ]'] });
+    const readHosts = async (): Promise<string> =>
+      await readScratchFile(lab, `${job.directory}/hosts`).then(String, () => '');
+    await untilAsked('the first try', 30_000, async () => (await readHosts()) !== '' || 'none');
+    const last = (await readHosts()).trim().split(' ').at(-1) ?? '';
+    const rule = '/etc/sudoers.d/hpc-submit-dockerjob';
+    await mustRun(lab, last, ['mv', rule, '/root/rule']);
+    try {
+      await untilAsked('the queue to have it back', 60_000, async () => {
+        const text = await mustRun(lab, 'node1', ['bjobs', '-l', job.id]);
+        return /The\s+queue's\s+pre-exec\s+command\s+exited/.test(text) || text;
+      });
+      expect(await findHolders()).toEqual([]);
+    } finally {
+      await mustRun(lab, last, ['mv', '/root/rule', rule]);
+    }
+    await letGo(job);
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toContain(`${job.id}-node-0`);
+  });
+
   it('begins anew when a later pre-execution has failed', async () => {
     const job = await submit('hostname', 'three', { bsub: ['-E', '[ -e second ] || { touch second; exit 1; }'] });
     const ended = await job.end(90_000);
