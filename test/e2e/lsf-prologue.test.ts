@@ -1,10 +1,12 @@
 /** Jobs whose containers are started by LSF's pre-execution, before their script: `lsf.start: prologue`. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { etcdctl } from '../../lab/find-leftovers.ts';
 import { productRoot } from '../../lab/layout.ts';
 import { kitDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { startMissingServices, stopService } from '../../lab/start-services.ts';
 import { inMpi, readScratchFile, untilAsked } from '../support/e2e-jobs.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 import {
@@ -49,6 +51,8 @@ beforeAll(async () => {
   undo.use(
     await changeSite(lab, {
       ...quickSite,
+      // Longer than etcd is away, however busy the machine is.
+      etcd: { ...quickSite.etcd, leaseTtlSeconds: 20 },
       lsf: {
         start: 'prologue',
         queues: { docker: { image: 'lab/mpi:1' }, full: { image: 'lab/mpi:1' } },
@@ -130,6 +134,22 @@ describe('a job that is started by the prologue', () => {
     const ended = await job.end();
     expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
     for (const index of [0, 1, 2]) expect(ended.stdout).toContain(`${job.id}-node-${index}`);
+  });
+
+  it('begins although etcd is away for a moment when its script does', async () => {
+    const job = await submitWaiting('hostname');
+    await awaitHeld();
+    await stopService(lab.hierarchies, lab.layout, lab.head, 'etcd1');
+    try {
+      await letGo(job);
+      // Longer than a call to the store takes to fail, shorter than the job's lease.
+      await pause(3500);
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, lab.head);
+    }
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toContain(`${job.id}-node-0`);
   });
 
   it('gives its streams apart, its variables, and its status to LSF', async () => {

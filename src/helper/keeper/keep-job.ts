@@ -3,7 +3,7 @@ import type { Store } from '../../ports/store.ts';
 import type { Roster } from '../../shared/agent-protocol.ts';
 import { awaitState } from '../../shared/await-state.ts';
 import type { StateOutcome } from '../../shared/await-state.ts';
-import { asJobError, isErrorCode, JobError } from '../../shared/errors.ts';
+import { asJobError, JobError } from '../../shared/errors.ts';
 import { endByError } from '../../shared/helper-events.ts';
 import type { HelperEvent, JobEnd } from '../../shared/helper-events.ts';
 import { nodeHostname } from '../../shared/job-key.ts';
@@ -16,6 +16,8 @@ import type { Suspension } from '../follow-suspension.ts';
 import type { JobState, NodeState } from '../job-state.ts';
 import { parseJobState, started } from '../job-state.ts';
 import { persistUntil } from '../persist-until.ts';
+import { leaseLost, throwOnTrouble, tooLate } from './job-trouble.ts';
+import type { Wait } from './job-trouble.ts';
 import { startRunClock } from './run-clock.ts';
 
 export interface KeptJob {
@@ -146,9 +148,6 @@ async function awaitEnd(job: KeptJob): Promise<JobEnd> {
   throw new JobError({ code: 'BUG', message: 'The wait for the end of the job ended without one.' });
 }
 
-/** What is late when the deadline of a phase has passed. */
-type Wait = 'publish its address' | 'get ready' | 'begin' | 'finish';
-
 type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly kind: 'ended'; readonly end: JobEnd };
 
 /**
@@ -196,55 +195,6 @@ async function settle<T>(
   throw tooLate(plan, last, seconds ?? 0, waitedFor);
 }
 
-function tooLate(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: Wait): JobError {
-  switch (waitedFor) {
-    case 'publish its address':
-    case 'get ready':
-      return lateError(plan, state, seconds, waitedFor);
-    case 'begin':
-      return new JobError({
-        code: 'SCRIPT_LATE',
-        message: `The job's script did not begin within ${seconds} s after its containers were ready.`,
-        hint: 'Another pre-execution command of the job may take long (bsub -E). (Administrators: deadlines.scriptSeconds in site.yaml.)',
-      });
-    case 'finish':
-      return new JobError({
-        code: 'TIME_LIMIT',
-        message: `The job ran for ${seconds} s, the most that application ${plan.application ?? '?'} may at this site.`,
-        hint: 'See site.yaml applications.*.maxRunSeconds.',
-      });
-  }
-}
-
-function leaseLost({ job }: JobPlan): JobError {
-  return new JobError({
-    code: 'LEASE_LOST',
-    message: `The lease of job ${job} in etcd has ended, so its hosts end it too.`,
-    hint: 'The host of the batch script was stopped or cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
-  });
-}
-
-function throwOnTrouble(plan: JobPlan, state: JobState): void {
-  if (state.finish === 'absent') throw leaseLost(plan);
-  for (const node of state.nodes.values()) {
-    if (node.error !== undefined) throw nodeError(plan, node.index, node.error);
-    if (node.isLost) throw nodeError(plan, node.index, lostNode);
-  }
-}
-
-/** PHASE hangs on a lease of the node's helper, and it is gone. */
-const lostNode =
-  'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if it stays, ask the administrators to look at this host.';
-
-function nodeError(plan: JobPlan, index: number, error: string): JobError {
-  const match = /^([A-Z_]+): ?(.*)$/s.exec(error);
-  const code = match?.[1] ?? '';
-  return new JobError({
-    code: isErrorCode(code) ? code : 'BUG',
-    message: `${nodeHostname(plan.job, index)} on host ${plan.nodes[index]?.host ?? '?'}: ${match?.[2] ?? error}`,
-  });
-}
-
 /** All nodes' addresses and keys in order; undefined until the last one has published. */
 export function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
   const roster: Roster = [];
@@ -258,25 +208,6 @@ export function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined
 
 function countReady(plan: JobPlan, state: JobState): boolean {
   return plan.nodes.every(({ index }) => state.nodes.get(index)?.isReady === true);
-}
-
-/** Names who is missing and where it hangs; the first few of many. */
-function lateError(plan: JobPlan, state: JobState | undefined, seconds: number, waitedFor: Wait): JobError {
-  const late = plan.nodes.filter(({ index }) => {
-    const node = state?.nodes.get(index);
-    return waitedFor === 'get ready' ? node?.isReady !== true : node?.hostPublicKey === undefined;
-  });
-  const shown = late
-    .slice(0, 8)
-    .map(
-      ({ index, host }) =>
-        `${nodeHostname(plan.job, index)} on ${host} (${state?.nodes.get(index)?.phase ?? 'not started'})`,
-    );
-  return new JobError({
-    code: 'NODE_LATE',
-    message: `${late.length} of ${plan.nodes.length} nodes did not ${waitedFor} within ${seconds} s: ${shown.join(', ')}${late.length > shown.length ? ', …' : ''}.`,
-    hint: 'Safe to submit again; if it stays, ask the administrators to look at these hosts.',
-  });
 }
 
 function reportProgress(job: KeptJob, state: JobState, seen: Map<number, string>): void {
