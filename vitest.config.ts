@@ -19,6 +19,7 @@ export default defineConfig({
       project('integration', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
       project('e2e', {
         ...inLab,
+        include: ['test/e2e/**/*.test.ts', 'test/attacks/**/*.test.ts'],
         exclude: [...lsfFiles, ...gridEngineFiles],
         globalSetup: ['test/e2e/global-setup.ts'],
       }),

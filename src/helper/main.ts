@@ -8,7 +8,7 @@ import { isAnySchedulerJobId } from '../shared/schedulers.ts';
 import { usageLine } from '../shared/usage-line.ts';
 import { controlJob } from './control/control-job.ts';
 import { findJobsHere } from './release/find-jobs-here.ts';
-import { identifyCaller } from './identify-caller.ts';
+import { identifyCaller, readCallerFacts } from './identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 import { openContext } from './open-context.ts';
 import { openJob } from './keeper/open-job.ts';
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   let opened: HelperContext | undefined;
   const context = async (): Promise<HelperContext> => {
-    opened = await openContext(identifyCaller(process.geteuid?.() ?? -1, process.env));
+    opened = await openContext(identifyCaller(readCallerFacts(process.env)));
     return opened;
   };
   const program = new Command('hpc-dockerjob-helper')

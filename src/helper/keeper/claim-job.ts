@@ -53,6 +53,6 @@ export function refuseBusy(state: JobState, job: JobKey): void {
       : `Job ${job} has left keys of an earlier run in the store.`,
     hint: isRunning
       ? 'One call of hpc-submit-dockerjob at a time: let the first one end.'
-      : `Wait until its clean-up has ended, or release it: sudo ${ownCommand(process.env)} release-job ${job}`,
+      : `Wait until its clean-up has ended, or release it: sudo ${ownCommand(process.env['HPCDJ_HELPER'])} release-job ${job}`,
   });
 }

@@ -1,12 +1,18 @@
-import { constants, setPriority } from 'node:os';
+import { constants, hostname, setPriority } from 'node:os';
+import type { JobCgroup, SchedulerAuthority } from '../../ports/scheduler.ts';
+import type { Store } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../shared/errors.ts';
 import type { JobKey } from '../../shared/job-key.ts';
 import { nodeHostname } from '../../shared/job-key.ts';
+import type { JobPlan } from '../../shared/job-plan.ts';
+import { endJob } from '../end-job.ts';
+import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
 import { outliveSuspensionSignal } from '../follow-suspension.ts';
 import { refuseOutsiders, requireJobCgroup } from '../find-job-cgroup.ts';
+import type { HostShare } from './confirm-share.ts';
 import { confirmShare } from './confirm-share.ts';
-import { requireOwner } from '../identify-caller.ts';
+import { requireUserWhoOwns } from '../identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { lifelineOf } from '../lifeline.ts';
 import { openStoreOf } from '../open-context.ts';
@@ -45,9 +51,47 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const plan = await awaitPlan(site, store, followed, job, told);
   if (plan === undefined) return;
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
-  requireOwner(context.caller, plan.user.uid, job);
+  // What root knows of the caller, before anything is claimed: the launch tells two calls of one user apart, no more.
+  requireUserWhoOwns(context.caller, plan.user.uid, job);
   if (plan.launchId !== launchId) throw openedByAnother(job);
   const authority = context.authorities.of(plan.scheduler);
+  const taken = await takeNode({ context, authority, store, plan, followed, told }, undo).catch(
+    async (thrown: unknown) => {
+      await endRefusedJob(context, store, plan, asJobError(thrown));
+      throw thrown;
+    },
+  );
+  const { own, cgroup, share } = taken;
+  reached(own, 'claimed');
+  undo.defer(async () => await releaseAndReport(context, own));
+  try {
+    await leadNode(context, own, { cgroup, share, delivery }, undo);
+  } catch (thrown) {
+    await reportTrouble(context, own, asJobError(thrown));
+  }
+}
+
+interface NodeToTake {
+  readonly context: HelperContext;
+  readonly authority: SchedulerAuthority;
+  readonly store: Store;
+  readonly plan: JobPlan;
+  readonly followed: FollowedJob;
+  readonly told: AbortSignal;
+}
+
+interface TakenNode {
+  readonly own: OwnNode;
+  readonly cgroup: JobCgroup | undefined;
+  /** The scheduler's word where the kernel has none. */
+  readonly share: HostShare | undefined;
+}
+
+/** Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. */
+async function takeNode(
+  { context: { site }, authority, store, plan, followed, told }: NodeToTake,
+  undo: AsyncDisposableStack,
+): Promise<TakenNode> {
   const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
   const node = findOwnNode(plan);
   // Without the kernel's word the scheduler's: that the job runs on this host, and is the user's.
@@ -57,21 +101,23 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   undo.defer(async () => await life.end().catch(() => undefined));
   const signalsByStore = authority.signalsBatchScript;
   const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
-  await createJobRunDirectory(job, plan.schedulerJobId);
-  if (!(await claimNode(own))) {
-    await forgetJobHere(job);
-    throw new JobError({
-      code: 'JOB_BUSY',
-      message: `${nodeHostname(job, own.node.index)} is already being run on this host.`,
-    });
-  }
-  reached(own, 'claimed');
-  undo.defer(async () => await releaseAndReport(context, own));
-  try {
-    await leadNode(context, own, { cgroup, share, delivery }, undo);
-  } catch (thrown) {
-    await reportTrouble(context, own, asJobError(thrown));
-  }
+  await createJobRunDirectory(plan.job, plan.schedulerJobId);
+  if (await claimNode(own)) return { own, cgroup, share };
+  await forgetJobHere(plan.job);
+  throw new JobError({
+    code: 'JOB_BUSY',
+    message: `${nodeHostname(plan.job, node.index)} is already being run on host ${node.host}, or the job has ended.`,
+  });
+}
+
+/** A node of the job will not come: nobody else would know, and the job would wait for it, or go on with what took its place. */
+async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan, error: JobError): Promise<void> {
+  const { job } = plan;
+  const { code, message, hint, exitStatus } = error;
+  const where = `host ${hostname()} refused its node: ${message}`;
+  context.audit.record('node-refused', { job, uid: plan.user.uid, code, message });
+  const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
+  await endJob(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
 }
 
 /** Two calls in one job at the same time: only the nodes of the one that has opened it may take its hosts. */

@@ -7,6 +7,7 @@ import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
 import { findOverdueJobs } from './find-overdue-jobs.ts';
 import type { JobState } from '../job-state.ts';
+import { rootShellHint } from '../identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore, openStoreOf } from '../open-context.ts';
 import { findOwnNodeIfAny } from '../own-node.ts';
@@ -35,7 +36,7 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
     throw new JobError({
       code: 'NOT_PERMITTED',
       message: 'Only root may reap.',
-      hint: 'Use release-job for your own.',
+      hint: `Use release-job for your own. ${rootShellHint}`,
     });
   }
   const { jobs: here, unasked } = await findAllJobsHere(context);

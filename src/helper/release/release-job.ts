@@ -5,7 +5,7 @@ import type { JobKey } from '../../shared/job-key.ts';
 import { jobRange } from '../../shared/kvs-keys.ts';
 import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
 import { endJob } from '../end-job.ts';
-import { requireOwner } from '../identify-caller.ts';
+import { requireOwner, rootShellHint } from '../identify-caller.ts';
 import { parseJobState } from '../job-state.ts';
 import type { JobState } from '../job-state.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -41,7 +41,7 @@ export async function releaseJob(
     throw new JobError({
       code: 'NOT_PERMITTED',
       message: 'Only root may release a job by force.',
-      hint: 'Leave --force out.',
+      hint: `Leave --force out. ${rootShellHint}`,
     });
   }
   const { keyPrefix } = context.site.site;

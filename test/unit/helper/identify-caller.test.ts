@@ -1,32 +1,68 @@
 import { describe, expect, it } from 'vitest';
-import { identifyCaller, requireOwner, requireUser } from '../../../src/helper/identify-caller.ts';
+import type { CallerFacts } from '../../../src/helper/identify-caller.ts';
+import {
+  identifyCaller,
+  readCallerFacts,
+  requireOwner,
+  requireUser,
+  requireUserWhoOwns,
+} from '../../../src/helper/identify-caller.ts';
 
-const helper = '/opt/hpc-submit-dockerjob/bin/hpc-dockerjob-helper';
-const viaSudo = { SUDO_UID: '2001', SUDO_COMMAND: `${helper} run-node 12`, HPCDJ_HELPER: helper };
+const viaSudo: CallerFacts = { effectiveUid: 0, parentUid: 2001, sudoUid: '2001' };
+const byRoot: CallerFacts = { effectiveUid: 0, parentUid: 0, sudoUid: undefined };
 
 describe('identifyCaller', () => {
-  it('takes the user whom sudo names', () => {
-    expect(identifyCaller(0, viaSudo)).toEqual({ kind: 'user', uid: 2001 });
+  it.each([
+    ['a user calls through sudo', viaSudo],
+    ['their own process has ended', { ...viaSudo, parentUid: undefined }],
+    ['root has taken on their process', { ...viaSudo, parentUid: 0 }],
+  ])('takes the user whom sudo names when %s', (_, facts) => {
+    expect(identifyCaller(facts)).toEqual({ kind: 'user', uid: 2001 });
   });
 
   it.each([
-    ['sudo was not involved', {}],
-    ['sudo opened a shell earlier', { ...viaSudo, SUDO_COMMAND: '/bin/bash' }],
-    [
-      'sudo ran another program whose argument names the helper',
-      { ...viaSudo, SUDO_COMMAND: '/usr/bin/vi x-hpc-dockerjob-helper' },
-    ],
-    ['root used sudo', { ...viaSudo, SUDO_UID: '0' }],
-  ])('takes root when %s', (_, environment) => {
-    expect(identifyCaller(0, environment)).toEqual({ kind: 'root' });
+    ['sudo was not involved', byRoot],
+    ['the caller has ended', { ...byRoot, parentUid: undefined }],
+    ['root used sudo', { ...byRoot, sudoUid: '0' }],
+  ])('takes root when %s', (_, facts) => {
+    expect(identifyCaller(facts)).toEqual({ kind: 'root' });
   });
 
-  it.each(['abc', '-1', '1.5', '99999999999999999999'])('refuses SUDO_UID=%s', (uid) => {
-    expect(() => identifyCaller(0, { ...viaSudo, SUDO_UID: uid })).toThrow(/no valid caller/);
+  it.each([
+    '',
+    ' ',
+    'abc',
+    '-1',
+    '-0',
+    '+0',
+    '00',
+    '0x0',
+    '0x7d1',
+    '0e0',
+    '0\n',
+    '2001 ',
+    '2001,0',
+    '1.5',
+    '4294967295',
+    '4294967296',
+    '99999999999999999999',
+    '٠',
+  ])('refuses SUDO_UID=%j', (sudoUid) => {
+    for (const parentUid of [0, 2001, undefined])
+      expect(() => identifyCaller({ effectiveUid: 0, parentUid, sudoUid })).toThrow(/no valid caller/);
+  });
+
+  it.each([undefined, '0'])('takes no user’s process for root, with SUDO_UID=%s', (sudoUid) => {
+    expect(() => identifyCaller({ effectiveUid: 0, parentUid: 2001, sudoUid })).toThrow(/uid 2001, and not through/);
   });
 
   it('refuses to work without root rights', () => {
-    expect(() => identifyCaller(2001, viaSudo)).toThrow(/without root rights/);
+    expect(() => identifyCaller({ ...viaSudo, effectiveUid: 2001 })).toThrow(/without root rights/);
+  });
+
+  it('reads the effective uid of the process that has started it, and nothing else of the environment', () => {
+    const facts = readCallerFacts({ SUDO_COMMAND: '/bin/bash', SUDO_USER: 'root', SUDO_UID: '7', USER: 'root' });
+    expect(facts).toEqual({ effectiveUid: process.geteuid?.(), parentUid: process.geteuid?.(), sudoUid: '7' });
   });
 });
 
@@ -39,5 +75,11 @@ describe('who may do what', () => {
     expect(() => requireOwner({ kind: 'user', uid: 1 }, 1, '12')).not.toThrow();
     expect(() => requireOwner({ kind: 'root' }, 1, '12')).not.toThrow();
     expect(() => requireOwner({ kind: 'user', uid: 2 }, 1, '12')).toThrow(/another user/);
+  });
+
+  it('lets the owner alone run a node: not even root', () => {
+    expect(() => requireUserWhoOwns({ kind: 'user', uid: 1 }, 1, '12')).not.toThrow();
+    expect(() => requireUserWhoOwns({ kind: 'user', uid: 2 }, 1, '12')).toThrow(/another user/);
+    expect(() => requireUserWhoOwns({ kind: 'root' }, 1, '12')).toThrow(/root/);
   });
 });

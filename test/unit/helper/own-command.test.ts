@@ -1,12 +1,14 @@
 import { expect, it } from 'vitest';
 import { ownCommand } from '../../../src/helper/own-command.ts';
 
-const installed = '/opt/x/bin/hpc-dockerjob-helper';
+const inPackage = '/opt/x/lib/node_modules/hpc-submit-dockerjob/bin/hpc-dockerjob-helper';
+const linked = '/opt/x/bin/hpc-dockerjob-helper';
 
 it.each([
-  ['the path in the sudo rule', { SUDO_COMMAND: `${installed} open-job`, HPCDJ_HELPER: '/opt/x/lib/y' }, installed],
-  ['its own path, called by root', { SUDO_COMMAND: '/bin/bash', HPCDJ_HELPER: installed }, installed],
-  ['its own path without sudo', { HPCDJ_HELPER: installed }, installed],
-])('names %s', (_, environment, command) => {
-  expect(ownCommand(environment)).toBe(command);
+  ['the command that npm linked, which the sudo rule names', inPackage, [linked], linked],
+  ['the file in the package where npm linked none', inPackage, [], inPackage],
+  ['the file of a source tree', '/src/y/bin/hpc-dockerjob-helper', [linked], '/src/y/bin/hpc-dockerjob-helper'],
+  ['the plain name when nothing is known', undefined, [linked], 'hpc-dockerjob-helper'],
+])('names %s', (_, installed, existing, command) => {
+  expect(ownCommand(installed, (path) => existing.includes(String(path)))).toBe(command);
 });
