@@ -7,7 +7,7 @@ const only = (name, from, ...allowed) => ({
   from: { path: `^src/${from}/` },
   to: { path: '^src/', pathNot: [from, ...allowed].map((folder) => `^src/${folder}/`) },
 });
-const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, 'shared', 'ports');
+const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, 'contract', 'values', 'system', 'ports');
 /** A folder with root's side of a scheduler is a scheduler's. */
 const schedulers = readdirSync('src').filter((folder) => existsSync(`src/${folder}/${folder}-authority.ts`));
 const onlyImporter = (name, folder, module) => ({
@@ -17,36 +17,64 @@ const onlyImporter = (name, folder, module) => ({
   to: { path: `^node_modules/${module}/` },
 });
 
+/** The rooms of the helper: what each may import of the others. */
+const room = (name, ...allowed) => ({
+  name: `helper-room-${name}`,
+  severity: 'error',
+  from: { path: `^src/helper/${name}/` },
+  to: { path: '^src/helper/[^/]+/', pathNot: [name, ...allowed].map((folder) => `^src/helper/${folder}/`) },
+});
+const helperRooms = [
+  room('caller'),
+  room('host'),
+  room('job', 'host'),
+  room('release', 'job', 'host', 'caller'),
+  room('control', 'job', 'host', 'caller'),
+  room('keeper', 'job', 'host', 'caller', 'release'),
+  room('node', 'job', 'host', 'caller', 'release'),
+  room('host-checks', 'host', 'caller', 'job'),
+];
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    only('shared-imports-nothing', 'shared'),
-    only('ports-are-types', 'ports', 'shared'),
-    only('config-is-policy', 'config', 'shared'),
+    only('values-import-nothing', 'values'),
+    only('contract-is-what-programs-say', 'contract', 'values'),
+    only('system-knows-no-job', 'system', 'values', 'contract'),
+    only('allocation-serves-schedulers', 'allocation', 'contract', 'values'),
+    only('ports-are-types', 'ports', 'contract', 'values'),
+    only('config-is-policy', 'config', 'contract', 'values', 'system'),
     adapter('etcd'),
     adapter('docker'),
-    ...schedulers.map((folder) => only(`${folder}-is-a-scheduler`, folder, 'shared', 'ports', 'confirmation')),
-    only('schedulers-is-the-table', 'schedulers', ...schedulers, 'shared', 'ports', 'config'),
-    only('confirmation-serves-schedulers', 'confirmation', 'shared', 'ports'),
+    ...schedulers.map((folder) =>
+      only(`${folder}-is-a-scheduler`, folder, 'contract', 'values', 'system', 'ports', 'confirmation', 'allocation'),
+    ),
+    only('schedulers-is-the-table', 'schedulers', ...schedulers, 'contract', 'values', 'system', 'ports', 'config'),
+    only('confirmation-serves-schedulers', 'confirmation', 'contract', 'values', 'system', 'ports'),
     adapter('network'),
+    adapter('cgroup'),
     adapter('local-store'),
     adapter('ssh'),
-    only('discovery-is-a-program', 'discovery', 'shared', 'ssh'),
-    only('policy-is-pure', 'policy', 'shared', 'config'),
-    only('middleware-is-a-program', 'middleware', 'shared', 'ports', 'config', 'policy', 'lsf'),
+    only('discovery-is-a-program', 'discovery', 'contract', 'values', 'system', 'ssh'),
+    only('policy-is-pure', 'policy', 'contract', 'values', 'system', 'config'),
+    only('middleware-is-a-program', 'middleware', 'contract', 'values', 'system', 'ports', 'config', 'policy', 'lsf'),
     only(
       'helper-is-a-program',
       'helper',
-      'shared',
+      'contract',
+      'values',
+      'system',
       'ports',
       'config',
       'policy',
       'schedulers',
       'docker',
+      'cgroup',
       'etcd',
       'network',
       'local-store',
     ),
+    ...helperRooms,
     onlyImporter('only-etcd-imports-etcd3', 'etcd', 'etcd3'),
     onlyImporter('only-docker-imports-dockerode', 'docker', 'dockerode'),
     onlyImporter('only-ssh-imports-ssh2', 'ssh', 'ssh2'),

@@ -1,4 +1,4 @@
-import './shared/configure-zod.ts';
+import './system/configure-zod.ts';
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
@@ -12,8 +12,8 @@ import { runJob } from './middleware/run-job.ts';
 import { showProgress } from './middleware/show-progress.ts';
 import { findScheduler } from './main.ts';
 import { knownSchedulers } from './schedulers/known-schedulers.ts';
-import { asClause, asJobError, exitStatus, JobError } from './shared/errors.ts';
-import { flushOutput, outliveReaders } from './shared/flush-output.ts';
+import { asClause, asJobError, exitStatus, JobError } from './values/errors.ts';
+import { flushOutput, outliveReaders } from './system/flush-output.ts';
 import { CommanderError } from 'commander';
 
 /** argv -> request, outcome -> standard output and exit status. The only place of this program that exits. */
@@ -63,7 +63,7 @@ const actions: CliActions = {
   },
   doctor: async ({ scheduler, json }) => {
     const { runDoctor } = await import('./middleware/doctor/run-doctor.ts');
-    const { statusOfFindings } = await import('./shared/finding.ts');
+    const { statusOfFindings } = await import('./contract/finding.ts');
     const { findingsJson, renderFindings } = await import('./middleware/doctor/show-findings.ts');
     const findings = await runDoctor(knownSchedulers, scheduler);
     process.stdout.write(json === true ? `${findingsJson(hostname(), findings)}\n` : renderFindings(findings));

@@ -1,8 +1,8 @@
 import type { SiteConfig } from './config/site-schema.ts';
 import type { Scheduler } from './ports/scheduler.ts';
 import { knownSchedulers } from './schedulers/known-schedulers.ts';
-import { JobError } from './shared/errors.ts';
-import { schedulerNames } from './shared/schedulers.ts';
+import { JobError } from './values/errors.ts';
+import { schedulerNames } from './contract/schedulers.ts';
 
 /** The scheduler in whose job we run. Fails with `NOT_IN_A_JOB`. */
 export async function findScheduler(environment: NodeJS.ProcessEnv): Promise<Scheduler> {

@@ -1,4 +1,4 @@
-import { asJobError } from '../shared/errors.ts';
+import { asJobError } from '../values/errors.ts';
 import { readSiteFile } from './load-site.ts';
 import { readSite } from './parse-site.ts';
 

@@ -1,5 +1,5 @@
-import { findProgram } from '../shared/find-program.ts';
-import { checkUntamperable } from '../shared/check-untamperable.ts';
+import { findProgram } from '../system/find-program.ts';
+import { checkUntamperable } from '../system/check-untamperable.ts';
 
 /**
  * Makes sure that nobody but root can change what runs when root runs one of these programs out of `searchPath`: the

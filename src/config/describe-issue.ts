@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { findNearestName } from '../shared/nearest-name.ts';
+import { findNearestName } from '../values/nearest-name.ts';
 import type { SitePath } from './read-site-yaml.ts';
 import { keysAt } from './schema-tree.ts';
 

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { JobError } from '../shared/errors.ts';
-import { checkUntamperable } from '../shared/check-untamperable.ts';
+import { JobError } from '../values/errors.ts';
+import { checkUntamperable } from '../system/check-untamperable.ts';
 import { parseSite } from './parse-site.ts';
 import type { SiteConfig } from './site-schema.ts';
 

@@ -1,4 +1,4 @@
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { describeIssue, formatPath } from './describe-issue.ts';
 import type { DescribedIssue } from './describe-issue.ts';
 import { findSoundPart } from './find-sound-part.ts';

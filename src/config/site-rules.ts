@@ -1,8 +1,8 @@
-import { findNearestName } from '../shared/nearest-name.ts';
-import { asJobError } from '../shared/errors.ts';
-import { parseImagePattern } from '../shared/image-pattern.ts';
-import { parseImageReference } from '../shared/image-reference.ts';
-import { overlapsCidr, parseCidr, subnetCount } from '../shared/subnet.ts';
+import { findNearestName } from '../values/nearest-name.ts';
+import { asJobError } from '../values/errors.ts';
+import { parseImagePattern } from '../values/image-pattern.ts';
+import { parseImageReference } from '../values/image-reference.ts';
+import { overlapsCidr, parseCidr, subnetCount } from '../values/subnet.ts';
 import type { SoundPart } from './find-sound-part.ts';
 import type { SitePath } from './read-site-yaml.ts';
 import type { SiteConfig } from './site-schema.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { schedulerNames } from '../shared/schedulers.ts';
+import { schedulerNames } from '../contract/schedulers.ts';
 import {
   absolutePath,
   limitOf,

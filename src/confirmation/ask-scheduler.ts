@@ -1,7 +1,7 @@
 import { execa } from 'execa';
-import { boundCommand } from '../shared/bound-command.ts';
-import { asClause, JobError } from '../shared/errors.ts';
-import type { SchedulerName } from '../shared/schedulers.ts';
+import { boundCommand } from '../system/bound-command.ts';
+import { asClause, JobError } from '../values/errors.ts';
+import type { SchedulerName } from '../contract/schedulers.ts';
 
 /** A scheduler whose command is asked as root, and the words in which its failures are told. */
 export interface AskedScheduler {

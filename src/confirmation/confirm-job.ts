@@ -1,6 +1,6 @@
 import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { isSchedulerJobId } from '../shared/schedulers.ts';
+import { JobError } from '../values/errors.ts';
+import { isSchedulerJobId } from '../contract/schedulers.ts';
 import { unreadable } from './ask-scheduler.ts';
 import type { AskedScheduler } from './ask-scheduler.ts';
 

@@ -1,5 +1,5 @@
-import { JobError } from '../shared/errors.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { JobError } from '../values/errors.ts';
+import { findProgram } from '../system/find-program.ts';
 
 /**
  * Absolute path of a scheduler's command in the site's `scheduler.commandPath`; the caller's own PATH is not asked.

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
-import { boundCommand } from '../shared/bound-command.ts';
-import { JobError } from '../shared/errors.ts';
+import { boundCommand } from '../system/bound-command.ts';
+import { JobError } from '../values/errors.ts';
 
 /** The uid of a user whom the scheduler names, by this host’s user database. Fails with `HOST_UNFIT`. */
 export async function findUid(name: string): Promise<number> {

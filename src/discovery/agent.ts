@@ -1,5 +1,5 @@
-import type { AgentMessage } from '../shared/agent-protocol.ts';
-import { asJobError, JobError } from '../shared/errors.ts';
+import type { AgentMessage } from '../contract/agent-protocol.ts';
+import { asJobError, JobError } from '../values/errors.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
 import { addVariables } from './build-job-environment.ts';
 import { connectHelper, PartIsOver } from './connect-helper.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
-import type { AgentMessage, HelperMessage } from '../shared/agent-protocol.ts';
-import { JobError } from '../shared/errors.ts';
+import type { AgentMessage, HelperMessage } from '../contract/agent-protocol.ts';
+import { JobError } from '../values/errors.ts';
 
 type MessageOf<T extends HelperMessage['type']> = Extract<HelperMessage, { type: T }>;
 type Step = 'welcome' | 'roster' | 'start';

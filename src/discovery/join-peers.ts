@@ -1,4 +1,4 @@
-import type { Peer, Roster } from '../shared/agent-protocol.ts';
+import type { Peer, Roster } from '../contract/agent-protocol.ts';
 import type { SshKeyPair } from '../ssh/make-key-pair.ts';
 import type { SessionProcess, SessionRequest } from '../ssh/serve-session.ts';
 import { startSshServer } from '../ssh/start-ssh-server.ts';

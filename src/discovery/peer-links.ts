@@ -1,6 +1,6 @@
-import type { Peer, Roster } from '../shared/agent-protocol.ts';
-import { JobError } from '../shared/errors.ts';
-import { shortHostname } from '../shared/job-key.ts';
+import type { Peer, Roster } from '../contract/agent-protocol.ts';
+import { JobError } from '../values/errors.ts';
+import { shortHostname } from '../contract/job-key.ts';
 import { SshConnectError, connectSsh } from '../ssh/connect-ssh.ts';
 import type { SshConnection } from '../ssh/connect-ssh.ts';
 

@@ -1,4 +1,4 @@
-import type { JobCommand } from '../shared/job-request.ts';
+import type { JobCommand } from '../contract/job-request.ts';
 import type { HelperLink } from './connect-helper.ts';
 import { startCommand } from './start-command.ts';
 import type { UndoStack } from './undo-stack.ts';

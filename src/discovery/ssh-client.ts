@@ -1,8 +1,8 @@
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
-import { writeReceived } from '../shared/frame-streams.ts';
-import { FrameReader, encodeFrame } from '../shared/frames.ts';
-import type { Frame } from '../shared/frames.ts';
+import { writeReceived } from '../system/frame-streams.ts';
+import { FrameReader, encodeFrame } from '../system/frames.ts';
+import type { Frame } from '../system/frames.ts';
 import { frameType } from './relay-frames.ts';
 import type { RelayRequest } from './relay-frames.ts';
 import { parseSshArguments } from './parse-ssh-arguments.ts';

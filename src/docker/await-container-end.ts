@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerEnd } from '../ports/container-engine.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import type { EngineClient } from './call-engine.ts';
 import { inspectContainer } from './inspect-container.ts';
 

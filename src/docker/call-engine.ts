@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
-import { JobError } from '../shared/errors.ts';
-import { oneLine } from '../shared/one-line.ts';
+import { JobError } from '../values/errors.ts';
+import { oneLine } from '../values/one-line.ts';
 
 /** What one HTTP status stands for; may throw a `JobError` made of the engine's own words. */
 export type StatusMeaning<T> = Readonly<Record<number, (engineSays: string) => T>>;

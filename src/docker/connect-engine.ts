@@ -10,7 +10,7 @@ import type {
   FoundNetwork,
   ImageFacts,
 } from '../ports/container-engine.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';

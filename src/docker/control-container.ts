@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Container, ContainerOutput } from '../ports/container-engine.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { awaitContainerEnd } from './await-container-end.ts';

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import * as z from 'zod';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import type { EngineClient } from './call-engine.ts';
 import { callEngine } from './call-engine.ts';
 import { inspectContainer } from './inspect-container.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { Readable, Writable } from 'node:stream';
 import type { ContainerOutput } from '../ports/container-engine.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 const headerLength = 8;
 

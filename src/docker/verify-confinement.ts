@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 export interface Confinement {
   readonly uid: number;

@@ -1,7 +1,7 @@
 import type { IKeyValue } from 'etcd3';
 import type { Store, StoreEntry } from '../ports/store.ts';
-import { checkTransaction } from '../shared/check-transaction.ts';
-import { JobError } from '../shared/errors.ts';
+import { checkTransaction } from '../contract/check-transaction.ts';
+import { JobError } from '../values/errors.ts';
 import { callStore } from './call-store.ts';
 import { EndpointRing } from './endpoint-ring.ts';
 import type { TlsIdentity } from './endpoint-ring.ts';

@@ -1,6 +1,6 @@
 import { EtcdLeaseInvalidError, EtcdPermissionDeniedError, GRPCDeadlineExceededError } from 'etcd3';
-import { JobError } from '../shared/errors.ts';
-import { oneLine } from '../shared/one-line.ts';
+import { JobError } from '../values/errors.ts';
+import { oneLine } from '../values/one-line.ts';
 
 interface Reason {
   readonly text: string;

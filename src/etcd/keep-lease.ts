@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import { EtcdLeaseInvalidError } from 'etcd3';
 import type { Lease } from '../ports/store.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { callStore, pauseMs, type TryOptions } from './call-store.ts';
 import type { EndpointRing } from './endpoint-ring.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Watch } from '../ports/store.ts';
-import type { KeyRange } from '../shared/kvs-keys.ts';
+import type { KeyRange } from '../contract/kvs-keys.ts';
 import { pauseMs } from './call-store.ts';
 import type { EndpointRing, Visit } from './endpoint-ring.ts';
 

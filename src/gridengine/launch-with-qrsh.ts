@@ -1,6 +1,6 @@
 import type { AllocatedHost, LaunchCommand } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { JobError } from '../values/errors.ts';
+import { findProgram } from '../system/find-program.ts';
 
 /**
  * A command for each host: on the script's own directly, which is in the job already, whatever `job_is_first_task` of

@@ -4,8 +4,8 @@ import type { JobSource } from '../confirmation/confirm-job.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 import { findUid } from '../confirmation/find-uid.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import { hostNameSchema } from '../shared/job-request.ts';
+import { parseJobKey } from '../contract/job-key.ts';
+import { hostNameSchema } from '../contract/job-request.ts';
 import { readDetails, readShares } from './read-answers.ts';
 
 export const gridEngine: AskedScheduler = {

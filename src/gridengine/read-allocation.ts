@@ -1,7 +1,7 @@
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { requireJobKey } from '../shared/job-key.ts';
-import { invalidAllocation, mergeSlots, quote } from '../shared/merge-slots.ts';
+import { JobError } from '../values/errors.ts';
+import { requireJobKey } from '../contract/job-key.ts';
+import { invalidAllocation, mergeSlots, quote } from '../allocation/merge-slots.ts';
 import { readPeHostfile } from './read-pe-hostfile.ts';
 
 /**

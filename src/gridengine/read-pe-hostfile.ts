@@ -1,5 +1,5 @@
 import type { AllocatedHost } from '../ports/scheduler.ts';
-import { readSmallFile, unreadableFile } from '../shared/read-small-file.ts';
+import { readSmallFile, unreadableFile } from '../system/read-small-file.ts';
 
 /**
  * The file of `PE_HOSTFILE` (sge_pe(5)): `host slots queue processors` on each line, a line for each queue of a host. The

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from 'pino';
-import { boundCommand } from '../shared/bound-command.ts';
+import { boundCommand } from '../system/bound-command.ts';
 
 /** Facts of one decision; values must never be secrets. */
 export type AuditFacts = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;

@@ -1,9 +1,9 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
 import { knownSchedulers } from '../schedulers/known-schedulers.ts';
-import { JobError } from '../shared/errors.ts';
-import { isSchedulerJobId, schedulerNames } from '../shared/schedulers.ts';
-import type { SchedulerName } from '../shared/schedulers.ts';
+import { JobError } from '../values/errors.ts';
+import { isSchedulerJobId, schedulerNames } from '../contract/schedulers.ts';
+import type { SchedulerName } from '../contract/schedulers.ts';
 
 /** The schedulers whose word counts on this host. */
 export interface Authorities {

@@ -1,6 +1,6 @@
-import '../shared/configure-zod.ts';
+import '../system/configure-zod.ts';
 import { setTimeout as pause } from 'node:timers/promises';
-import { flushOutput } from '../shared/flush-output.ts';
+import { flushOutput } from '../system/flush-output.ts';
 import { main } from './main.ts';
 import { rehearse } from './rehearse.ts';
 

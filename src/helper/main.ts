@@ -1,23 +1,23 @@
 import { Command, CommanderError, Option } from 'commander';
-import { asJobError, exitStatus, JobError } from '../shared/errors.ts';
-import type { HelperEvent } from '../shared/helper-events.ts';
-import { outliveReaders } from '../shared/flush-output.ts';
-import { requireJobKey } from '../shared/job-key.ts';
-import { toJsonLine } from '../shared/json-line.ts';
-import { isAnySchedulerJobId } from '../shared/schedulers.ts';
-import { usageLine } from '../shared/usage-line.ts';
+import { asJobError, exitStatus, JobError } from '../values/errors.ts';
+import type { HelperEvent } from '../contract/helper-events.ts';
+import { outliveReaders } from '../system/flush-output.ts';
+import { requireJobKey } from '../contract/job-key.ts';
+import { toJsonLine } from '../values/json-line.ts';
+import { isAnySchedulerJobId } from '../contract/schedulers.ts';
+import { usageLine } from '../values/usage-line.ts';
 import { controlJob } from './control/control-job.ts';
 import { findJobsHere } from './release/find-jobs-here.ts';
-import { identifyCaller, readCallerFacts } from './identify-caller.ts';
+import { identifyCaller, readCallerFacts } from './caller/identify-caller.ts';
 import type { HelperContext } from './open-context.ts';
 import { openContext } from './open-context.ts';
 import { openJob } from './keeper/open-job.ts';
-import { refuseVerb } from './refuse-verb.ts';
+import { refuseVerb } from './caller/refuse-verb.ts';
 import { releaseJob } from './release/release-job.ts';
 import { reapJobs } from './release/reap-jobs.ts';
 import { releaseNode } from './release/release-node.ts';
 import { describeJobRelease, describeNodeRelease, describeReaped } from './release/report-release.ts';
-import { requireStream } from './require-stream.ts';
+import { requireStream } from './caller/require-stream.ts';
 import { runNode } from './node/run-node.ts';
 
 /** The helper's verbs. No option of them widens what a caller may do. Resolves to the exit status. */
@@ -110,8 +110,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('whether this host can serve jobs, as JSON lines; for doctor, pre-exec and prolog')
     .action(async () => {
       // Loaded only when asked for: every job's start waits for this program.
-      const { checkHost, readHostQuestion } = await import('./check-host.ts');
-      const { statusOfFindings } = await import('../shared/finding.ts');
+      const { checkHost, readHostQuestion } = await import('./host-checks/check-host.ts');
+      const { statusOfFindings } = await import('../contract/finding.ts');
       requireStream(0);
       const here = await context();
       const findings = await checkHost(here, await readHostQuestion(process.stdin, here.caller.kind === 'root'));

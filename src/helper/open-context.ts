@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkPrograms } from '../config/check-programs.ts';
-import { checkUntamperable } from '../shared/check-untamperable.ts';
+import { checkUntamperable } from '../system/check-untamperable.ts';
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
@@ -12,17 +12,17 @@ import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { Store } from '../ports/store.ts';
-import { JobError } from '../shared/errors.ts';
-import { hostPrograms } from '../shared/host-programs.ts';
-import type { JobKey } from '../shared/job-key.ts';
+import { JobError } from '../values/errors.ts';
+import { hostPrograms } from '../system/host-programs.ts';
+import type { JobKey } from '../contract/job-key.ts';
 import { auditTo } from './audit.ts';
 import type { Audit } from './audit.ts';
 import { findAuthorities, schedulerPrograms } from './find-authority.ts';
 import type { Authorities } from './find-authority.ts';
-import { findRuntime } from './find-runtime.ts';
-import type { Runtime } from './find-runtime.ts';
-import type { Caller } from './identify-caller.ts';
-import { localStoreSocket } from './run-directory.ts';
+import { findRuntime } from './host/find-runtime.ts';
+import type { Runtime } from './host/find-runtime.ts';
+import type { Caller } from './caller/identify-caller.ts';
+import { localStoreSocket } from './host/run-directory.ts';
 
 /** What every verb of the helper works with on this host. */
 export interface HelperContext {

@@ -2,11 +2,11 @@ import { parseSite } from '../config/parse-site.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { hostCommands } from '../network/host-commands.ts';
-import { requireJobKey } from '../shared/job-key.ts';
+import { requireJobKey } from '../contract/job-key.ts';
 import { followControl } from './node/follow-control.ts';
-import { claimSubnet } from './claim-subnet.ts';
-import { jobPlanSchema } from '../shared/job-plan.ts';
-import { jobRequestSchema } from '../shared/job-request.ts';
+import { claimSubnet } from './job/claim-subnet.ts';
+import { jobPlanSchema } from '../contract/job-plan.ts';
+import { jobRequestSchema } from '../contract/job-request.ts';
 
 /** Partners that answer as etcd and Docker do; see scripts/rehearsal-stage.ts. */
 interface Places {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, link, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 /** A name in the same directory that nobody else uses; it tells whose it is, should this process die before it is gone. */
 export function socketNameBeside(socketPath: string): string {

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Condition, Lease, Store, StoreEntry, Watch } from '../ports/store.ts';
-import { checkTransaction } from '../shared/check-transaction.ts';
-import { JobError } from '../shared/errors.ts';
-import type { KeyRange } from '../shared/kvs-keys.ts';
-import { isInRange } from '../shared/kvs-keys.ts';
+import { checkTransaction } from '../contract/check-transaction.ts';
+import { JobError } from '../values/errors.ts';
+import type { KeyRange } from '../contract/kvs-keys.ts';
+import { isInRange } from '../contract/kvs-keys.ts';
 
 /** The in-process store, which can also stage the loss of a lease. */
 export interface MemoryStore extends Store {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import path from 'node:path';
 import type { Lease, Put, Store, Watch } from '../ports/store.ts';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { claimSocketPath, socketNameBeside } from './claim-socket-path.ts';
 import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 /**
  * JSON lines between `connectLocalStore` and `serveStore`: requests with an id, answers with the same id, and

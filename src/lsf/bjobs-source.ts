@@ -1,7 +1,7 @@
 import type { JobSource } from '../confirmation/confirm-job.ts';
 import { findUid } from '../confirmation/find-uid.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { parseJobKey } from '../shared/job-key.ts';
+import { parseJobKey } from '../contract/job-key.ts';
 import { askBjobs, lsf } from './ask-bjobs.ts';
 import type { BjobsOptions } from './ask-bjobs.ts';
 import type { JobFacts } from './bjobs-forms.ts';

@@ -1,6 +1,6 @@
 import type { LaunchCommand } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { JobError } from '../values/errors.ts';
+import { findProgram } from '../system/find-program.ts';
 
 /** A way to start one task on each of some hosts. */
 export interface Launcher {

@@ -1,6 +1,6 @@
 import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { findProgram } from '../system/find-program.ts';
 import type { BjobsOptions } from './ask-bjobs.ts';
 import { bjobsSource } from './bjobs-source.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';

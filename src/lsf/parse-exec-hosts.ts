@@ -1,4 +1,4 @@
-import { hostNameSchema } from '../shared/job-request.ts';
+import { hostNameSchema } from '../contract/job-request.ts';
 
 /**
  * Hosts with their slots out of what bjobs shows as EXEC_HOST: `node2:node1:node1`, or in short `node2:2*node1`.

@@ -1,8 +1,8 @@
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { requireJobKey } from '../shared/job-key.ts';
-import { invalidAllocation, mergeSlots, quote } from '../shared/merge-slots.ts';
-import { readGpus } from '../shared/read-gpus.ts';
+import { JobError } from '../values/errors.ts';
+import { requireJobKey } from '../contract/job-key.ts';
+import { invalidAllocation, mergeSlots, quote } from '../allocation/merge-slots.ts';
+import { readGpus } from '../allocation/read-gpus.ts';
 import { readBoundCores } from './read-bound-cores.ts';
 import { readHostFile } from './read-host-file.ts';
 

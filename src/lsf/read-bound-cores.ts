@@ -1,4 +1,4 @@
-import { readSmallFile } from '../shared/read-small-file.ts';
+import { readSmallFile } from '../system/read-small-file.ts';
 
 /**
  * Hardware threads to which LSF has bound the job on each host, out of the file of `LSB_AFFINITY_HOSTFILE`: a line for

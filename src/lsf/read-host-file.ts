@@ -1,5 +1,5 @@
 import type { AllocatedHost } from '../ports/scheduler.ts';
-import { readSmallFile, unreadableFile } from '../shared/read-small-file.ts';
+import { readSmallFile, unreadableFile } from '../system/read-small-file.ts';
 
 /**
  * The file of `LSB_DJOB_HOSTFILE`: one line for each slot, or with a number of slots behind the name. Fails with

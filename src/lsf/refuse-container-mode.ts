@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 /** What is looked at to find out whether LSF itself has put the job into a container. */
 export interface ContainerMarks {

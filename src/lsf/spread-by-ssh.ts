@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { execa } from 'execa';
-import { JobError } from '../shared/errors.ts';
-import { hostNameSchema } from '../shared/job-request.ts';
+import { JobError } from '../values/errors.ts';
+import { hostNameSchema } from '../contract/job-request.ts';
 
 /**
  * Strict, and with nobody to ask: hosts of a cluster know each other's keys, or the job ends with ssh's own words. The

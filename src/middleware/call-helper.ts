@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { asClause, JobError } from '../shared/errors.ts';
-import type { HelperEvent } from '../shared/helper-events.ts';
-import { helperEventSchema } from '../shared/helper-events.ts';
-import { toJsonLine } from '../shared/json-line.ts';
-import type { JobRequest } from '../shared/job-request.ts';
+import { asClause, JobError } from '../values/errors.ts';
+import type { HelperEvent } from '../contract/helper-events.ts';
+import { helperEventSchema } from '../contract/helper-events.ts';
+import { toJsonLine } from '../values/json-line.ts';
+import type { JobRequest } from '../contract/job-request.ts';
 
 /** The running `open-job`: its events, and the orders that it takes. Closing its input releases the job. */
 export interface HelperSession {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 
 /**
  * Says early, as the user, what would fail late in the container: the workdir must be a directory that this user

@@ -1,9 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { JobError } from '../shared/errors.ts';
-import { findNearestName } from '../shared/nearest-name.ts';
-import type { SchedulerName } from '../shared/schedulers.ts';
-import { schedulerNames } from '../shared/schedulers.ts';
-import { usageLine } from '../shared/usage-line.ts';
+import { JobError } from '../values/errors.ts';
+import { findNearestName } from '../values/nearest-name.ts';
+import type { SchedulerName } from '../contract/schedulers.ts';
+import { schedulerNames } from '../contract/schedulers.ts';
+import { usageLine } from '../values/usage-line.ts';
 import { bashCompletion } from './complete-shell.ts';
 import type { RequestOptions } from './read-request.ts';
 

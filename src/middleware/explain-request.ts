@@ -1,6 +1,6 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
-import { asClause } from '../shared/errors.ts';
+import { asClause } from '../values/errors.ts';
 import { checkWorkdir } from './check-workdir.ts';
 import type { ExplainOptions } from './create-program.ts';
 import { readRequest } from './read-request.ts';

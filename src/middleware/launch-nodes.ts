@@ -1,6 +1,6 @@
 import type { PassThrough, Writable } from 'node:stream';
 import { execa } from 'execa';
-import type { HostsEnd } from '../shared/helper-events.ts';
+import type { HostsEnd } from '../contract/helper-events.ts';
 import type { LaunchCommand } from '../ports/scheduler.ts';
 import { LastWords } from './last-words.ts';
 

@@ -1,5 +1,5 @@
-import type { ErrorCode, JobError } from '../shared/errors.ts';
-import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+import type { ErrorCode, JobError } from '../values/errors.ts';
+import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
 
 /** How an opened job ended. */
 export interface Outcome {

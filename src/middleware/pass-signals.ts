@@ -1,4 +1,4 @@
-import type { WantedState } from '../shared/helper-events.ts';
+import type { WantedState } from '../contract/helper-events.ts';
 
 /** What becomes of the signals that the scheduler sends to the batch script. */
 export interface SignalTargets {

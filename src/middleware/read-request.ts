@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { JobError } from '../shared/errors.ts';
-import type { JobCommand } from '../shared/job-request.ts';
+import { JobError } from '../values/errors.ts';
+import type { JobCommand } from '../contract/job-request.ts';
 
 /** Options of the command line that describe a job. */
 export interface RequestOptions {

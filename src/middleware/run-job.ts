@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import type { HelperEvent, HostsEnd, JobEnd } from '../shared/helper-events.ts';
-import type { JobRequest, LateCommand, PlannedCommand } from '../shared/job-request.ts';
-import { requestProtocol } from '../shared/job-request.ts';
+import { JobError } from '../values/errors.ts';
+import type { HelperEvent, HostsEnd, JobEnd } from '../contract/helper-events.ts';
+import type { JobRequest, LateCommand, PlannedCommand } from '../contract/job-request.ts';
+import { requestProtocol } from '../contract/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
 import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';

@@ -1,4 +1,4 @@
-import type { HelperEvent, JobEnd } from '../shared/helper-events.ts';
+import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
 
 /** Where lines for people go. */
 export interface ProgressTarget {

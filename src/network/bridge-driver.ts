@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
-import { JobError } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import { labels } from '../shared/labels.ts';
-import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../shared/subnet.ts';
+import { JobError } from '../values/errors.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import { parseJobKey } from '../contract/job-key.ts';
+import { labels } from '../contract/labels.ts';
+import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../values/subnet.ts';
 import type { HostCommands } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
 

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { execa } from 'execa';
 import * as z from 'zod';
-import { JobError } from '../shared/errors.ts';
-import { findProgram } from '../shared/find-program.ts';
-import { hostPrograms } from '../shared/host-programs.ts';
-import type { HostProgram } from '../shared/host-programs.ts';
-import { oneLine } from '../shared/one-line.ts';
+import { JobError } from '../values/errors.ts';
+import { findProgram } from '../system/find-program.ts';
+import { hostPrograms } from '../system/host-programs.ts';
+import type { HostProgram } from '../system/host-programs.ts';
+import { oneLine } from '../values/one-line.ts';
 
 /** What the network drivers ask of the host: its programs that configure networks, and two facts. */
 export interface HostCommands {

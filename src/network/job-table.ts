@@ -1,8 +1,8 @@
 import type { ContainerEngine } from '../ports/container-engine.ts';
-import { JobError } from '../shared/errors.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import { labels } from '../shared/labels.ts';
+import { JobError } from '../values/errors.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import { parseJobKey } from '../contract/job-key.ts';
+import { labels } from '../contract/labels.ts';
 import type { HostCommands } from './host-commands.ts';
 
 /** Name of the job's nftables table on each of its hosts; everything in it goes away with it. */

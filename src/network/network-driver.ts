@@ -1,6 +1,6 @@
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
-import type { JobKey } from '../shared/job-key.ts';
+import type { JobKey } from '../contract/job-key.ts';
 import { bridgeDriver, reserveBridgeSubnet } from './bridge-driver.ts';
 import { hostCommands } from './host-commands.ts';
 import type { HostCommandOptions } from './host-commands.ts';

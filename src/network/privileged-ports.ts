@@ -1,4 +1,4 @@
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import type { HostCommands } from './host-commands.ts';
 
 /** Fails with `HOST_UNFIT` unless only root can bind the ports by which the filter tells the kernel's frames from a user's. */

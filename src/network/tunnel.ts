@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { JobError } from '../shared/errors.ts';
-import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
-import { containsAddress } from '../shared/subnet.ts';
+import { JobError } from '../values/errors.ts';
+import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
+import { containsAddress } from '../values/subnet.ts';
 
 /** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */
 const endSchema = z.object({

@@ -1,8 +1,8 @@
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
-import { JobError } from '../shared/errors.ts';
-import type { HostProgram } from '../shared/host-programs.ts';
-import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+import { JobError } from '../values/errors.ts';
+import type { HostProgram } from '../system/host-programs.ts';
+import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
 import type { HostCommands } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
 import { requirePrivilegedPorts } from './privileged-ports.ts';

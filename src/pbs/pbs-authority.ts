@@ -1,6 +1,6 @@
 import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { findProgram } from '../system/find-program.ts';
 import { qstatSource } from './qstat-source.ts';
 
 export interface PbsAuthorityOptions {

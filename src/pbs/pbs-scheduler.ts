@@ -1,6 +1,6 @@
 import type { AllocatedHost, LaunchCommand, Scheduler } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { JobError } from '../values/errors.ts';
+import { findProgram } from '../system/find-program.ts';
 import { readAllocation } from './read-allocation.ts';
 
 export interface PbsSchedulerOptions {

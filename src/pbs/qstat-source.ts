@@ -4,7 +4,7 @@ import type { JobSource } from '../confirmation/confirm-job.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 import { findUid } from '../confirmation/find-uid.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { parseJobKey } from '../shared/job-key.ts';
+import { parseJobKey } from '../contract/job-key.ts';
 import { parseExecHost, readQstat } from './read-qstat.ts';
 import type { JobFacts } from './read-qstat.ts';
 

@@ -1,8 +1,8 @@
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
-import { JobError } from '../shared/errors.ts';
-import { requireJobKey } from '../shared/job-key.ts';
-import { invalidAllocation, mergeSlots, quote } from '../shared/merge-slots.ts';
-import { readSmallFile } from '../shared/read-small-file.ts';
+import { JobError } from '../values/errors.ts';
+import { requireJobKey } from '../contract/job-key.ts';
+import { invalidAllocation, mergeSlots, quote } from '../allocation/merge-slots.ts';
+import { readSmallFile } from '../system/read-small-file.ts';
 
 /** `123.server`, or `123[4].server` for an element of an array (OpenPBS and Torque). */
 const jobIdForm = /^([1-9][0-9]{0,17})(?:\[([0-9]{1,9})\])?(?:\.[A-Za-z0-9.-]+)?$/;

@@ -1,4 +1,4 @@
-import { hostNameSchema } from '../shared/job-request.ts';
+import { hostNameSchema } from '../contract/job-request.ts';
 
 /** What `qstat -f` says of one job, of the attributes that PBS itself writes. */
 export interface JobFacts {

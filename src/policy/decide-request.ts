@@ -1,9 +1,9 @@
 import type { SiteConfig } from '../config/site-schema.ts';
-import { JobError } from '../shared/errors.ts';
-import { matchesImagePattern, parseImagePattern } from '../shared/image-pattern.ts';
-import { formatImageReference, parseImageReference } from '../shared/image-reference.ts';
-import { findNearestName } from '../shared/nearest-name.ts';
-import { hostCapacity } from '../shared/subnet.ts';
+import { JobError } from '../values/errors.ts';
+import { matchesImagePattern, parseImagePattern } from '../values/image-pattern.ts';
+import { formatImageReference, parseImageReference } from '../values/image-reference.ts';
+import { findNearestName } from '../values/nearest-name.ts';
+import { hostCapacity } from '../values/subnet.ts';
 
 /** The parts of a request on which the site's policy has a say. */
 export interface RequestToDecide {

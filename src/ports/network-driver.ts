@@ -1,6 +1,6 @@
-import type { JobPlan, PlannedNode } from '../shared/job-plan.ts';
+import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
 import type { ContainerSpec } from './container-engine.ts';
-import type { JobKey } from '../shared/job-key.ts';
+import type { JobKey } from '../contract/job-key.ts';
 
 /** How one kind of job network is made on one host. Every method may be called again after a crash. */
 export interface NetworkDriver {

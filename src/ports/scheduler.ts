@@ -1,5 +1,5 @@
-import type { JobKey } from '../shared/job-key.ts';
-import type { SchedulerName } from '../shared/schedulers.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import type { SchedulerName } from '../contract/schedulers.ts';
 
 /** What the scheduler gave to the job, as its environment in the batch script says. Forgeable: never decides safety. */
 export interface Allocation {

@@ -1,4 +1,4 @@
-import type { KeyRange } from '../shared/kvs-keys.ts';
+import type { KeyRange } from '../contract/kvs-keys.ts';
 
 /** One key with its value. Revisions are decimal strings: they may exceed 2^53. */
 export interface StoreEntry {

@@ -7,8 +7,8 @@ import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
 import { pbsAuthority } from '../pbs/pbs-authority.ts';
 import { isInPbsJob, pbsScheduler } from '../pbs/pbs-scheduler.ts';
 import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
-import type { Check } from '../shared/finding.ts';
-import type { SchedulerName } from '../shared/schedulers.ts';
+import type { Check } from '../contract/finding.ts';
+import type { SchedulerName } from '../contract/schedulers.ts';
 import { slurmAuthority } from '../slurm/slurm-authority.ts';
 import { isInSlurmJob, slurmScheduler } from '../slurm/slurm-scheduler.ts';
 
@@ -31,7 +31,7 @@ export interface KnownScheduler {
   readonly listChecks?: (site: SiteConfig) => Promise<readonly Check[]>;
 }
 
-/** Every scheduler: besides its folder and its line in shared/schedulers.ts all that has to know of it. */
+/** Every scheduler: besides its folder and its line in contract/schedulers.ts all that has to know of it. */
 export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = {
   slurm: {
     variable: 'SLURM_JOB_ID',

@@ -1,10 +1,10 @@
-import { expandCountList } from '../shared/count-list.ts';
-import { JobError } from '../shared/errors.ts';
-import { expandHostList } from '../shared/host-list.ts';
-import { parseJobKey } from '../shared/job-key.ts';
-import type { JobKey } from '../shared/job-key.ts';
-import { invalidAllocation, quote } from '../shared/merge-slots.ts';
-import { readGpus } from '../shared/read-gpus.ts';
+import { expandCountList } from './count-list.ts';
+import { JobError } from '../values/errors.ts';
+import { expandHostList } from './host-list.ts';
+import { parseJobKey } from '../contract/job-key.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import { invalidAllocation, quote } from '../allocation/merge-slots.ts';
+import { readGpus } from '../allocation/read-gpus.ts';
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 
 const mebibyte = 1024 ** 2;

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
-import { checkUntamperable } from '../shared/check-untamperable.ts';
-import { asClause, JobError } from '../shared/errors.ts';
+import { checkUntamperable } from '../system/check-untamperable.ts';
+import { asClause, JobError } from '../values/errors.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 
 /** slurm.conf as slurmctld has it in force: `Epilog` → `/etc/slurm/epilog`; a setting without a value is absent. */

@@ -1,5 +1,5 @@
 import { askScheduler, firstWords, unreachable, unreadable } from '../confirmation/ask-scheduler.ts';
-import { isSchedulerJobId } from '../shared/schedulers.ts';
+import { isSchedulerJobId } from '../contract/schedulers.ts';
 import { parseTimeLeft } from './parse-time-left.ts';
 import { slurm } from './squeue-source.ts';
 

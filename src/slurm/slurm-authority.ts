@@ -1,7 +1,7 @@
 import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
-import { findProgram } from '../shared/find-program.ts';
+import { findProgram } from '../system/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 import { readSuspendedSeconds } from './read-suspended-seconds.ts';
 import { squeueSource } from './squeue-source.ts';

@@ -2,8 +2,8 @@ import { askScheduler, firstWords, unreachable, unreadable } from '../confirmati
 import type { AskedScheduler } from '../confirmation/ask-scheduler.ts';
 import type { JobSource } from '../confirmation/confirm-job.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
-import { expandHostList } from '../shared/host-list.ts';
-import { parseJobKey } from '../shared/job-key.ts';
+import { expandHostList } from './host-list.ts';
+import { parseJobKey } from '../contract/job-key.ts';
 import { parseTimeLeft } from './parse-time-left.ts';
 
 export const slurm: AskedScheduler = {

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { constants } from 'node:os';
 import ssh2 from 'ssh2';
 import type { ClientChannel } from 'ssh2';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { decodePublicKey } from './make-key-pair.ts';
 import { sshAlgorithms } from './ssh-algorithms.ts';
 

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import ssh2 from 'ssh2';
 import type { AuthContext, Connection, PublicKeyAuthContext } from 'ssh2';
-import { JobError } from '../shared/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { decodePublicKey } from './make-key-pair.ts';
 import { serveSession } from './serve-session.ts';
 import type { StartSession } from './serve-session.ts';

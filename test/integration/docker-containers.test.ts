@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
-import { JobError } from '../../src/shared/errors.ts';
+import { JobError } from '../../src/values/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
 import { slowInspections } from '../support/slow-docker.ts';
 import { shellContainer } from '../support/container-spec.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { containerPaths } from '../../src/shared/container-paths.ts';
+import { containerPaths } from '../../src/contract/container-paths.ts';
 import { AgentJob, AgentNode } from '../support/agent-nodes.ts';
 import type { LaunchAgent } from '../support/agent-nodes.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';

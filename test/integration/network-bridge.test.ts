@@ -12,7 +12,7 @@ import { networkDriver, reserveHostSubnet } from '../../src/network/network-driv
 import type { NetworkDependencies } from '../../src/network/network-driver.ts';
 import type { Container, ContainerEngine } from '../../src/ports/container-engine.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
-import type { JobKey } from '../../src/shared/job-key.ts';
+import type { JobKey } from '../../src/contract/job-key.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { vxlanDriver } from '../../src/network/vxlan-driver.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
-import type { JobPlan } from '../../src/shared/job-plan.ts';
+import type { JobPlan } from '../../src/contract/job-plan.ts';
 import { networkPlan } from '../support/network-plan.ts';
 import { countReceived, labHostAddress, openNamespace, startNetLab } from '../support/net-lab.ts';
 import type { NetLab, TestNamespace } from '../support/net-lab.ts';

@@ -14,7 +14,7 @@ import { controlJob } from '../../src/helper/control/control-job.ts';
 import { findJobsHere } from '../../src/helper/release/find-jobs-here.ts';
 import type { HelperContext } from '../../src/helper/open-context.ts';
 import { reapJobs } from '../../src/helper/release/reap-jobs.ts';
-import { leaveEndHere, isEndTaken, takeEndHere } from '../../src/helper/end-here.ts';
+import { leaveEndHere, isEndTaken, takeEndHere } from '../../src/helper/job/end-here.ts';
 import { releaseJob } from '../../src/helper/release/release-job.ts';
 import { releaseKeys } from '../../src/helper/release/release-keys.ts';
 import { releaseNode } from '../../src/helper/release/release-node.ts';
@@ -25,17 +25,17 @@ import {
   isKeptHere,
   jobRunDirectory,
   markKeptHere,
-} from '../../src/helper/run-directory.ts';
+} from '../../src/helper/host/run-directory.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
 import { networkDriver } from '../../src/network/network-driver.ts';
 import type { Store } from '../../src/ports/store.ts';
-import { requireJobKey } from '../../src/shared/job-key.ts';
-import type { JobKey } from '../../src/shared/job-key.ts';
-import type { JobPlan } from '../../src/shared/job-plan.ts';
-import { jobPlanSchema } from '../../src/shared/job-plan.ts';
-import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/shared/kvs-keys.ts';
-import { labels } from '../../src/shared/labels.ts';
+import { requireJobKey } from '../../src/contract/job-key.ts';
+import type { JobKey } from '../../src/contract/job-key.ts';
+import type { JobPlan } from '../../src/contract/job-plan.ts';
+import { jobPlanSchema } from '../../src/contract/job-plan.ts';
+import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/contract/kvs-keys.ts';
+import { labels } from '../../src/contract/labels.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -160,7 +160,7 @@ async function occupyHost(plan: JobPlan, runUntil = ''): Promise<void> {
 
 /** A process that looks like the job's run-node on this host, and has marked itself. */
 async function startHelper(job: JobKey, script: string): Promise<ChildProcess> {
-  const marks = fileURLToPath(new URL('../../src/helper/helper-marks.ts', import.meta.url));
+  const marks = fileURLToPath(new URL('../../src/helper/host/helper-marks.ts', import.meta.url));
   const whole = `import { markHelper } from '${marks}';
     await markHelper('${jobRunDirectory(job)}');
     ${script}

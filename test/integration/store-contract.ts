@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Condition, Store, Transaction } from '../../src/ports/store.ts';
-import type { KeyRange } from '../../src/shared/kvs-keys.ts';
-import { keyOnly } from '../../src/shared/kvs-keys.ts';
+import type { KeyRange } from '../../src/contract/kvs-keys.ts';
+import { keyOnly } from '../../src/contract/kvs-keys.ts';
 
 /** A store to be tried, and how to end whatever stands behind it. */
 export interface StoreUnderTest {

@@ -7,10 +7,10 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { agentMessageSchema } from '../../src/shared/agent-protocol.ts';
-import type { AgentMessage, HelperMessage, Peer } from '../../src/shared/agent-protocol.ts';
-import type { JobKey } from '../../src/shared/job-key.ts';
-import type { LateCommand } from '../../src/shared/job-request.ts';
+import { agentMessageSchema } from '../../src/contract/agent-protocol.ts';
+import type { AgentMessage, HelperMessage, Peer } from '../../src/contract/agent-protocol.ts';
+import type { JobKey } from '../../src/contract/job-key.ts';
+import type { LateCommand } from '../../src/contract/job-request.ts';
 
 type Welcome = Extract<HelperMessage, { type: 'welcome' }>;
 const source = path.join(import.meta.dirname, '../../src/discovery');

@@ -2,7 +2,7 @@
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import type { Finding } from '../../src/shared/finding.ts';
+import type { Finding } from '../../src/contract/finding.ts';
 
 export interface Diagnosis {
   readonly exitCode: number;

@@ -1,6 +1,6 @@
-import type { JobPlan } from '../../src/shared/job-plan.ts';
-import { jobPlanSchema } from '../../src/shared/job-plan.ts';
-import { hostAddress, macOf } from '../../src/shared/subnet.ts';
+import type { JobPlan } from '../../src/contract/job-plan.ts';
+import { jobPlanSchema } from '../../src/contract/job-plan.ts';
+import { hostAddress, macOf } from '../../src/values/subnet.ts';
 
 /** A valid plan of job 12; `hosts` gives its nodes. */
 export function makePlan({

@@ -1,5 +1,5 @@
-import type { JobPlan } from '../../src/shared/job-plan.ts';
-import { jobPlanSchema } from '../../src/shared/job-plan.ts';
+import type { JobPlan } from '../../src/contract/job-plan.ts';
+import { jobPlanSchema } from '../../src/contract/job-plan.ts';
 import { makePlan } from './make-plan.ts';
 
 /** A plan of a job on the hosts of these addresses, good enough for a network driver. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createMemoryStore } from '../../src/local-store/memory-store.ts';
 import { serveStore } from '../../src/local-store/serve-store.ts';
-import { asJobError } from '../../src/shared/errors.ts';
+import { asJobError } from '../../src/values/errors.ts';
 
 process.stdout.write('here\n');
 await once(process.stdin, 'data');

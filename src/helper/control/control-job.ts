@@ -1,9 +1,9 @@
-import { JobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { requireOwner } from '../identify-caller.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { requireOwner } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
-import { openStoreToEnd } from '../release/open-store-to-end.ts';
-import { readState } from '../release/release-node.ts';
+import { openStoreToEnd } from '../job/open-store-to-end.ts';
+import { readState } from '../job/read-state.ts';
 import { steerings, steerJob } from './steer-job.ts';
 
 const done = { suspend: 'stands still', resume: 'goes on', stop: 'has ended' } as const;

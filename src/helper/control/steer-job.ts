@@ -1,16 +1,16 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Store } from '../../ports/store.ts';
-import { awaitState } from '../../shared/await-state.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { WantedState } from '../../shared/helper-events.ts';
-import { nodeHostname } from '../../shared/job-key.ts';
-import type { JobPlan, PlannedNode } from '../../shared/job-plan.ts';
-import { jobRange } from '../../shared/kvs-keys.ts';
-import { endJob } from '../end-job.ts';
-import { parseJobState } from '../job-state.ts';
-import type { JobState } from '../job-state.ts';
-import { findUnreleased } from '../release/release-keys.ts';
-import { putWanted } from './want-suspension.ts';
+import { awaitState } from '../../system/await-state.ts';
+import { JobError } from '../../values/errors.ts';
+import type { WantedState } from '../../contract/helper-events.ts';
+import { nodeHostname } from '../../contract/job-key.ts';
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { jobRange } from '../../contract/kvs-keys.ts';
+import { endJob } from '../job/end-job.ts';
+import { parseJobState } from '../job/job-state.ts';
+import type { JobState } from '../job/job-state.ts';
+import { findUnreleased } from '../job/find-unreleased.ts';
+import { putWanted } from '../job/want-suspension.ts';
 
 /** What can be done to a running job as a whole. */
 export const steerings = ['suspend', 'resume', 'stop'] as const;

@@ -1,10 +1,10 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import { decideImageOnly } from '../../policy/decide-request.ts';
 import type { ContainerEngine } from '../../ports/container-engine.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
-import type { HostQuestion } from '../../shared/host-question.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
+import type { HostQuestion } from '../../contract/host-question.ts';
 
 /** The image that a job wants is allowed and on this host. Nobody learns of images that he may not use. */
 export function checkAskedImage(

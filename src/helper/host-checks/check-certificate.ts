@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 const dayMs = 24 * 3600 * 1000;
 const warnDays = 30;

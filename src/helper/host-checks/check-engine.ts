@@ -1,8 +1,8 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { ContainerEngine } from '../../ports/container-engine.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** The Docker Engine answers root, filters system calls, and can put containers below a job's cgroup where the site asks for it. */
 export function checkEngine(engine: Pick<ContainerEngine, 'ping'>, site: SiteConfig): Check {

@@ -1,8 +1,8 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { ContainerEngine } from '../../ports/container-engine.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, skipped } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, skipped } from '../../contract/finding.ts';
 
 /** Every image that site.yaml itself gives to jobs is on this host: jobs never pull. */
 export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, site: SiteConfig): Check {

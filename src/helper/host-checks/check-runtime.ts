@@ -1,6 +1,6 @@
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
-import type { Runtime } from '../find-runtime.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
+import type { Runtime } from '../host/find-runtime.ts';
 
 /** What is mounted into every container was assembled for this very version, and is root's alone. */
 export function checkRuntime(findRuntime: () => Promise<Runtime>): Check {

@@ -1,9 +1,9 @@
 import type { SchedulerAuthority } from '../../ports/scheduler.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
-import type { SchedulerName } from '../../shared/schedulers.ts';
-import { schedulerNames } from '../../shared/schedulers.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
+import type { SchedulerName } from '../../contract/schedulers.ts';
+import { schedulerNames } from '../../contract/schedulers.ts';
 import type { Authorities } from '../find-authority.ts';
 
 /** In the range of every scheduler, and higher than clusters count. */

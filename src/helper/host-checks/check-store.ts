@@ -1,9 +1,9 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Store } from '../../ports/store.ts';
-import { asClause, JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
-import { subnetsRange } from '../../shared/kvs-keys.ts';
+import { asClause, JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
+import { subnetsRange } from '../../contract/kvs-keys.ts';
 
 /** One answer of a healthy etcd takes a few milliseconds; from here on jobs would feel it. */
 const slowMs = 250;

@@ -1,11 +1,11 @@
 import type { Lease, Store } from '../../ports/store.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
-import { controlRange, jobFieldKey, jobRange } from '../../shared/kvs-keys.ts';
-import type { JobState } from '../job-state.ts';
-import { parseJobState } from '../job-state.ts';
-import { ownCommand } from '../own-command.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { controlRange, jobFieldKey, jobRange } from '../../contract/kvs-keys.ts';
+import type { JobState } from '../job/job-state.ts';
+import { parseJobState } from '../job/job-state.ts';
+import { ownCommand } from '../caller/own-command.ts';
 
 /** Writes the plan and FINISH=FALSE unless the job is open already; afterwards the job is ours. */
 export async function claimJob(

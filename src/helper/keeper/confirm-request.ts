@@ -1,8 +1,8 @@
 import type { Decision } from '../../policy/decide-request.ts';
 import { decideRequest } from '../../policy/decide-request.ts';
 import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
-import { asJobError, JobError } from '../../shared/errors.ts';
-import type { JobRequest } from '../../shared/job-request.ts';
+import { asJobError, JobError } from '../../values/errors.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** What the site's policy says to the request; a refusal is audited and thrown. */

@@ -2,12 +2,12 @@ import { lookup } from 'node:dns/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobPlan, PlannedNode } from '../../shared/job-plan.ts';
-import { jobPlanSchema } from '../../shared/job-plan.ts';
-import type { JobRequest } from '../../shared/job-request.ts';
-import { hostAddress, macOf } from '../../shared/subnet.ts';
-import type { ClaimedSubnet } from '../claim-subnet.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { jobPlanSchema } from '../../contract/job-plan.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
+import { hostAddress, macOf } from '../../values/subnet.ts';
+import type { ClaimedSubnet } from '../job/claim-subnet.ts';
 import type { HostUser } from './read-user.ts';
 
 export interface PlanFacts {

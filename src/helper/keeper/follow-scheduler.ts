@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SchedulerAuthority } from '../../ports/scheduler.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
 
 const usualEveryMs = 60_000;
 

@@ -1,7 +1,7 @@
 import type { Store } from '../../ports/store.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { jobFieldKey } from '../../shared/kvs-keys.ts';
-import type { ForwardedSignal } from '../../shared/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { jobFieldKey } from '../../contract/kvs-keys.ts';
+import type { ForwardedSignal } from '../../contract/helper-events.ts';
 
 /** A warning comes once or a few times; who sends more gets no more of the store's time. */
 const mostSignals = 100;

@@ -1,7 +1,7 @@
-import { isErrorCode, JobError } from '../../shared/errors.ts';
-import { nodeHostname } from '../../shared/job-key.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
-import type { JobState } from '../job-state.ts';
+import { isErrorCode, JobError } from '../../values/errors.ts';
+import { nodeHostname } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import type { JobState } from '../job/job-state.ts';
 
 /** What is late when the deadline of a phase has passed. */
 export type Wait = 'publish its address' | 'get ready' | 'begin' | 'finish';

@@ -2,9 +2,9 @@ import { createMemoryStore } from '../../local-store/memory-store.ts';
 import { serveStore } from '../../local-store/serve-store.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import type { Store } from '../../ports/store.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { controlRange } from '../../shared/kvs-keys.ts';
-import { parseJobState } from '../job-state.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { controlRange } from '../../contract/kvs-keys.ts';
+import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore } from '../open-context.ts';
 import {
@@ -13,7 +13,7 @@ import {
   localStoreSocket,
   markKeptHere,
   removeNodeFiles,
-} from '../run-directory.ts';
+} from '../host/run-directory.ts';
 import { refuseBusy } from './claim-job.ts';
 
 /** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */

@@ -1,7 +1,7 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobRequest } from '../../shared/job-request.ts';
-import { jobRequestSchema } from '../../shared/job-request.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
+import { jobRequestSchema } from '../../contract/job-request.ts';
 
 /**
  * The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. A

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
-import { boundCommand } from '../../shared/bound-command.ts';
-import { JobError } from '../../shared/errors.ts';
+import { boundCommand } from '../../system/bound-command.ts';
+import { JobError } from '../../values/errors.ts';
 
 /** A user as the host's user database (NSS) knows it. */
 export interface HostUser {

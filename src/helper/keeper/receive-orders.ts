@@ -1,11 +1,11 @@
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { JobError } from '../../shared/errors.ts';
-import { forwardedSignalSchema, wantedStateSchema } from '../../shared/helper-events.ts';
-import type { ForwardedSignal, WantedState } from '../../shared/helper-events.ts';
-import type { LateCommand } from '../../shared/job-request.ts';
-import { lateCommandSchema } from '../../shared/job-request.ts';
-import { endInOneLine } from '../../shared/one-line.ts';
+import { JobError } from '../../values/errors.ts';
+import { forwardedSignalSchema, wantedStateSchema } from '../../contract/helper-events.ts';
+import type { ForwardedSignal, WantedState } from '../../contract/helper-events.ts';
+import type { LateCommand } from '../../contract/job-request.ts';
+import { lateCommandSchema } from '../../contract/job-request.ts';
+import { endInOneLine } from '../../values/one-line.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Store } from '../../ports/store.ts';
-import type { JobRequest } from '../../shared/job-request.ts';
-import { subnetAt, subnetCount, subnetIndex } from '../../shared/subnet.ts';
-import type { ClaimedSubnet } from '../claim-subnet.ts';
-import { claimSubnet, freeSubnetsOf } from '../claim-subnet.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
+import { subnetAt, subnetCount, subnetIndex } from '../../values/subnet.ts';
+import type { ClaimedSubnet } from '../job/claim-subnet.ts';
+import { claimSubnet, freeSubnetsOf } from '../job/claim-subnet.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** Tries on a single host, whose other networks are the only rivals. */

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Store } from '../../ports/store.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
-import { jobRange } from '../../shared/kvs-keys.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { jobRange } from '../../contract/kvs-keys.ts';
 import type { FollowedJob } from './follow-control.ts';
 
 /**

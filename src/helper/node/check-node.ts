@@ -1,10 +1,10 @@
-import { checkUntamperable } from '../../shared/check-untamperable.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 import type { HostShare, ShareLimits } from './confirm-share.ts';
 import { confirmShare, limitsOf } from './confirm-share.ts';
 import type { HelperContext } from '../open-context.ts';
-import type { OwnNode } from '../own-node.ts';
+import type { OwnNode } from './own-node.ts';
 
 /** Not below the job's cgroup: the limits that it would have there are the container's own. */
 export async function ownLimits(

@@ -2,8 +2,8 @@ import { cpus } from 'node:os';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
 import type { SchedulerAuthority } from '../../ports/scheduler.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobPlan, PlannedNode } from '../../shared/job-plan.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 
 /** What of a host belongs to a job, by the scheduler's word. */
 export interface HostShare {

@@ -1,13 +1,13 @@
-import { rosterSchema } from '../../shared/agent-protocol.ts';
-import type { AgentMessage } from '../../shared/agent-protocol.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobEnd, WantedState } from '../../shared/helper-events.ts';
-import { nodeHostname } from '../../shared/job-key.ts';
-import { oneLine } from '../../shared/one-line.ts';
-import type { Suspension } from '../follow-suspension.ts';
-import type { JobState } from '../job-state.ts';
-import type { OwnNode } from '../own-node.ts';
-import { reached, report } from '../own-node.ts';
+import { rosterSchema } from '../../contract/agent-protocol.ts';
+import type { AgentMessage } from '../../contract/agent-protocol.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobEnd, WantedState } from '../../contract/helper-events.ts';
+import { nodeHostname } from '../../contract/job-key.ts';
+import { oneLine } from '../../values/one-line.ts';
+import type { Suspension } from '../job/follow-suspension.ts';
+import type { JobState } from '../job/job-state.ts';
+import type { OwnNode } from './own-node.ts';
+import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
 
 /**

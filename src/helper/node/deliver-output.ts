@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerOutput } from '../../ports/container-engine.ts';
-import { flushOutput } from '../../shared/flush-output.ts';
+import { flushOutput } from '../../system/flush-output.ts';
 
 /** Most that is kept in memory for a slow reader once the job is over; the engine itself holds about 1 MiB. */
 const keptBytes = 16 * 1024 * 1024;

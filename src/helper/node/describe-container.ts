@@ -1,9 +1,9 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { ContainerSpec, Mount } from '../../ports/container-engine.ts';
-import { containerPaths } from '../../shared/container-paths.ts';
-import { containerName, nodeHostname } from '../../shared/job-key.ts';
-import type { JobPlan, PlannedNode } from '../../shared/job-plan.ts';
-import { labels } from '../../shared/labels.ts';
+import { containerPaths } from '../../contract/container-paths.ts';
+import { containerName, nodeHostname } from '../../contract/job-key.ts';
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { labels } from '../../contract/labels.ts';
 import { runUntil } from '../release/find-overdue-jobs.ts';
 
 export interface ContainerSurroundings {

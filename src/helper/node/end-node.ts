@@ -1,9 +1,9 @@
-import type { JobError } from '../../shared/errors.ts';
+import type { JobError } from '../../values/errors.ts';
 import type { HelperContext } from '../open-context.ts';
-import type { OwnNode } from '../own-node.ts';
-import { reached, report } from '../own-node.ts';
+import type { OwnNode } from './own-node.ts';
+import { reached, report } from './own-node.ts';
 import { releaseHere } from '../release/release-here.ts';
-import { forgetJobHere } from '../run-directory.ts';
+import { forgetJobHere } from '../host/run-directory.ts';
 
 /** Writes what went wrong to the node's ERROR key: the keeper ends the job by it. */
 export async function reportTrouble(context: HelperContext, own: OwnNode, error: JobError): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import type { ContainerEngine, ContainerSpec } from '../../ports/container-engine.ts';
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 /** To be raised with every further thing that is looked for: what an earlier release found good is looked at again. */
 const looks = 2;

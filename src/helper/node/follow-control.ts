@@ -1,9 +1,9 @@
 import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../shared/await-state.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { controlRange } from '../../shared/kvs-keys.ts';
-import type { JobState } from '../job-state.ts';
-import { parseJobState } from '../job-state.ts';
+import { awaitState } from '../../system/await-state.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { controlRange } from '../../contract/kvs-keys.ts';
+import type { JobState } from '../job/job-state.ts';
+import { parseJobState } from '../job/job-state.ts';
 
 /** A job's control keys, followed by one watch for as long as a node lives. */
 export interface FollowedJob {

@@ -1,19 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
-import { allOrNone } from '../../shared/all-or-none.ts';
-import { asJobError, JobError } from '../../shared/errors.ts';
+import { allOrNone } from '../../system/all-or-none.ts';
+import { asJobError, JobError } from '../../values/errors.ts';
 import type { HostShare } from './confirm-share.ts';
 import { converse } from './converse.ts';
 import { describeContainer, isolateAgent } from './describe-container.ts';
 import { examineImage } from './examine-image.ts';
-import { checkPlacement, findCgroupParent } from '../find-job-cgroup.ts';
-import { followSuspensionSignals } from '../follow-suspension.ts';
-import { markHelper } from '../helper-marks.ts';
+import { findCgroupParent } from '../../cgroup/parent-for.ts';
+import { verifyBelow } from '../../cgroup/verify-below.ts';
+import { followSuspensionSignals } from '../job/follow-suspension.ts';
+import { markHelper } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
-import type { OwnNode } from '../own-node.ts';
-import { reached, report } from '../own-node.ts';
-import { createNodeRunDirectory, jobRunDirectory } from '../run-directory.ts';
+import type { OwnNode } from './own-node.ts';
+import { reached, report } from './own-node.ts';
+import { createNodeRunDirectory, jobRunDirectory } from '../host/run-directory.ts';
 import { serveAgent } from './serve-agent.ts';
 import type { OutputDelivery } from './deliver-output.ts';
 import { checkMountsHere, findPlannedImage, ownLimits } from './check-node.ts';
@@ -36,7 +37,7 @@ export async function leadNode(
   const driver = context.network(plan.network.driver);
   // All of them through before the undo of any: a network that is made meanwhile would stay.
   const [cgroupParent, image, network, directory] = await allOrNone([
-    findCgroupParent(context, cgroup),
+    findCgroupParent({ engine: context.engine, isRequired: site.scheduler.requireJobCgroup }, cgroup),
     findPlannedImage(context, own),
     driver.prepare(plan, node),
     createNodeRunDirectory(plan, node),
@@ -76,7 +77,7 @@ export async function leadNode(
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
-  await checkPlacement(running.pid, cgroupParent);
+  await verifyBelow(running.pid, cgroupParent);
   await driver.attach(plan, node, running);
   reached(own, 'attached');
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);

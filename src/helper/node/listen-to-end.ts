@@ -1,4 +1,4 @@
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 /** A process that tells its end to whoever listens. */
 export interface EndListener extends Disposable {

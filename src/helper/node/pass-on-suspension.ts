@@ -1,13 +1,13 @@
 import type { Container } from '../../ports/container-engine.ts';
-import { allOrNone } from '../../shared/all-or-none.ts';
-import { asJobError } from '../../shared/errors.ts';
-import type { NodePhase } from '../../shared/helper-events.ts';
-import { trackSuspension } from '../follow-suspension.ts';
-import type { Suspension, SuspensionActions } from '../follow-suspension.ts';
+import { allOrNone } from '../../system/all-or-none.ts';
+import { asJobError } from '../../values/errors.ts';
+import type { NodePhase } from '../../contract/helper-events.ts';
+import { trackSuspension } from '../job/follow-suspension.ts';
+import type { Suspension, SuspensionActions } from '../job/follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
-import { report } from '../own-node.ts';
-import type { OwnNode } from '../own-node.ts';
-import { persistUntil } from '../persist-until.ts';
+import { report } from './own-node.ts';
+import type { OwnNode } from './own-node.ts';
+import { persistUntil } from '../job/persist-until.ts';
 
 /** A suspension of this node: its container stands still, or goes on, and PHASE says so. */
 export function passOnSuspension(context: HelperContext, own: OwnNode, container: Container): Suspension {

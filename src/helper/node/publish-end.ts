@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { asJobError } from '../../shared/errors.ts';
-import type { JobEnd } from '../../shared/helper-events.ts';
-import { isEndTaken, leaveEndHere } from '../end-here.ts';
-import { endJob } from '../end-job.ts';
-import type { OwnNode } from '../own-node.ts';
+import { asJobError } from '../../values/errors.ts';
+import type { JobEnd } from '../../contract/helper-events.ts';
+import { isEndTaken, leaveEndHere } from '../job/end-here.ts';
+import { endJob } from '../job/end-job.ts';
+import type { OwnNode } from './own-node.ts';
 
 /**
  * Publishes the command's end. While the store is away it is left for the keeper on this host, so that the job's status

@@ -1,9 +1,9 @@
 import { chmod, chown, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
-import type { AgentMessage, HelperMessage } from '../../shared/agent-protocol.ts';
-import { agentMessageSchema, maxLineBytes } from '../../shared/agent-protocol.ts';
-import { JobError } from '../../shared/errors.ts';
+import type { AgentMessage, HelperMessage } from '../../contract/agent-protocol.ts';
+import { agentMessageSchema, maxLineBytes } from '../../contract/agent-protocol.ts';
+import { JobError } from '../../values/errors.ts';
 
 /** The one connection to a node's agent. */
 export interface AgentLink {

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { JobKey } from '../../shared/job-key.ts';
-import type { HelperMark } from '../helper-marks.ts';
-import { findMarked } from '../helper-marks.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import type { HelperMark } from '../host/helper-marks.ts';
+import { findMarked } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
-import type { ProcessFacts } from '../read-process.ts';
+import type { ProcessFacts } from '../host/read-process.ts';
 
 /** How long a helper has in each step; together less than the ten seconds after which engines give a container up. */
 export interface Patience {

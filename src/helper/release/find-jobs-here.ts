@@ -1,9 +1,9 @@
-import { asClause, asJobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { parseJobKey } from '../../shared/job-key.ts';
-import { labels } from '../../shared/labels.ts';
+import { asClause, asJobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { parseJobKey } from '../../contract/job-key.ts';
+import { labels } from '../../contract/labels.ts';
 import type { HelperContext } from '../open-context.ts';
-import { listRunDirectories } from '../run-directory.ts';
+import { listRunDirectories } from '../host/run-directory.ts';
 
 /** What was found on this host, by whatever could be asked. */
 export interface JobsHere {

@@ -1,8 +1,8 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { parseJobKey } from '../../shared/job-key.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
-import { labels } from '../../shared/labels.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { parseJobKey } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { labels } from '../../contract/labels.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /**

@@ -1,18 +1,20 @@
 import type { Store } from '../../ports/store.ts';
-import { asClause, JobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { parseJobKey } from '../../shared/job-key.ts';
-import type { HeldSubnet } from '../claim-subnet.ts';
-import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
+import { asClause, JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { parseJobKey } from '../../contract/job-key.ts';
+import type { HeldSubnet } from '../job/claim-subnet.ts';
+import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
 import { findOverdueJobs } from './find-overdue-jobs.ts';
-import type { JobState } from '../job-state.ts';
-import { rootShellHint } from '../identify-caller.ts';
+import type { JobState } from '../job/job-state.ts';
+import { rootShellHint } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore, openStoreOf } from '../open-context.ts';
-import { findOwnNodeIfAny } from '../own-node.ts';
-import { findUnreleased, removeKeys } from './release-keys.ts';
-import { readState, releaseNode } from './release-node.ts';
+import { findOwnNodeIfAny } from '../host/find-own-node.ts';
+import { findUnreleased } from '../job/find-unreleased.ts';
+import { readState } from '../job/read-state.ts';
+import { removeKeys } from './release-keys.ts';
+import { releaseNode } from './release-node.ts';
 
 export interface Reaped {
   readonly released: readonly JobKey[];

@@ -1,10 +1,10 @@
-import { asClause } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { labels } from '../../shared/labels.ts';
-import { removeEmptyCgroups } from '../find-job-cgroup.ts';
-import { listHelperMarks, removeHelperMarks } from '../helper-marks.ts';
+import { asClause } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { labels } from '../../contract/labels.ts';
+import { removeEmptyCgroups } from '../../cgroup/sweep.ts';
+import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
-import { jobRunDirectory, removeNodeFiles } from '../run-directory.ts';
+import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
 import { endStillHelpers } from './end-still-helpers.ts';
 
 /**

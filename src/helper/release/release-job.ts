@@ -1,19 +1,21 @@
 import type { Store } from '../../ports/store.ts';
-import { awaitState } from '../../shared/await-state.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { jobRange } from '../../shared/kvs-keys.ts';
-import { freeHeld, readSubnetClaims } from '../claim-subnet.ts';
-import { endJob } from '../end-job.ts';
-import { requireOwner, rootShellHint } from '../identify-caller.ts';
-import { parseJobState } from '../job-state.ts';
-import type { JobState } from '../job-state.ts';
+import { awaitState } from '../../system/await-state.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { jobRange } from '../../contract/kvs-keys.ts';
+import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
+import { endJob } from '../job/end-job.ts';
+import { requireOwner, rootShellHint } from '../caller/identify-caller.ts';
+import { parseJobState } from '../job/job-state.ts';
+import type { JobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
-import { openStoreToEnd } from './open-store-to-end.ts';
-import { findUnreleased, removeKeys } from './release-keys.ts';
+import { openStoreToEnd } from '../job/open-store-to-end.ts';
+import { findUnreleased } from '../job/find-unreleased.ts';
+import { readState } from '../job/read-state.ts';
+import { removeKeys } from './release-keys.ts';
 import { releaseHere } from './release-here.ts';
-import { removeRunDirectory } from '../run-directory.ts';
-import { readState, releasedFromOutside, releaseNode } from './release-node.ts';
+import { removeRunDirectory } from '../host/run-directory.ts';
+import { releasedFromOutside, releaseNode } from './release-node.ts';
 
 /** How a job was released. */
 export interface JobRelease {

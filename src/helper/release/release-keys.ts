@@ -1,13 +1,12 @@
 import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../shared/await-state.ts';
-import { asClause, asJobError } from '../../shared/errors.ts';
-import type { HostsEnd } from '../../shared/helper-events.ts';
-import { nodeHostname } from '../../shared/job-key.ts';
-import type { JobPlan } from '../../shared/job-plan.ts';
-import { jobFieldKey, jobRange, nodesRange } from '../../shared/kvs-keys.ts';
-import { freeSubnet } from '../claim-subnet.ts';
-import { parseJobState } from '../job-state.ts';
-import type { JobState, NodeState } from '../job-state.ts';
+import { awaitState } from '../../system/await-state.ts';
+import { asClause, asJobError } from '../../values/errors.ts';
+import type { HostsEnd } from '../../contract/helper-events.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { jobFieldKey, jobRange, nodesRange } from '../../contract/kvs-keys.ts';
+import { freeSubnet } from '../job/claim-subnet.ts';
+import { findUnreleased } from '../job/find-unreleased.ts';
+import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** What the release of a job has come to. */
@@ -72,24 +71,6 @@ async function awaitReleases(
   if (outcome.outage !== undefined) throw outcome.outage;
   const leftovers = findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
   return { leftovers, hosts: 'unsure' };
-}
-
-/** Nodes of which something may still be on their host. */
-export function findUnreleased(plan: JobPlan, state: JobState, neverStartedIsFine: boolean): readonly string[] {
-  return plan.nodes
-    .filter(({ index }) => {
-      const node = state.nodes.get(index);
-      return node === undefined ? !neverStartedIsFine : node.phase !== 'released';
-    })
-    .map(
-      ({ index, host }) => `${nodeHostname(plan.job, index)} on host ${host} (${describeNode(state.nodes.get(index))})`,
-    );
-}
-
-function describeNode(node: NodeState | undefined): string {
-  return node?.isLost === true
-    ? "its helper has died; the scheduler's epilog cleans up there"
-    : `last seen ${node?.phase ?? 'planned'}`;
 }
 
 /** Removes the keys of exactly this run of the job, then frees its subnet; repeat-safe. */

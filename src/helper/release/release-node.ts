@@ -2,23 +2,25 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../shared/await-state.ts';
-import { asClause, asJobError, JobError } from '../../shared/errors.ts';
-import type { JobEnd } from '../../shared/helper-events.ts';
-import type { JobKey } from '../../shared/job-key.ts';
-import { jobFieldKey, jobRange, nodeFieldKey, nodesRange } from '../../shared/kvs-keys.ts';
-import { labels } from '../../shared/labels.ts';
-import { endJob } from '../end-job.ts';
+import { awaitState } from '../../system/await-state.ts';
+import { asClause, asJobError, JobError } from '../../values/errors.ts';
+import type { JobEnd } from '../../contract/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { jobFieldKey, nodeFieldKey, nodesRange } from '../../contract/kvs-keys.ts';
+import { labels } from '../../contract/labels.ts';
+import { endJob } from '../job/end-job.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
-import { requireOwner } from '../identify-caller.ts';
-import type { JobState } from '../job-state.ts';
-import { parseJobState } from '../job-state.ts';
+import { requireOwner } from '../caller/identify-caller.ts';
+import type { JobState } from '../job/job-state.ts';
+import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openStoreOf } from '../open-context.ts';
-import { openStoreToEnd } from './open-store-to-end.ts';
-import { findOwnNodeIfAny } from '../own-node.ts';
+import { openStoreToEnd } from '../job/open-store-to-end.ts';
+import { findOwnNodeIfAny } from '../host/find-own-node.ts';
 import { releaseHere } from './release-here.ts';
-import { findUnreleased, removeKeys } from './release-keys.ts';
+import { findUnreleased } from '../job/find-unreleased.ts';
+import { readState } from '../job/read-state.ts';
+import { removeKeys } from './release-keys.ts';
 import {
   forgetJobHere,
   isKeptHere,
@@ -26,7 +28,7 @@ import {
   removeRunDirectory,
   unmarkKeptHere,
   jobRunDirectory,
-} from '../run-directory.ts';
+} from '../host/run-directory.ts';
 
 /** How a job was released on this host. */
 export interface NodeRelease {
@@ -117,11 +119,6 @@ async function planOf(context: HelperContext, job: JobKey): Promise<JobState['pl
   } finally {
     await store.close();
   }
-}
-
-export async function readState(context: HelperContext, store: Store, job: JobKey): Promise<JobState> {
-  const { keyPrefix } = context.site.site;
-  return parseJobState(keyPrefix, job, await store.read(jobRange(keyPrefix, job)));
 }
 
 async function markReleased(context: HelperContext, store: Store, state: JobState): Promise<void> {

@@ -1,4 +1,4 @@
-import type { JobKey } from '../../shared/job-key.ts';
+import type { JobKey } from '../../contract/job-key.ts';
 import type { Reaped } from './reap-jobs.ts';
 import type { JobRelease } from './release-job.ts';
 import type { NodeRelease } from './release-node.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asClause, JobError } from '../../shared/errors.ts';
+import { asClause, JobError } from '../../values/errors.ts';
 import { parseAssignments, parseSections } from './parse-configuration.ts';
 import type { Assignments, Section } from './parse-configuration.ts';
 

@@ -1,7 +1,7 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 const needed = ['LSF_LINUX_CGROUP_ACCT', 'LSF_PROCESS_TRACKING'] as const;
 

@@ -1,7 +1,7 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, skipped } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, skipped } from '../../contract/finding.ts';
 
 /** LSF runs no hook as root: a user's environment, LD_PRELOAD in it, acts before the hook's first line. */
 export function checkHookUser(read: () => Promise<LsfConfiguration>): Check {

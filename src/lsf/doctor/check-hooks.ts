@@ -1,9 +1,9 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import type { HookWishes } from '../configuration/judge-hooks.ts';
 import { isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Answer, Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Answer, Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 export interface WantedHooks extends HookWishes {
   /** Queues that site.yaml names. */

@@ -1,6 +1,6 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 /** root sees the jobs of all users: else running jobs are refused, and taken for over. */
 export function checkJobInfo(read: () => Promise<LsfConfiguration>): Check {

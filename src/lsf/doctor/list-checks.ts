@@ -1,5 +1,5 @@
-import type { Check } from '../../shared/finding.ts';
-import { once } from '../../shared/once.ts';
+import type { Check } from '../../contract/finding.ts';
+import { once } from '../../values/once.ts';
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { readConfiguration } from '../configuration/read-configuration.ts';
 import { checkCgroup } from './check-cgroup.ts';

@@ -1,5 +1,5 @@
-import { JobError } from '../../shared/errors.ts';
-import { findNearestName } from '../../shared/nearest-name.ts';
+import { JobError } from '../../values/errors.ts';
+import { findNearestName } from '../../values/nearest-name.ts';
 import { addLicenses } from './merge-resources.ts';
 
 /** What a job is to run in. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 const maxBytes = 1024 * 1024;
 

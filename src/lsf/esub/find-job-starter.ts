@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { findProgram } from '../../shared/find-program.ts';
+import { findProgram } from '../../system/find-program.ts';
 
 /** The wait for mbatchd is bsub's, too: but the user should not sit before a prompt for what is advice. */
 const deadlineMs = 8000;

@@ -1,4 +1,4 @@
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 /**
  * A resource requirement that also asks for `licenses` (`solver=1,post=2`): they go into its rusage section. Fails with

@@ -1,5 +1,5 @@
-import { JobError } from '../../shared/errors.ts';
-import { readRegularFile } from '../../shared/read-small-file.ts';
+import { JobError } from '../../values/errors.ts';
+import { readRegularFile } from '../../system/read-small-file.ts';
 
 /** The command of a job as the job starter gets it, ready for a container. */
 export interface JobCommandWords {

@@ -1,9 +1,9 @@
 import { execa } from 'execa';
-import { asClause, JobError } from '../../shared/errors.ts';
-import type { Finding } from '../../shared/finding.ts';
-import { findingSchema } from '../../shared/finding.ts';
-import type { HostQuestion } from '../../shared/host-question.ts';
-import { toJsonLine } from '../../shared/json-line.ts';
+import { asClause, JobError } from '../../values/errors.ts';
+import type { Finding } from '../../contract/finding.ts';
+import { findingSchema } from '../../contract/finding.ts';
+import type { HostQuestion } from '../../contract/host-question.ts';
+import { toJsonLine } from '../../values/json-line.ts';
 
 /** The checks of the helper have shorter deadlines of their own. */
 const usualDeadlineMs = 25_000;

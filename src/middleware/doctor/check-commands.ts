@@ -1,8 +1,8 @@
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
-import { findProgram } from '../../shared/find-program.ts';
-import { hostPrograms } from '../../shared/host-programs.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
+import { findProgram } from '../../system/find-program.ts';
+import { hostPrograms } from '../../system/host-programs.ts';
 
 /** The programs of the host that the helper calls are in the site's command path. */
 export function checkCommands(commandPath: string): Check {

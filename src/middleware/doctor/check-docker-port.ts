@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** Docker's port without TLS: no password, no certificate. */
 const openPort = 2375;

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
-import { checkUntamperable } from '../../shared/check-untamperable.ts';
-import { asClause, JobError } from '../../shared/errors.ts';
-import type { Answer, Check } from '../../shared/finding.ts';
-import { fine, skipped } from '../../shared/finding.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { asClause, JobError } from '../../values/errors.ts';
+import type { Answer, Check } from '../../contract/finding.ts';
+import { fine, skipped } from '../../contract/finding.ts';
 
 /** Members of a group by its number, out of the host's user database. */
 export type ListMembers = (gid: number) => Promise<readonly string[]>;

@@ -1,5 +1,5 @@
-import type { Check, Finding } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import type { Check, Finding } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** The helper works as root when it is called as jobs call it. `onAnswer` gets what it has found. */
 export function checkHelper(

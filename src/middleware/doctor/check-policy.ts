@@ -1,7 +1,7 @@
 import { loadSite } from '../../config/load-site.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** site.yaml is valid and root's alone along its whole path. `onLoaded` gets it: most other checks look at it. */
 export function checkPolicy(path: string, onLoaded: (site: SiteConfig) => void): Check {

@@ -1,8 +1,8 @@
 import { lstat, readdir } from 'node:fs/promises';
-import { checkUntamperable } from '../../shared/check-untamperable.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** How many are named: one would do to act on. */
 const shown = 3;

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
-import { overlapsCidr } from '../../shared/subnet.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
+import { overlapsCidr } from '../../values/subnet.ts';
 
 /** A network that this host knows a way to. */
 export interface HostRoute {

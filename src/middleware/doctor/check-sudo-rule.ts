@@ -1,7 +1,7 @@
 import { execa } from 'execa';
-import { JobError } from '../../shared/errors.ts';
-import type { Answer, Check } from '../../shared/finding.ts';
-import { fine } from '../../shared/finding.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Answer, Check } from '../../contract/finding.ts';
+import { fine } from '../../contract/finding.ts';
 
 /** Every host has it, and nothing is done as it. */
 const anyUser = 'nobody';

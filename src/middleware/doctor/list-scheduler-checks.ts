@@ -1,7 +1,7 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Check } from '../../shared/finding.ts';
-import { findProgram } from '../../shared/find-program.ts';
-import type { SchedulerName } from '../../shared/schedulers.ts';
+import type { Check } from '../../contract/finding.ts';
+import { findProgram } from '../../system/find-program.ts';
+import type { SchedulerName } from '../../contract/schedulers.ts';
 
 /** What is known of a scheduler's own settings. */
 export interface SchedulerChecks {

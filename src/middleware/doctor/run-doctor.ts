@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { defaultSitePath } from '../../config/load-site.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Check, Finding } from '../../shared/finding.ts';
-import { runChecks, skipped } from '../../shared/finding.ts';
-import type { SchedulerName } from '../../shared/schedulers.ts';
+import type { Check, Finding } from '../../contract/finding.ts';
+import { runChecks, skipped } from '../../contract/finding.ts';
+import type { SchedulerName } from '../../contract/schedulers.ts';
 import { helperArgv, helperPath } from '../call-helper.ts';
 import { askHelper } from './ask-helper.ts';
 import { checkCommands } from './check-commands.ts';

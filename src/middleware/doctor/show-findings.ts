@@ -1,5 +1,5 @@
-import type { Finding } from '../../shared/finding.ts';
-import { renderFinding, statusOfFindings } from '../../shared/finding.ts';
+import type { Finding } from '../../contract/finding.ts';
+import { renderFinding, statusOfFindings } from '../../contract/finding.ts';
 
 /** One line for each check: verdict, check, what and why, what to do, and the stable name of a failure. */
 export function renderFindings(findings: readonly Finding[]): string {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { defaultSitePath, loadSite } from '../../config/load-site.ts';
 import { chooseImage } from '../../lsf/starter/choose-image.ts';
 import { callsMiddleware, readJobCommand } from '../../lsf/starter/read-job-command.ts';
-import { JobError } from '../../shared/errors.ts';
+import { JobError } from '../../values/errors.ts';
 import type { RunOptions, StarterOptions } from '../create-program.ts';
 import { queueDefaultOf } from './run-esub.ts';
 

@@ -9,7 +9,7 @@ import { findJobStarter } from '../../lsf/esub/find-job-starter.ts';
 import { parseParameters } from '../../lsf/esub/parse-parameters.ts';
 import { readAbortValue } from '../../lsf/read-abort-value.ts';
 import { decideImageOnly } from '../../policy/decide-request.ts';
-import { asJobError, JobError } from '../../shared/errors.ts';
+import { asJobError, JobError } from '../../values/errors.ts';
 
 export interface EsubInput {
   /** Name of the alias; undefined for the esub of every submission. */

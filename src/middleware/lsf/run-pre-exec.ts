@@ -4,11 +4,11 @@ import { readAbortValue } from '../../lsf/read-abort-value.ts';
 import { readAllocation } from '../../lsf/read-allocation.ts';
 import { chooseImage } from '../../lsf/starter/choose-image.ts';
 import { decideImageOnly } from '../../policy/decide-request.ts';
-import { asJobError, exitStatus } from '../../shared/errors.ts';
-import type { ErrorCode } from '../../shared/errors.ts';
-import type { Finding } from '../../shared/finding.ts';
-import { renderFinding } from '../../shared/finding.ts';
-import type { HostQuestion } from '../../shared/host-question.ts';
+import { asJobError, exitStatus } from '../../values/errors.ts';
+import type { ErrorCode } from '../../values/errors.ts';
+import type { Finding } from '../../contract/finding.ts';
+import { renderFinding } from '../../contract/finding.ts';
+import type { HostQuestion } from '../../contract/host-question.ts';
 import type { StarterOptions } from '../create-program.ts';
 import { queueDefaultOf } from './run-esub.ts';
 

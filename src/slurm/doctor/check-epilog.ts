@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import type { SlurmSettings } from '../read-settings.ts';
-import { checkUntamperable } from '../../shared/check-untamperable.ts';
-import { JobError } from '../../shared/errors.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 const maxBytes = 256 * 1024;
 const hint = 'Set Epilog=…/share/slurm/epilog of this package in slurm.conf, or call that file from yours.';

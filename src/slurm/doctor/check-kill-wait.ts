@@ -1,6 +1,6 @@
 import type { SlurmSettings } from '../read-settings.ts';
-import type { Check } from '../../shared/finding.ts';
-import { fine, warning } from '../../shared/finding.ts';
+import type { Check } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 /** A cancelled job has the time to clean up by itself; what it does not reach is the epilog's. */
 export function checkKillWait(readSettings: () => Promise<SlurmSettings>, stopSeconds: number): Check {

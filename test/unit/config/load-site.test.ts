@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkConfigFile } from '../../../src/config/check-config.ts';
-import { checkUntamperable } from '../../../src/shared/check-untamperable.ts';
+import { checkUntamperable } from '../../../src/system/check-untamperable.ts';
 import { loadSite } from '../../../src/config/load-site.ts';
 
 /** A tree that only root can change, as /etc is: these tests run as root, like the helper. */

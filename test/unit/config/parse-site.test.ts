@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseSite, readSite } from '../../../src/config/parse-site.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import { schedulerNames } from '../../../src/shared/schedulers.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import { schedulerNames } from '../../../src/contract/schedulers.ts';
 
 const problemsOf = (text: string): readonly string[] => readSite(text).problems;
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { buildJobEnvironment } from '../../../src/discovery/build-job-environment.ts';
 import type { EnvironmentFacts, Welcome } from '../../../src/discovery/build-job-environment.ts';
 import { listPrivateFiles } from '../../../src/discovery/container-files.ts';
-import type { JobKey } from '../../../src/shared/job-key.ts';
+import type { JobKey } from '../../../src/contract/job-key.ts';
 
 const key = `ssh-ed25519 ${'A'.repeat(68)}`;
 const makeRoster = (count: number) =>

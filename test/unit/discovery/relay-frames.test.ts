@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { frameType } from '../../../src/discovery/relay-frames.ts';
-import { FrameReader, encodeFrame, maxFrameBytes } from '../../../src/shared/frames.ts';
+import { FrameReader, encodeFrame, maxFrameBytes } from '../../../src/system/frames.ts';
 
 describe('relay frames', () => {
   const frames = [

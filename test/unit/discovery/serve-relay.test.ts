@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { frameType } from '../../../src/discovery/relay-frames.ts';
-import { encodeFrame } from '../../../src/shared/frames.ts';
+import { encodeFrame } from '../../../src/system/frames.ts';
 import { serveRelay } from '../../../src/discovery/serve-relay.ts';
 
 let directory = '';

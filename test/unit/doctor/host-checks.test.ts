@@ -14,16 +14,16 @@ import { checkNetwork } from '../../../src/helper/host-checks/check-network.ts';
 import { checkRuntime } from '../../../src/helper/host-checks/check-runtime.ts';
 import { checkScheduler } from '../../../src/helper/host-checks/check-scheduler.ts';
 import { checkStore } from '../../../src/helper/host-checks/check-store.ts';
-import { findRuntime } from '../../../src/helper/find-runtime.ts';
+import { findRuntime } from '../../../src/helper/host/find-runtime.ts';
 import type { Authorities } from '../../../src/helper/find-authority.ts';
 import type { HostCommands } from '../../../src/network/host-commands.ts';
 import type { EngineFacts, ImageFacts } from '../../../src/ports/container-engine.ts';
 import type { SchedulerAuthority } from '../../../src/ports/scheduler.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import type { Check, Finding } from '../../../src/shared/finding.ts';
-import { runChecks } from '../../../src/shared/finding.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import type { Check, Finding } from '../../../src/contract/finding.ts';
+import { runChecks } from '../../../src/contract/finding.ts';
 
 async function find(check: Check): Promise<Finding> {
   const [finding] = await runChecks([check], 2000);

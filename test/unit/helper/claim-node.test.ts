@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { followControl } from '../../../src/helper/node/follow-control.ts';
-import { lifelineOf } from '../../../src/helper/lifeline.ts';
-import { claimNode } from '../../../src/helper/own-node.ts';
+import { lifelineOf } from '../../../src/helper/job/lifeline.ts';
+import { claimNode } from '../../../src/helper/node/own-node.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { jobFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { jobFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });

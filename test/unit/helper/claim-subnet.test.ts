@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { claimKey } from '../../../src/helper/claim-key.ts';
-import { claimSubnet, freeSubnet, freeSubnetsOf, parseSubnetClaim } from '../../../src/helper/claim-subnet.ts';
+import { claimKey } from '../../../src/helper/job/claim-key.ts';
+import { claimSubnet, freeSubnet, freeSubnetsOf, parseSubnetClaim } from '../../../src/helper/job/claim-subnet.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { subnetKey, subnetsRange } from '../../../src/shared/kvs-keys.ts';
+import { subnetKey, subnetsRange } from '../../../src/contract/kvs-keys.ts';
 
 const request = { prefix: '/site', pool: '10.128.0.0/20', prefixLength: 24, job: '772', token: 'a'.repeat(32) };
 const poolSize = 16;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { confirmShare, limitsOf } from '../../../src/helper/node/confirm-share.ts';
 import type { ConfirmedJob, SchedulerAuthority } from '../../../src/ports/scheduler.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });

@@ -14,7 +14,7 @@ function deliverInChild(pieces: number) {
   const script = `
     import { Readable } from 'node:stream';
     import { OutputDelivery } from '${source('helper/node/deliver-output.ts')}';
-    import { outliveReaders } from '${source('shared/flush-output.ts')}';
+    import { outliveReaders } from '${source('system/flush-output.ts')}';
     outliveReaders(process.stdout, process.stderr);
     const delivery = new OutputDelivery(process);
     delivery.begin({ stdout: Readable.from(Array.from({ length: ${pieces} }, () => Buffer.alloc(${piece}, 97))), stderr: Readable.from([]) });

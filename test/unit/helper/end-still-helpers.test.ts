@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { isMarked, listHelperMarks, markHelper, parseHelperMark } from '../../../src/helper/helper-marks.ts';
-import type { HelperMark } from '../../../src/helper/helper-marks.ts';
-import { readProcess, parseStat } from '../../../src/helper/read-process.ts';
-import type { ProcessFacts } from '../../../src/helper/read-process.ts';
+import { isMarked, listHelperMarks, markHelper, parseHelperMark } from '../../../src/helper/host/helper-marks.ts';
+import type { HelperMark } from '../../../src/helper/host/helper-marks.ts';
+import { readProcess, parseStat } from '../../../src/helper/host/read-process.ts';
+import type { ProcessFacts } from '../../../src/helper/host/read-process.ts';
 import { endStillHelpers, standsStill } from '../../../src/helper/release/end-still-helpers.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const job = requireJobKey('772');
 const patience = { askAfterMs: 100, settleMs: 200, stillMs: 700 };

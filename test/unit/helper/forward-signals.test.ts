@@ -2,13 +2,13 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { forwardSignals } from '../../../src/helper/keeper/forward-signals.ts';
-import { parseJobState } from '../../../src/helper/job-state.ts';
-import type { ForwardedSignal } from '../../../src/shared/helper-events.ts';
+import { parseJobState } from '../../../src/helper/job/job-state.ts';
+import type { ForwardedSignal } from '../../../src/contract/helper-events.ts';
 import { receiveOrders } from '../../../src/helper/keeper/receive-orders.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
-import { controlRange, jobFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
+import { controlRange, jobFieldKey } from '../../../src/contract/kvs-keys.ts';
 
 const job = requireJobKey('772');
 let store: Store;

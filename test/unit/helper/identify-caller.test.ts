@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { CallerFacts } from '../../../src/helper/identify-caller.ts';
+import type { CallerFacts } from '../../../src/helper/caller/identify-caller.ts';
 import {
   identifyCaller,
   readCallerFacts,
   requireOwner,
   requireUser,
   requireUserWhoOwns,
-} from '../../../src/helper/identify-caller.ts';
+} from '../../../src/helper/caller/identify-caller.ts';
 
 const viaSudo: CallerFacts = { effectiveUid: 0, parentUid: 2001, sudoUid: '2001' };
 const byRoot: CallerFacts = { effectiveUid: 0, parentUid: 0, sudoUid: undefined };

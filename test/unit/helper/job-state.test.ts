@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseJobState, reasonText } from '../../../src/helper/job-state.ts';
+import { parseJobState, reasonText } from '../../../src/helper/job/job-state.ts';
 import type { StoreEntry } from '../../../src/ports/store.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const job = requireJobKey('772_3');
 const entry = (key: string, value: string): StoreEntry => ({ key, value, createRevision: '1', modRevision: '1' });

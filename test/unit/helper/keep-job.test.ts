@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
-import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
+import { trackSuspension } from '../../../src/helper/job/follow-suspension.ts';
 import { CommandEnded, keepJob } from '../../../src/helper/keeper/keep-job.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import type { HelperEvent, JobEnd } from '../../../src/shared/helper-events.ts';
-import { jobFieldKey, keyOnly, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import type { HelperEvent, JobEnd } from '../../../src/contract/helper-events.ts';
+import { jobFieldKey, keyOnly, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { trackSuspension } from '../../../src/helper/follow-suspension.ts';
-import { lifelineOf } from '../../../src/helper/lifeline.ts';
-import type { Lifeline } from '../../../src/helper/lifeline.ts';
-import { persistUntil } from '../../../src/helper/persist-until.ts';
+import { trackSuspension } from '../../../src/helper/job/follow-suspension.ts';
+import { lifelineOf } from '../../../src/helper/job/lifeline.ts';
+import type { Lifeline } from '../../../src/helper/job/lifeline.ts';
+import { persistUntil } from '../../../src/helper/job/persist-until.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { MemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Lease, Store } from '../../../src/ports/store.ts';
-import { JobError } from '../../../src/shared/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
 
 const key = '/12/FINISH';
 const never = new AbortController().signal;

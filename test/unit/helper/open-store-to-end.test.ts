@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { emptyOnceGone, openStoreToEnd } from '../../../src/helper/release/open-store-to-end.ts';
+import { emptyOnceGone, openStoreToEnd } from '../../../src/helper/job/open-store-to-end.ts';
 import { steerJob } from '../../../src/helper/control/steer-job.ts';
 import { connectLocalStore } from '../../../src/local-store/connect-local-store.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import { serveStore } from '../../../src/local-store/serve-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import { jobFieldKey, jobRange, nodeFieldKey } from '../../../src/shared/kvs-keys.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import { jobFieldKey, jobRange, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan();

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ownCommand } from '../../../src/helper/own-command.ts';
+import { ownCommand } from '../../../src/helper/caller/own-command.ts';
 
 const inPackage = '/opt/x/lib/node_modules/hpc-submit-dockerjob/bin/hpc-dockerjob-helper';
 const linked = '/opt/x/bin/hpc-dockerjob-helper';

@@ -1,14 +1,14 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { refuseFromOutsideOfJobs, refuseOutsiders } from '../../../src/helper/find-job-cgroup.ts';
-import type { Caller } from '../../../src/helper/identify-caller.ts';
+import { refuseFromOutsideOfJobs, refuseOutsiders } from '../../../src/helper/caller/refuse-outsiders.ts';
+import type { Caller } from '../../../src/helper/caller/identify-caller.ts';
 import type { Authorities } from '../../../src/helper/find-authority.ts';
-import { readHostQuestion } from '../../../src/helper/check-host.ts';
+import { readHostQuestion } from '../../../src/helper/host-checks/check-host.ts';
 import { openJob } from '../../../src/helper/keeper/open-job.ts';
 import type { HelperContext } from '../../../src/helper/open-context.ts';
 import type { JobCgroup } from '../../../src/ports/scheduler.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const alice: Caller = { kind: 'user', uid: 2001 };
 const inside: JobCgroup = { path: '/slurm/uid_2001/job_772', uid: 2001, schedulerJobId: '772' };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { describeJobRelease, describeNodeRelease, describeReaped } from '../../../src/helper/release/report-release.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const [job, other] = [requireJobKey('772'), requireJobKey('773_4')];
 const left = ['container x'];

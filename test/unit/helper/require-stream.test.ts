@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { requireStream } from '../../../src/helper/require-stream.ts';
+import { requireStream } from '../../../src/helper/caller/require-stream.ts';
 
 let directory = '';
 beforeAll(() => {
@@ -52,7 +52,7 @@ describe('requireStream', () => {
   });
 
   it('refuses what is not open', () => {
-    const program = fileURLToPath(new URL('../../../src/helper/require-stream.ts', import.meta.url));
+    const program = fileURLToPath(new URL('../../../src/helper/caller/require-stream.ts', import.meta.url));
     const script = `import { requireStream } from ${JSON.stringify(program)}; try { requireStream(63) } catch (error) { console.log(error.code) }`;
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
     expect(stdout).toBe('USAGE\n');

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { claimSubnet } from '../../../src/helper/claim-subnet.ts';
+import { claimSubnet } from '../../../src/helper/job/claim-subnet.ts';
 import { reserveSubnet } from '../../../src/helper/keeper/reserve-subnet.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import { allOrNone } from '../../../src/shared/all-or-none.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
-import type { JobRequest } from '../../../src/shared/job-request.ts';
-import { subnetsRange } from '../../../src/shared/kvs-keys.ts';
+import { allOrNone } from '../../../src/system/all-or-none.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
+import type { JobRequest } from '../../../src/contract/job-request.ts';
+import { subnetsRange } from '../../../src/contract/kvs-keys.ts';
 
 const site = parseSite('version: 1');
 const request = { job: requireJobKey('12') } as JobRequest;

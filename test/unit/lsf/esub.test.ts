@@ -4,7 +4,7 @@ import type { SubmissionPolicy, SubmissionRule } from '../../../src/lsf/esub/dec
 import { parseJobStarter } from '../../../src/lsf/esub/find-job-starter.ts';
 import { addLicenses } from '../../../src/lsf/esub/merge-resources.ts';
 import { parseParameters } from '../../../src/lsf/esub/parse-parameters.ts';
-import { JobError } from '../../../src/shared/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
 
 describe('parseParameters', () => {
   it('reads a recorded file', () => {

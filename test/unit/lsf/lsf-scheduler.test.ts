@@ -6,7 +6,7 @@ import { isInLsfJob, lsfScheduler } from '../../../src/lsf/lsf-scheduler.ts';
 import type { LauncherChoice } from '../../../src/lsf/choose-launcher.ts';
 import { refuseContainerMode } from '../../../src/lsf/refuse-container-mode.ts';
 import type { LaunchCommand } from '../../../src/ports/scheduler.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 let directory: string;
 beforeEach(() => {

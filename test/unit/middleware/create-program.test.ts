@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../../src/middleware/create-program.ts';
-import { JobError } from '../../../src/shared/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
 
 const done = (): Promise<number> => Promise.resolve(0);
 

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { launchNodes } from '../../../src/middleware/launch-nodes.ts';
 import type { LauncherEnd } from '../../../src/middleware/launch-nodes.ts';
-import type { HostsEnd } from '../../../src/shared/helper-events.ts';
+import type { HostsEnd } from '../../../src/contract/helper-events.ts';
 
 const shell = (script: string) => ({ file: '/bin/sh', argv: ['-c', script], environment: {} });
 

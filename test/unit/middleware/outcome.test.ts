@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { outcomeJson, refusalJson } from '../../../src/middleware/outcome.ts';
 import type { Outcome } from '../../../src/middleware/outcome.ts';
-import type { ErrorCode } from '../../../src/shared/errors.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import type { ErrorCode } from '../../../src/values/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const nodes = [{ index: 0, host: 'node1', ip: '10.140.26.1', slots: 2 }];
 const outcome: Outcome = {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { readEvents } from '../../../src/middleware/call-helper.ts';
-import type { HelperEvent } from '../../../src/shared/helper-events.ts';
+import type { HelperEvent } from '../../../src/contract/helper-events.ts';
 
 const note = JSON.stringify({ event: 'note', message: 'a word' });
 

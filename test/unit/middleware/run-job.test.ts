@@ -4,9 +4,9 @@ import { expect, it, vi } from 'vitest';
 import type * as callHelper from '../../../src/middleware/call-helper.ts';
 import { runJob } from '../../../src/middleware/run-job.ts';
 import type { AllocatedHost, Scheduler } from '../../../src/ports/scheduler.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import type { HelperEvent } from '../../../src/shared/helper-events.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import type { HelperEvent } from '../../../src/contract/helper-events.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const openJob = vi.hoisted(() => vi.fn<typeof callHelper.openJob>());
 vi.mock(import('../../../src/middleware/call-helper.ts'), async (original) => ({ ...(await original()), openJob }));

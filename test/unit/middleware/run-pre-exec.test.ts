@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runPreExec } from '../../../src/middleware/lsf/run-pre-exec.ts';
-import { JobError } from '../../../src/shared/errors.ts';
-import type { Finding } from '../../../src/shared/finding.ts';
-import type { HostQuestion } from '../../../src/shared/host-question.ts';
+import { JobError } from '../../../src/values/errors.ts';
+import type { Finding } from '../../../src/contract/finding.ts';
+import type { HostQuestion } from '../../../src/contract/host-question.ts';
 
 let directory: string;
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import { jobTableName } from '../../../src/network/job-table.ts';
 import { planTunnel } from '../../../src/network/tunnel.ts';
 import { describeVxlanFilter } from '../../../src/network/vxlan-filter.ts';
 import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan-link.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
-import type { JobPlan, PlannedNode } from '../../../src/shared/job-plan.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
+import type { JobPlan, PlannedNode } from '../../../src/contract/job-plan.ts';
 import { networkPlan } from '../../support/network-plan.ts';
 
 const plan = networkPlan('vxlan', ['192.0.2.1', '192.0.2.2', '192.0.2.3']);

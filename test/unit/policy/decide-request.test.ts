@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { decideRequest } from '../../../src/policy/decide-request.ts';
 import type { RequestToDecide } from '../../../src/policy/decide-request.ts';
-import { JobError } from '../../../src/shared/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
 
 const site = parseSite(`
 version: 1

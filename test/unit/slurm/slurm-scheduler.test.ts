@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Allocation } from '../../../src/ports/scheduler.ts';
-import { requireJobKey } from '../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { isInSlurmJob, slurmScheduler } from '../../../src/slurm/slurm-scheduler.ts';
 
 const allocation: Allocation = {

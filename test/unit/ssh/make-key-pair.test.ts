@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { publicKeySchema } from '../../../src/shared/agent-protocol.ts';
+import { publicKeySchema } from '../../../src/contract/agent-protocol.ts';
 import { makeKeyPair } from '../../../src/ssh/make-key-pair.ts';
 
 it('makes a usable pair every time, also where the library drops a leading zero of the key', () => {

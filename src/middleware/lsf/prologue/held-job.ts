@@ -1,8 +1,8 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import * as z from 'zod';
-import { JobError } from '../../../shared/errors.ts';
-import type { JobKey } from '../../../shared/job-key.ts';
-import { lateCommandSchema } from '../../../shared/job-request.ts';
+import { JobError } from '../../../values/errors.ts';
+import type { JobKey } from '../../../contract/job-key.ts';
+import { lateCommandSchema } from '../../../contract/job-request.ts';
 import type { UserRequest } from '../../read-request.ts';
 
 /**

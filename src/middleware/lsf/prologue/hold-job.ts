@@ -1,8 +1,8 @@
 import type { Scheduler } from '../../../ports/scheduler.ts';
-import { asJobError, JobError } from '../../../shared/errors.ts';
-import { endByError } from '../../../shared/helper-events.ts';
-import type { JobEnd } from '../../../shared/helper-events.ts';
-import type { JobKey } from '../../../shared/job-key.ts';
+import { asJobError, JobError } from '../../../values/errors.ts';
+import { endByError } from '../../../contract/helper-events.ts';
+import type { JobEnd } from '../../../contract/helper-events.ts';
+import type { JobKey } from '../../../contract/job-key.ts';
 import type { Wanted } from '../../../lsf/esub/decide-submission.ts';
 import { passSignals } from '../../pass-signals.ts';
 import type { SignalTargets } from '../../pass-signals.ts';

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
-import { jobEndSchema } from '../../../shared/helper-events.ts';
-import type { JobEnd } from '../../../shared/helper-events.ts';
-import { toJsonLine } from '../../../shared/json-line.ts';
+import { jobEndSchema } from '../../../contract/helper-events.ts';
+import type { JobEnd } from '../../../contract/helper-events.ts';
+import { toJsonLine } from '../../../values/json-line.ts';
 
 /** What the process that holds a job says to the pre-execution command that has started it, one JSON object a line. */
 export const holderWordSchema = z.union([

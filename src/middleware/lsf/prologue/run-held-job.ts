@@ -1,6 +1,6 @@
 import { readAllocation } from '../../../lsf/read-allocation.ts';
-import { JobError } from '../../../shared/errors.ts';
-import type { JobKey } from '../../../shared/job-key.ts';
+import { JobError } from '../../../values/errors.ts';
+import type { JobKey } from '../../../contract/job-key.ts';
 import { readRequest } from '../../read-request.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
 import type { StarterPlan } from '../plan-starter.ts';

@@ -19,9 +19,9 @@ import type { RunOrder } from '../../../../src/middleware/lsf/prologue/held-job.
 import { dismissHeldJob, joinHeldJob } from '../../../../src/middleware/lsf/prologue/join-held-job.ts';
 import { serveStarter } from '../../../../src/middleware/lsf/prologue/serve-starter.ts';
 import type { StarterServer } from '../../../../src/middleware/lsf/prologue/serve-starter.ts';
-import type { JobEnd } from '../../../../src/shared/helper-events.ts';
-import { requireJobKey } from '../../../../src/shared/job-key.ts';
-import type { LateCommand } from '../../../../src/shared/job-request.ts';
+import type { JobEnd } from '../../../../src/contract/helper-events.ts';
+import { requireJobKey } from '../../../../src/contract/job-key.ts';
+import type { LateCommand } from '../../../../src/contract/job-request.ts';
 
 const uid = process.getuid?.() ?? 0;
 const job = requireJobKey('772');

@@ -10,7 +10,7 @@ import {
 } from '../../../../src/middleware/lsf/prologue/held-job.ts';
 import { runHeldJob } from '../../../../src/middleware/lsf/prologue/run-held-job.ts';
 import { serveStarter } from '../../../../src/middleware/lsf/prologue/serve-starter.ts';
-import { requireJobKey } from '../../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../../src/contract/job-key.ts';
 
 const input = {
   uid: process.getuid?.() ?? 0,

@@ -11,7 +11,7 @@ import {
 } from '../../../../src/middleware/lsf/prologue/held-job.ts';
 import { runPrologue } from '../../../../src/middleware/lsf/prologue/run-prologue.ts';
 import { serveStarter } from '../../../../src/middleware/lsf/prologue/serve-starter.ts';
-import { requireJobKey } from '../../../../src/shared/job-key.ts';
+import { requireJobKey } from '../../../../src/contract/job-key.ts';
 
 const uid = process.getuid?.() ?? 0;
 const environment = { LSB_JOBID: '772', LSB_MCPU_HOSTS: 'node1 1 ', LSB_QUEUE: 'cfd' };

@@ -1,0 +1,93 @@
+import * as z from 'zod';
+import { asJobError, exitStatus, exitStatusOf, isErrorCode, JobError } from '../values/errors.ts';
+import { oneLine } from '../values/one-line.ts';
+
+/** What one check of a host found out. `skip`: it could not look, which is no fault. */
+export const findingSchema = z.object({
+  check: z.string().max(60),
+  verdict: z.enum(['ok', 'warn', 'fail', 'skip']),
+  message: z.string(),
+  hint: z.string().optional(),
+  code: z.string().optional(),
+});
+export type Finding = z.infer<typeof findingSchema>;
+
+/** A finding before it is known whose it is. */
+export type Answer = Omit<Finding, 'check'>;
+
+/** One thing to look at. It says that all is well or gives a warning; it fails by throwing a `JobError`. */
+export interface Check {
+  readonly name: string;
+  readonly look: () => Answer | Promise<Answer>;
+}
+
+/** All is as it must be. */
+export function fine(message: string): Answer {
+  return { verdict: 'ok', message };
+}
+
+/** Works, but not as well as it should. */
+export function warning(message: string, hint?: string): Answer {
+  return { verdict: 'warn', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** Cannot be looked at from here, or does not concern this host. */
+export function skipped(message: string): Answer {
+  return { verdict: 'skip', message };
+}
+
+/** Runs all checks side by side, each with this deadline of its own; findings come in the order of the checks. */
+export async function runChecks(checks: readonly Check[], deadlineMs: number): Promise<readonly Finding[]> {
+  return await Promise.all(
+    checks.map(async ({ name, look }) => {
+      const answer = await withDeadline(name, deadlineMs, async () => await look()).catch(toFailure);
+      return { check: name, ...answer };
+    }),
+  );
+}
+
+async function withDeadline<T>(name: string, deadlineMs: number, action: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new JobError({
+      code: 'HOST_UNFIT',
+      message: `The check ${name} did not end within ${deadlineMs / 1000} s.`,
+      hint: 'Something that it asks on this host hangs: a file system, a name service or a daemon.',
+    });
+    timer = setTimeout(() => reject(error), deadlineMs);
+  });
+  try {
+    return await Promise.race([action(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function toFailure(thrown: unknown): Answer {
+  const { code, message, hint } = asJobError(thrown);
+  return { verdict: 'fail', code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** Characters of one finding on a terminal. */
+const mostWords = 4000;
+
+/** What and why, what to do, and the stable name of a failure, as one line that steers no terminal. */
+export function renderFinding({ message, hint, code }: Finding): string {
+  const what = hint === undefined ? message : message.replace(/[^.:]$/, '$&.');
+  const words = [what, hint, code === undefined ? undefined : `[${code}]`].filter(Boolean).join(' ');
+  // Messages may quote files and other programs.
+  return oneLine(words, mostWords);
+}
+
+/** Statuses from the one that explains most of what else may be wrong. */
+const gravest = [exitStatus.badConfig, exitStatus.refusedByPolicy, exitStatus.unavailable, exitStatus.bug] as const;
+
+/** 0 when nothing failed; else the status of the gravest failure: a wrong policy, wrong rights, something away, the rest. */
+export function statusOfFindings(findings: readonly Finding[]): number {
+  const statuses = findings.filter(({ verdict }) => verdict === 'fail').map(({ code }) => statusOfCode(code));
+  return gravest.find((status) => statuses.includes(status)) ?? statuses[0] ?? 0;
+}
+
+function statusOfCode(code: string | undefined): number {
+  return exitStatusOf(code !== undefined && isErrorCode(code) ? code : 'BUG');
+}

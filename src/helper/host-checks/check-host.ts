@@ -1,0 +1,100 @@
+import { hostCommands } from '../../network/host-commands.ts';
+import { JobError } from '../../values/errors.ts';
+import type { Check, Finding } from '../../contract/finding.ts';
+import { runChecks, skipped } from '../../contract/finding.ts';
+import type { HostQuestion } from '../../contract/host-question.ts';
+import { hostQuestionSchema } from '../../contract/host-question.ts';
+import { checkAskedImage } from './check-asked-image.ts';
+import { checkCertificate } from './check-certificate.ts';
+import { checkEngine } from './check-engine.ts';
+import { checkImages } from './check-images.ts';
+import { checkNetwork } from './check-network.ts';
+import { checkRuntime } from './check-runtime.ts';
+import { checkScheduler } from './check-scheduler.ts';
+import { checkStore } from './check-store.ts';
+import type { HelperContext } from '../open-context.ts';
+import { openSharedStore } from '../open-context.ts';
+
+const maxQuestionBytes = 16 * 1024;
+/** Every user may call this verb, in no job at all, and wait in a process of root's. */
+const askDeadlineMs = 2000;
+/** A job waits for the quick ones; an operator has time. */
+const deadlineMs = { nothing: 0, quick: 5000, full: 15_000 } as const;
+
+/** The question on standard input; an empty one means all that the caller may know. Fails with `USAGE`. */
+export async function readHostQuestion(
+  input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
+  isRoot: boolean,
+): Promise<HostQuestion> {
+  const text = input.isTTY === true ? '' : await readAll(input);
+  if (text.trim() === '') return { scope: isRoot ? 'full' : 'quick' };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw badQuestion('it is no JSON');
+  }
+  const parsed = hostQuestionSchema.safeParse(value);
+  if (!parsed.success) throw badQuestion(parsed.error.issues[0]?.message ?? 'it has another form');
+  return parsed.data;
+}
+
+async function readAll(input: NodeJS.ReadableStream): Promise<string> {
+  const late = AbortSignal.timeout(askDeadlineMs);
+  let text = '';
+  const read = async (): Promise<string> => {
+    for await (const chunk of input) {
+      text += String(chunk);
+      if (text.length > maxQuestionBytes) throw badQuestion(`it is longer than ${maxQuestionBytes / 1024} KiB`);
+    }
+    return text;
+  };
+  const expiry = new Promise<never>((_, reject) => {
+    late.addEventListener('abort', () => reject(badQuestion('its end did not come')));
+  });
+  return await Promise.race([read(), expiry]);
+}
+
+function badQuestion(reason: string): JobError {
+  return new JobError({
+    code: 'USAGE',
+    message: `check-host cannot use what came on standard input: ${reason}.`,
+    hint: 'Run hpc-submit-dockerjob doctor, or give check-host no input: </dev/null.',
+  });
+}
+
+/** Whether this host can serve jobs, as root sees it. Changes nothing on the host. */
+export async function checkHost(context: HelperContext, question: HostQuestion): Promise<readonly Finding[]> {
+  const { scope } = question;
+  const full = listFullChecks(context, question);
+  const mayKnow = context.caller.kind === 'root';
+  const hidden = full.map(({ name }): Check => ({ name, look: () => skipped('run doctor as root to see') }));
+  return await runChecks(
+    [
+      ...(scope === 'nothing' ? [] : listQuickChecks(context, question)),
+      ...(scope === 'full' ? (mayKnow ? full : hidden) : []),
+    ],
+    deadlineMs[scope],
+  );
+}
+
+function listQuickChecks(context: HelperContext, question: HostQuestion): readonly Check[] {
+  const { engine, site } = context;
+  const wantsImage = question.application !== undefined || question.image !== undefined;
+  return [
+    checkEngine(engine, site),
+    checkRuntime(() => context.findRuntime()),
+    ...(wantsImage ? [checkAskedImage(engine, site, question)] : []),
+    // Jobs on one host do not need it.
+    ...((question.hostCount ?? 1) > 1 || question.scope === 'full' ? [checkStore(openSharedStore, site)] : []),
+  ];
+}
+
+function listFullChecks({ engine, site, authorities }: HelperContext, question: HostQuestion): readonly Check[] {
+  return [
+    checkCertificate(site),
+    checkScheduler(authorities, question.scheduler),
+    checkNetwork(hostCommands({ commandPath: site.scheduler.commandPath }), site),
+    checkImages(engine, site),
+  ];
+}

@@ -1,0 +1,48 @@
+import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import * as z from 'zod';
+import type { JobEnd } from '../../contract/helper-events.ts';
+import { jobEndSchema } from '../../contract/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { masterRunDirectory } from '../host/run-directory.ts';
+
+/**
+ * The way of the command's end that needs no store: node 0 and the keeper are on the same host, and the job's run
+ * directory is root's alone. The node writes the file, the keeper takes it away.
+ */
+const endFile = (job: JobKey): string => `${masterRunDirectory(job)}/end.json`;
+
+/** With the token of the run: one that an earlier run of the job has left says nothing. */
+const leftEndSchema = z.strictObject({ token: z.string(), end: jobEndSchema });
+
+const lookEveryMs = 1000;
+
+/** Leaves the end for the keeper; repeat-safe. */
+export async function leaveEndHere({ job, token }: JobPlan, end: JobEnd): Promise<void> {
+  const file = endFile(job);
+  await writeFile(`${file}.new`, JSON.stringify({ token, end }), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** True when the end that was left here is no longer here: the keeper has it. */
+export async function isEndTaken(job: JobKey): Promise<boolean> {
+  return await access(endFile(job)).then(
+    () => false,
+    () => true,
+  );
+}
+
+/** Takes the end that node 0 has left on this host; undefined when `over` aborts before there is one. */
+export async function takeEndHere({ job, token }: JobPlan, over: AbortSignal): Promise<JobEnd | undefined> {
+  while (!over.aborted) {
+    const text = await readFile(endFile(job), 'utf8').catch(() => undefined);
+    if (text !== undefined) {
+      await rm(endFile(job), { force: true });
+      const left = leftEndSchema.parse(JSON.parse(text));
+      if (left.token === token) return left.end;
+    }
+    await pause(lookEveryMs, undefined, { signal: over, ref: false }).catch(() => undefined);
+  }
+  return undefined;
+}

@@ -1,0 +1,140 @@
+import type { StoreEntry } from '../../ports/store.ts';
+import { publicKeySchema } from '../../contract/agent-protocol.ts';
+import { exitStatusOf, isErrorCode, JobError } from '../../values/errors.ts';
+import type { ForwardedSignal, JobEnd, NodePhase, WantedState } from '../../contract/helper-events.ts';
+import { nodePhaseSchema, wantedStateSchema } from '../../contract/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
+import { jobPlanSchema } from '../../contract/job-plan.ts';
+import type { LateCommand } from '../../contract/job-request.ts';
+import { lateCommandSchema } from '../../contract/job-request.ts';
+
+/** What one node has published so far. */
+export interface NodeState {
+  readonly index: number;
+  readonly ip: string | undefined;
+  readonly sshPublicKey: string | undefined;
+  readonly hostPublicKey: string | undefined;
+  readonly isReady: boolean;
+  readonly phase: NodePhase;
+  /** It was claimed, but its helper lives no more: PHASE hangs on that one's lease. */
+  readonly isLost: boolean;
+  /** `CODE: text` of what went wrong there. */
+  readonly error: string | undefined;
+}
+
+/** A job as its keys say at one revision. */
+export interface JobState {
+  /** `absent`: the lease ended or nothing was ever opened; for a node both mean "end now". */
+  readonly finish: 'absent' | 'running' | 'finished';
+  /** Set when `finish` is `finished`. */
+  readonly end: JobEnd | undefined;
+  readonly plan: JobPlan | undefined;
+  readonly roster: string | undefined;
+  readonly hasStarted: boolean;
+  /** What START says of the command, where the plan does not. */
+  readonly lateCommand: LateCommand | undefined;
+  /** Signals for the command, all so far in their order. */
+  readonly signals: readonly ForwardedSignal[];
+  /** Undefined while nobody has said. */
+  readonly wanted: WantedState | undefined;
+  readonly nodes: ReadonlyMap<number, NodeState>;
+}
+
+/** The value of START for a job whose plan has the command; of any other the command as JSON. */
+export const started = 'TRUE';
+
+/** The value of REASON when the command itself ended the job. */
+export const reasonCommand = 'command';
+
+/** REASON for an end that is not the command's. One line: operators read it. */
+export function reasonText(end: JobEnd): string {
+  if (end.by === 'command') return reasonCommand;
+  return [`${end.code}:`, end.message, end.hint].filter(Boolean).join(' ').replaceAll(/\s+/g, ' ').slice(0, 4000);
+}
+
+/**
+ * Parses a job's entries (any part of them); what cannot be parsed counts as not there, but for the plan: a job whose plan
+ * another release has written may be running, and nobody must take its subnet. Fails with `PLAN_UNREADABLE` then.
+ */
+export function parseJobState(prefix: string, job: JobKey, entries: readonly StoreEntry[]): JobState {
+  const fields = new Map<string, string>();
+  const nodes = new Map<number, Map<string, string>>();
+  const root = `${prefix}/${job}/`;
+  const nodePattern = new RegExp(`^${job}_node_([0-9]{1,6})/([A-Z]+)$`);
+  for (const { key, value } of entries) {
+    if (!key.startsWith(root)) continue;
+    const name = key.slice(root.length);
+    const match = nodePattern.exec(name);
+    if (match === null) fields.set(name, value);
+    else {
+      const index = Number(match[1]);
+      const node = nodes.get(index) ?? new Map<string, string>();
+      nodes.set(index, node.set(match[2] ?? '', value));
+    }
+  }
+  // The origin's start script wrote FINISHED where its listing said FINISH: both are read.
+  const finish = fields.get('FINISH') ?? fields.get('FINISHED');
+  const state = finish === undefined ? 'absent' : finish === 'TRUE' ? 'finished' : 'running';
+  return {
+    finish: state,
+    end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
+    plan: parsePlan(job, fields.get('PLAN')),
+    roster: fields.get('ROSTER'),
+    hasStarted: fields.has('START'),
+    lateCommand: parseLateCommand(fields.get('START')),
+    signals: parseSignals(fields.get('SIGNAL')),
+    wanted: wantedStateSchema.safeParse(fields.get('WANTED')).data,
+    nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
+  };
+}
+
+function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
+  const status = Number(exitCode);
+  const exitStatus = /^[0-9]{1,3}$/.test(exitCode ?? '') && status <= 255 ? status : exitStatusOf('BUG');
+  if (reason === reasonCommand) return { by: 'command', exitStatus };
+  const match = /^([A-Z_]+): ?(.*)$/s.exec(reason);
+  const code = match?.[1] ?? 'BUG';
+  return { by: 'middleware', exitStatus, code: isErrorCode(code) ? code : 'BUG', message: match?.[2] ?? reason };
+}
+
+function parseLateCommand(start = started): LateCommand | undefined {
+  if (start === started) return undefined;
+  try {
+    return lateCommandSchema.parse(JSON.parse(start));
+  } catch {
+    return undefined;
+  }
+}
+
+function parseSignals(text = ''): readonly ForwardedSignal[] {
+  return text.split(' ').filter((word) => word === 'SIGUSR1' || word === 'SIGUSR2');
+}
+
+function parsePlan(job: JobKey, text: string | undefined): JobPlan | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return jobPlanSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new JobError({
+      code: 'PLAN_UNREADABLE',
+      message: `The plan of job ${job} in the store was not written by this release of hpc-submit-dockerjob.`,
+      hint: `Let the job end where it runs, or install the same release on all its hosts. Keys that nobody needs any more: release-job --force ${job}, as root.`,
+      cause,
+    });
+  }
+}
+
+function parseNode(index: number, values: ReadonlyMap<string, string>): NodeState {
+  const publicKey = (name: string): string | undefined => publicKeySchema.safeParse(values.get(name)).data;
+  return {
+    index,
+    ip: values.get('IP'),
+    sshPublicKey: publicKey('SSHPUBKEY'),
+    hostPublicKey: publicKey('HOSTKEY'),
+    isReady: values.get('READY') === 'True',
+    phase: nodePhaseSchema.safeParse(values.get('PHASE')).data ?? 'planned',
+    isLost: values.has('HOST') && !values.has('PHASE'),
+    error: values.get('ERROR'),
+  };
+}

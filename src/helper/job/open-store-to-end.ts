@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import type { SiteConfig } from '../../config/site-schema.ts';
+import { connectLocalStore } from '../../local-store/connect-local-store.ts';
+import { createMemoryStore } from '../../local-store/memory-store.ts';
+import type { Store } from '../../ports/store.ts';
+import { asJobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { openSharedStore } from '../open-context.ts';
+import { localStoreSocket } from '../host/run-directory.ts';
+
+/**
+ * The store of a job for those who wait for its end. That of a job on one host goes with its keeper, as soon as the job
+ * is released: from then on it counts as empty, which is what becomes of a job's keys in etcd. Where the site has no
+ * etcd a job without a store on this host is over, or another host's, and its store is empty from the start.
+ */
+export async function openStoreToEnd(site: SiteConfig, job: JobKey): Promise<Store> {
+  const socket = localStoreSocket(job);
+  if (existsSync(socket)) return emptyOnceGone(connectLocalStore(socket), socket);
+  return site.etcd.endpoints.length === 0 ? createMemoryStore() : await openSharedStore(site);
+}
+
+/** A keeper that is killed leaves its socket, and fails as ever: what it had on this host is not released yet. */
+export function emptyOnceGone(store: Store, socket: string): Store {
+  const orEmpty = async <T>(call: Promise<T>, ifGone: T): Promise<T> =>
+    await call.catch((error: unknown) => {
+      if (asJobError(error).code === 'STORE_UNREACHABLE' && !existsSync(socket)) return ifGone;
+      throw error;
+    });
+  return {
+    ...store,
+    read: async (range) => await orEmpty(store.read(range), []),
+    // Whatever was to be changed had the job's keys for its condition.
+    commit: async (transaction) => await orEmpty(store.commit(transaction), false),
+  };
+}

@@ -1,0 +1,49 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Store } from '../../ports/store.ts';
+import type { WantedState } from '../../contract/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { jobFieldKey } from '../../contract/kvs-keys.ts';
+
+const retryPauseMs = 1000;
+/** Who says it more often gets no more of the store's and the engines' time. */
+const spacingMs = 500;
+
+/** Says in the store whether the job is to stand still, for all its hosts. False when the job is over. */
+export async function putWanted(store: Store, prefix: string, job: JobKey, wanted: WantedState): Promise<boolean> {
+  return await store.commit({
+    conditions: [{ kind: 'value', key: jobFieldKey(prefix, job, 'FINISH'), equals: 'FALSE' }],
+    puts: [{ key: jobFieldKey(prefix, job, 'WANTED'), value: wanted }],
+  });
+}
+
+/**
+ * Says it again and again until the store has it, and what was said last only: a job that has been resumed while etcd
+ * was away must not stay suspended. Ends with the job, or with `signal`.
+ */
+export function keepWanted(
+  store: Store,
+  prefix: string,
+  job: JobKey,
+  signal: AbortSignal,
+): (wanted: WantedState) => void {
+  let wanted: WantedState | undefined;
+  let isWriting = false;
+  const write = async (): Promise<void> => {
+    isWriting = true;
+    for (let written: WantedState | undefined; wanted !== undefined && wanted !== written && !signal.aborted;) {
+      const now = wanted;
+      try {
+        if (!(await putWanted(store, prefix, job, now))) break;
+        written = now;
+        await pause(spacingMs, undefined, { signal }).catch(() => undefined);
+      } catch {
+        await pause(retryPauseMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    isWriting = false;
+  };
+  return (now) => {
+    wanted = now;
+    if (!isWriting) void write();
+  };
+}

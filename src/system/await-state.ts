@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JobError } from '../values/errors.ts';
+import type { KeyRange } from '../contract/kvs-keys.ts';
+
+/** A key as it was read; the store port's entry has this shape. */
+export interface StateEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: string;
+  readonly modRevision: string;
+}
+
+/** What is needed of a store to wait on it; the store's port fits. */
+export interface WatchableStore {
+  read(range: KeyRange): Promise<readonly StateEntry[]>;
+  watch(range: KeyRange, lookAgain: () => void): { close(): Promise<void> };
+}
+
+export interface AwaitStateOptions {
+  /** From now; without it only `signal` ends the wait. */
+  readonly deadlineMs?: number | undefined;
+  /** Its abort rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** The state is read at least this often, whatever the watch says. */
+  readonly slowTimerMs?: number;
+  /** True: an unreachable store is waited for until the deadline. False: it rejects at once. */
+  readonly tolerateOutage?: boolean;
+}
+
+/** The judge's value, or the state as it was last seen when the deadline passed. */
+export type StateOutcome<T> =
+  | { readonly kind: 'reached'; readonly value: T }
+  | {
+      readonly kind: 'timeout';
+      /** Of the last read that succeeded; undefined when none did. */
+      readonly entries: readonly StateEntry[] | undefined;
+      /** Set when the store could not be reached at the end. */
+      readonly outage: JobError | undefined;
+    };
+
+const shortestSpacingMs = 2;
+const longestSpacingMs = 2000;
+/** So few entries are read at no cost worth saving, and somebody waits for what they say. */
+const fewEntries = 256;
+/** Reading takes at most a quarter of the time. */
+const spacingPerReadTime = 3;
+const outagePauseMs = 500;
+
+/**
+ * Waits until `judge` finds a value in the keys of `range`: looks at the state on every hint of a watch and on a slow
+ * timer, never at events. One read at a time; hints in between are merged, and the next read waits a multiple of what the
+ * last one took, so that a thousand changes of a thousand keys do not cost a million.
+ * What `judge` throws ends the wait. It may be called many times with the same state.
+ */
+export async function awaitState<T>(
+  store: WatchableStore,
+  range: KeyRange,
+  judge: (entries: readonly StateEntry[]) => T | undefined,
+  options: AwaitStateOptions = {},
+): Promise<StateOutcome<T>> {
+  const { deadlineMs, signal, slowTimerMs = 10_000, tolerateOutage = true } = options;
+  signal?.throwIfAborted();
+  const timeUp = new AbortController();
+  const timer = deadlineMs === undefined ? undefined : setTimeout(() => timeUp.abort(), deadlineMs);
+  const over = signal === undefined ? timeUp.signal : AbortSignal.any([signal, timeUp.signal]);
+  const bell = new Bell();
+  const watch = store.watch(range, () => bell.ring());
+  let entries: readonly StateEntry[] | undefined;
+  let outage: JobError | undefined;
+  try {
+    while (!over.aborted) {
+      const startedAt = performance.now();
+      bell.quiet();
+      try {
+        const seen = await unless(over, store.read(range));
+        if (seen === undefined) break;
+        entries = seen;
+        outage = undefined;
+      } catch (error) {
+        if (!tolerateOutage || !(error instanceof JobError) || error.code !== 'STORE_UNREACHABLE') throw error;
+        outage = error;
+        await pause(outagePauseMs, over);
+        continue;
+      }
+      const value = judge(entries);
+      if (value !== undefined) return { kind: 'reached', value };
+      await pause(spacingMs(entries.length, performance.now() - startedAt), over);
+      await bell.wait(slowTimerMs, over);
+    }
+  } finally {
+    clearTimeout(timer);
+    await watch.close();
+  }
+  signal?.throwIfAborted();
+  return { kind: 'timeout', entries, outage };
+}
+
+function spacingMs(entryCount: number, tookMs: number): number {
+  if (entryCount <= fewEntries) return shortestSpacingMs;
+  return Math.min(longestSpacingMs, Math.max(shortestSpacingMs, spacingPerReadTime * tookMs));
+}
+
+/** Remembers one ring until it is waited for. */
+class Bell {
+  #hasRung = false;
+  #awake = new AbortController();
+
+  ring(): void {
+    this.#hasRung = true;
+    this.#awake.abort();
+  }
+
+  quiet(): void {
+    this.#hasRung = false;
+    this.#awake = new AbortController();
+  }
+
+  async wait(mostMs: number, over: AbortSignal): Promise<void> {
+    if (!this.#hasRung) await pause(mostMs, AbortSignal.any([over, this.#awake.signal]));
+  }
+}
+
+async function pause(milliseconds: number, over: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal: over }).catch(() => undefined);
+}
+
+/** The work's value, or undefined when `over` comes first; the work then ends unheard at its own deadline. */
+async function unless<T>(over: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  work.catch(() => undefined);
+  let stop: (() => void) | undefined;
+  const ended = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    over.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    if (stop !== undefined) over.removeEventListener('abort', stop);
+  }
+}
