@@ -2,8 +2,14 @@ import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
 import { asClause } from '../values/errors.ts';
 import { checkWorkdir } from './check-workdir.ts';
-import type { ExplainOptions } from './create-program.ts';
+import type { RequestOptions } from './read-request.ts';
 import { readRequest } from './read-request.ts';
+
+/** Options of `explain`. */
+export interface ExplainOptions extends RequestOptions {
+  readonly config?: string;
+  readonly hosts?: number;
+}
 
 /**
  * What the policy would make of the request, a line per rule. Fails where the policy refuses it; starts nothing. A workdir

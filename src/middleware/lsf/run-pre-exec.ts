@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../values/errors.ts';
 import type { Finding } from '../../contract/finding.ts';
 import { renderFinding } from '../../contract/finding.ts';
 import type { HostQuestion } from '../../contract/host-question.ts';
-import type { StarterOptions } from '../create-program.ts';
+import type { StarterOptions } from '../verbs/request-options.ts';
 import { queueDefaultOf } from './run-esub.ts';
 
 export interface PreExecInput {

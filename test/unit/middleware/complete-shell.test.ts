@@ -3,23 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bashCompletion } from '../../../src/middleware/complete-shell.ts';
 import { createProgram } from '../../../src/middleware/create-program.ts';
 
-const nothing = (): Promise<number> => Promise.resolve(0);
-const program = createProgram(
-  [],
-  {
-    run: nothing,
-    explain: nothing,
-    checkConfig: nothing,
-    doctor: nothing,
-    starter: nothing,
-    esub: nothing,
-    preExec: nothing,
-    prologue: nothing,
-    hold: nothing,
-    spread: nothing,
-  },
-  () => undefined,
-);
+const program = createProgram([], () => undefined);
 
 /** What a real bash offers for the last of these words. */
 function complete(...words: readonly string[]): readonly string[] {

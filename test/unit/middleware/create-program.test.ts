@@ -1,28 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../../src/middleware/create-program.ts';
+import { knownVerbs } from '../../../src/middleware/verbs/known-verbs.ts';
+import type { VerbCall } from '../../../src/middleware/verbs/verb.ts';
 import { JobError } from '../../../src/values/errors.ts';
 
 const done = (): Promise<number> => Promise.resolve(0);
+/** The verbs as they are, which do nothing. */
+const idle = { verbs: knownVerbs.map((verb) => ({ ...verb, run: done })), run: done };
 
 /** What the program says of this call; empty when it takes it. */
 async function faultOf(...argv: readonly string[]): Promise<string> {
   let said = '';
-  const program = createProgram(
-    [],
-    {
-      run: done,
-      explain: done,
-      checkConfig: done,
-      doctor: done,
-      starter: done,
-      esub: done,
-      preExec: done,
-      prologue: done,
-      hold: done,
-      spread: done,
-    },
-    () => undefined,
-  );
+  const program = createProgram([], () => undefined, idle);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((verb) => verb.commands)])
     command.configureOutput({ writeErr: (text) => (said += text) });
   try {
@@ -56,25 +45,14 @@ describe('the command line', () => {
 describe('starter', () => {
   async function startedWith(...argv: readonly string[]): Promise<unknown> {
     let got: unknown;
-    const nothing = (): Promise<number> => Promise.resolve(0);
-    const actions = {
-      ...{
-        run: nothing,
-        explain: nothing,
-        checkConfig: nothing,
-        doctor: nothing,
-        esub: nothing,
-        preExec: nothing,
-        prologue: nothing,
-        hold: nothing,
-        spread: nothing,
-      },
-      starter: (options: unknown, words: readonly string[]) => {
-        got = { options, words };
+    const verbs = knownVerbs.map((verb) => ({
+      ...verb,
+      run: ({ called }: VerbCall) => {
+        got = { options: called.opts(), words: called.args };
         return Promise.resolve(0);
       },
-    };
-    await createProgram([], actions, () => undefined).parseAsync(['starter', ...argv], { from: 'user' });
+    }));
+    await createProgram([], () => undefined, { ...idle, verbs }).parseAsync(['starter', ...argv], { from: 'user' });
     return got;
   }
 

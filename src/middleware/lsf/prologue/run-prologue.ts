@@ -9,7 +9,7 @@ import { readAllocation } from '../../../lsf/read-allocation.ts';
 import { chooseImage } from '../../../lsf/starter/choose-image.ts';
 import { asJobError, exitStatus, exitStatusOf, JobError } from '../../../values/errors.ts';
 import type { JobEnd } from '../../../contract/helper-events.ts';
-import type { StarterOptions } from '../../create-program.ts';
+import type { StarterOptions } from '../../verbs/request-options.ts';
 import { queueDefaultOf } from '../run-esub.ts';
 import { abortValue, isRefusal } from '../run-pre-exec.ts';
 import { findHolderSocket } from './held-job.ts';

@@ -1,8 +1,8 @@
-import type { SiteConfig } from './config/site-schema.ts';
-import type { Scheduler } from './ports/scheduler.ts';
-import { knownSchedulers } from './schedulers/known-schedulers.ts';
-import { JobError } from './values/errors.ts';
-import { schedulerNames } from './contract/schedulers.ts';
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { Scheduler } from '../ports/scheduler.ts';
+import { knownSchedulers } from './known-schedulers.ts';
+import { JobError } from '../values/errors.ts';
+import { schedulerNames } from '../contract/schedulers.ts';
 
 /** The scheduler in whose job we run. Fails with `NOT_IN_A_JOB`. */
 export async function findScheduler(environment: NodeJS.ProcessEnv): Promise<Scheduler> {
@@ -21,7 +21,7 @@ export async function findScheduler(environment: NodeJS.ProcessEnv): Promise<Sch
 /** Of the policy only the launcher is used here, which the user could choose as well: the helper judges by its own copy. */
 async function readSettings(): Promise<SiteConfig['scheduler']> {
   // Loaded only when asked for: every job's start waits for this program.
-  const { defaultSitePath, loadSite } = await import('./config/load-site.ts');
+  const { defaultSitePath, loadSite } = await import('../config/load-site.ts');
   const { scheduler } = await loadSite(defaultSitePath, { mustBeTrusted: false });
   return scheduler;
 }

@@ -1,0 +1,30 @@
+import { esub } from '../lsf/verbs/esub.ts';
+import { hold } from '../lsf/verbs/hold.ts';
+import { preExec } from '../lsf/verbs/pre-exec.ts';
+import { prologue } from '../lsf/verbs/prologue.ts';
+import { spread } from '../lsf/verbs/spread.ts';
+import { starter } from '../lsf/verbs/starter.ts';
+import { checkConfig } from './check-config.ts';
+import { completion } from './completion.ts';
+import { doctor } from './doctor.ts';
+import { explain } from './explain.ts';
+import type { Verb } from './verb.ts';
+
+/** Every verb, in the order in which the help shows them. */
+export const knownVerbs: readonly Verb[] = [
+  explain,
+  checkConfig,
+  doctor,
+  starter,
+  esub,
+  preExec,
+  prologue,
+  hold,
+  spread,
+  completion,
+];
+
+/** What the verbs with two words have in common, by their first. */
+export const verbGroups: Readonly<Record<string, string>> = {
+  config: 'work with site.yaml',
+};

@@ -1,0 +1,98 @@
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { findScheduler } from '../../schedulers/find-scheduler.ts';
+import { asClause, asJobError, JobError } from '../../values/errors.ts';
+import { currentDirectory } from '../check-workdir.ts';
+import { outcomeJson, refusalJson } from '../outcome.ts';
+import type { RequestOptions } from '../read-request.ts';
+import { readRequest } from '../read-request.ts';
+import { runJob } from '../run-job.ts';
+import { showProgress } from '../show-progress.ts';
+import { addRequestOptions } from './request-options.ts';
+import type { VerbCall } from './verb.ts';
+
+/** Options of a run as commander hands them over. */
+export interface RunOptions extends RequestOptions {
+  readonly json?: string | boolean;
+  readonly quiet?: boolean;
+}
+
+const startedAtMs = performance.now() - process.uptime() * 1000;
+
+/** What the program does without a verb: it runs the command in the containers of the job. */
+export const run = {
+  define: (program: Command): void => {
+    addRequestOptions(program)
+      .addOption(
+        new Option(
+          '--json [file]',
+          'write the outcome as one JSON object: as the last line of standard output, or with --json=FILE to a file',
+        ),
+      )
+      .option('--quiet', 'no progress lines on standard error')
+      .allowExcessArguments();
+  },
+  run: async ({ called, command }: VerbCall): Promise<number> => {
+    return await runInContainers(called.opts<RunOptions>(), command);
+  },
+} as const;
+
+/** Runs the command in containers, one per host of the job that we are in; resolves to the exit status. */
+export async function runInContainers(options: RunOptions, command: readonly string[]): Promise<number> {
+  checkOutcomeFile(options.json);
+  const progress = showProgress(
+    { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY },
+    { isQuiet: options.quiet === true, startedAtMs },
+  );
+  try {
+    const request = readRequest(options, command, process.env, currentDirectory());
+    const outcome = await runJob({
+      request,
+      scheduler: await findScheduler(process.env),
+      environment: process.env,
+      uid: process.getuid?.() ?? -1,
+      progress,
+    });
+    if (outcome.end.by === 'middleware')
+      process.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(outcome.end).toLine()}\n`);
+    writeOutcome(options.json, outcomeJson(outcome));
+    return outcome.end.exitStatus;
+  } catch (thrown) {
+    writeOutcome(options.json, refusalJson(asJobError(thrown)));
+    throw thrown;
+  }
+}
+
+/** Fails with `USAGE` when the outcome could not be written: better before the job than after it. */
+function checkOutcomeFile(json: string | boolean | undefined): void {
+  if (typeof json !== 'string') return;
+  try {
+    accessSync(existsSync(json) ? json : dirname(json), constants.W_OK);
+    if (json !== '' && statSync(json, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  } catch {
+    // Told below.
+  }
+  throw new JobError({
+    code: 'USAGE',
+    message: `--json=${json}: no file can be written there.`,
+    hint: 'Name a file in a directory that exists and that you may write to.',
+  });
+}
+
+/**
+ * `--json` prints the outcome as the last line of standard output, `--json=FILE` writes it to a file. The status is the
+ * job's, also when that fails.
+ */
+function writeOutcome(json: string | boolean | undefined, text: string): void {
+  if (json === undefined || json === false) return;
+  if (json === true) process.stdout.write(`${text}\n`);
+  else {
+    try {
+      writeFileSync(json, `${text}\n`);
+    } catch (error) {
+      process.stderr.write(`hpc-submit-dockerjob: The outcome could not be written: ${asClause(error)}.\n`);
+    }
+  }
+}
