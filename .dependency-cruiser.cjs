@@ -53,6 +53,7 @@ module.exports = {
     only('confirmation-serves-schedulers', 'confirmation', 'contract', 'values', 'system', 'ports'),
     adapter('network'),
     adapter('cgroup'),
+    only('pki-knows-no-job', 'pki', 'contract', 'values', 'system'),
     adapter('local-store'),
     adapter('ssh'),
     only('discovery-is-a-program', 'discovery', 'contract', 'values', 'system', 'ssh'),
@@ -68,6 +69,7 @@ module.exports = {
       'policy',
       'lsf',
       'schedulers',
+      'pki',
     ),
     only(
       'helper-is-a-program',
@@ -88,6 +90,7 @@ module.exports = {
     ...helperRooms,
     onlyImporter('only-etcd-imports-etcd3', 'etcd', 'etcd3'),
     onlyImporter('only-docker-imports-dockerode', 'docker', 'dockerode'),
+    onlyImporter('only-pki-imports-node-forge', 'pki', 'node-forge'),
     onlyImporter('only-ssh-imports-ssh2', 'ssh', 'ssh2'),
     {
       name: 'product-does-not-import-lab-or-tests',

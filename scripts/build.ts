@@ -11,6 +11,7 @@ import { compileEtcdProto } from './esbuild-compile-etcd-proto.ts';
 import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
 import { dropGrpcExtras } from './esbuild-drop-grpc-extras.ts';
 import { dropZodLocales } from './esbuild-drop-zod-locales.ts';
+import { keepApart } from './esbuild-keep-apart.ts';
 import { openRehearsalStage } from './rehearsal-stage.ts';
 
 const programs = {
@@ -19,6 +20,9 @@ const programs = {
   agent: 'src/discovery/agent-entry.ts',
   'ssh-client': 'src/discovery/ssh-client-entry.ts',
 };
+
+/** Parts that hardly any call needs: files of their own, so that the start of a job does not read them. */
+const parts = { pki: 'src/pki/keep-certificates.ts' };
 
 // Reads the bundle once and compiles it with its cached data; every path is relative to this file.
 const bootText = (name: string): string => `'use strict';
@@ -39,27 +43,32 @@ script.runInThisContext()(exports, require, module, file, __dirname);
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 await rm('dist', { recursive: true, force: true });
 await mkdir('dist');
+const usual = {
+  bundle: true,
+  platform: 'node',
+  // As require: Node warns of a dynamic import in a script that comes out of cached data.
+  supported: { 'dynamic-import': false },
+  target: 'node24',
+  format: 'cjs',
+  // All licence texts are in one file.
+  legalComments: 'none',
+  metafile: true,
+  // Names stay readable in stack traces; the rest is read and hashed at every start.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  logLevel: 'warning',
+  define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
+} as const;
 const metafiles: Metafile[] = [];
 await using stage = await openRehearsalStage();
 for (const [name, entry] of Object.entries(programs)) {
   const { metafile } = await build({
     entryPoints: [entry],
     outfile: `dist/${name}.bundle.cjs`,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'cjs',
-    // All licence texts are in one file.
-    legalComments: 'none',
-    metafile: true,
-    // Names stay readable in stack traces; the rest is read and hashed at every start.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    logLevel: 'warning',
-    define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
+    ...usual,
     // Optional native add-ons: never built, never needed.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-    plugins: [compileEtcdProto(), dropGrpcExtras(), dropDockerExtras(), dropZodLocales()],
+    plugins: [keepApart(parts), compileEtcdProto(), dropGrpcExtras(), dropDockerExtras(), dropZodLocales()],
   });
   metafiles.push(metafile);
   await writeFile(`dist/${name}.cjs`, bootText(name));
@@ -72,5 +81,9 @@ for (const [name, entry] of Object.entries(programs)) {
     timeout: 30_000,
   });
   if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
+}
+for (const [name, entry] of Object.entries(parts)) {
+  const { metafile } = await build({ ...usual, entryPoints: [entry], outfile: `dist/${name}.cjs` });
+  metafiles.push(metafile);
 }
 await writeFile('dist/THIRD-PARTY-LICENSES', await collectLicences(metafiles));

@@ -9,7 +9,7 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import forge from 'node-forge';
+import { issueCertificate, makeAuthority } from '../src/pki/certificates.ts';
 
 /** Where the rehearsal finds its partners: the value of HPCDJ_REHEARSAL, as JSON. */
 export interface RehearsalPlaces {
@@ -37,8 +37,16 @@ const etcdAnswers: Readonly<Record<string, readonly number[]>> = {
 /** Opens the stage on the loopback interface and in a temporary directory. */
 export async function openRehearsalStage(): Promise<RehearsalStage> {
   const directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-rehearsal-'));
-  const identity = makeIdentity();
-  const etcd = createSecureServer({ key: identity.key, cert: identity.cert });
+  const authority = await makeAuthority('rehearsal', 1);
+  const localhost = {
+    commonName: 'localhost',
+    dnsNames: ['localhost'],
+    addresses: [],
+    role: 'server',
+    validDays: 1,
+  } as const;
+  const { certificate: cert, key } = await issueCertificate(authority, localhost);
+  const etcd = createSecureServer({ key, cert });
   etcd.on('stream', (stream, headers) => {
     const answer = etcdAnswers[headers[':path'] ?? ''];
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
@@ -65,30 +73,11 @@ export async function openRehearsalStage(): Promise<RehearsalStage> {
   await Promise.all([once(etcd.listen(0, '127.0.0.1'), 'listening'), once(docker.listen(dockerSocket), 'listening')]);
   const { port } = etcd.address() as AddressInfo;
   return {
-    places: { etcd: `https://localhost:${port}`, ca: identity.cert, ...identity, dockerSocket },
+    places: { etcd: `https://localhost:${port}`, ca: authority.certificate, cert, key, dockerSocket },
     [Symbol.asyncDispose]: async () => {
       etcd.close();
       docker.close();
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** A certificate that signs itself, for both sides. */
-function makeIdentity(): { readonly key: string; readonly cert: string } {
-  const keys = forge.pki.rsa.generateKeyPair({ bits: 2048 });
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = keys.publicKey;
-  certificate.serialNumber = '01';
-  certificate.validity.notBefore = new Date(Date.now() - 60_000);
-  certificate.validity.notAfter = new Date(Date.now() + 3_600_000);
-  const name = [{ name: 'commonName', value: 'localhost' }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
-  certificate.setExtensions([
-    { name: 'basicConstraints', cA: true },
-    { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
-  ]);
-  certificate.sign(keys.privateKey, forge.md.sha256.create());
-  return { key: forge.pki.privateKeyToPem(keys.privateKey), cert: forge.pki.certificateToPem(certificate) };
 }

@@ -3,6 +3,7 @@ import type { Command, Option } from 'commander';
 /** Options whose value is a file or a directory; bash completes it. */
 const pathOptions: Readonly<Record<string, 'directory' | 'file'>> = {
   '--workdir': 'directory',
+  '--directory': 'directory',
   '--mount': 'directory',
   '--json': 'file',
   '--config': 'file',

@@ -117,6 +117,11 @@ export function asClause(thrown: unknown): string {
 /** Any thrown value as a `JobError`; what is not one already is a bug and keeps its cause. */
 export function asJobError(thrown: unknown): JobError {
   if (thrown instanceof JobError) return thrown;
+  // Of a part of the program that is a bundle of its own, and has its own copy of this class.
+  if (thrown instanceof Error && thrown.name === 'JobError' && 'code' in thrown) {
+    const hint = 'hint' in thrown && typeof thrown.hint === 'string' ? thrown.hint : undefined;
+    return JobError.fromWire({ code: String(thrown.code), message: thrown.message, hint });
+  }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new JobError({
     code: 'BUG',

@@ -8,6 +8,7 @@ import { checkConfig } from './check-config.ts';
 import { completion } from './completion.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
+import { pkiVerbs } from './pki.ts';
 import type { Verb } from './verb.ts';
 
 /** Every verb, in the order in which the help shows them. */
@@ -15,6 +16,7 @@ export const knownVerbs: readonly Verb[] = [
   explain,
   checkConfig,
   doctor,
+  ...pkiVerbs,
   starter,
   esub,
   preExec,
@@ -27,4 +29,5 @@ export const knownVerbs: readonly Verb[] = [
 /** What the verbs with two words have in common, by their first. */
 export const verbGroups: Readonly<Record<string, string>> = {
   config: 'work with site.yaml',
+  pki: 'make, renew and check the certificates of etcd and of the hosts',
 };
