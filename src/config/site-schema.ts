@@ -252,6 +252,11 @@ const container = section({
     .default(0)
     .describe('Memory for each slot of a job that the scheduler confines in no cgroup; 0: no limit.'),
   stackBytes: limitOf(65_536, 'bytes').default(-1).describe('Stack of a process; -1: unlimited.'),
+  coreBytes: limitOf(0, 'bytes')
+    .default(-1)
+    .describe(
+      'Largest core file that a process may ask for with ulimit -c; none is written unless it asks; -1: unlimited.',
+    ),
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
     .describe('Size of /tmp in the container.'),

@@ -1,18 +1,40 @@
+import { readFileSync } from 'node:fs';
 import type { PrivateFiles } from './container-files.ts';
 
 /**
  * Settings by which a plain `mpirun program` runs one rank per slot on all nodes. Both generations of Open MPI are set
  * at once, as each ignores the other's names.
  *
- * Without an interface (a job on one node) nothing is said about networks.
+ * Without an interface (a job on one node) nothing is said about networks. Where ranks cannot read each other's memory,
+ * Open MPI is told not to try: every rank would complain before it falls back.
  */
-export function describeMpiSettings(files: PrivateFiles, interfaceName: string | undefined): Record<string, string> {
+export function describeMpiSettings(
+  files: PrivateFiles,
+  interfaceName: string | undefined,
+  canReadPeers = canReadPeerMemory(),
+): Record<string, string> {
   return {
     ...describeOpenMpi4(files),
     ...describeOpenMpi5(files),
     ...describeHydra(files),
     ...(interfaceName === undefined ? {} : describeInterface(interfaceName)),
+    ...(canReadPeers ? {} : withoutCrossMemory),
   };
+}
+
+/** The names of Open MPI 4 and 5 for the same. */
+const withoutCrossMemory = { OMPI_MCA_btl_vader_single_copy_mechanism: 'none', OMPI_MCA_smsc: '^cma' };
+
+/** From this on the Yama security module of the kernel asks for a capability. */
+const scopeOfAdministrators = 2;
+
+/** Whether a process may read the memory of another of the same user here. Open MPI itself does what Yama's scope 1 asks for. */
+function canReadPeerMemory(): boolean {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'utf8')) < scopeOfAdministrators;
+  } catch {
+    return true; // a kernel without Yama
+  }
 }
 
 function describeOpenMpi4(files: PrivateFiles): Record<string, string> {
@@ -23,8 +45,6 @@ function describeOpenMpi4(files: PrivateFiles): Record<string, string> {
     OMPI_MCA_plm_rsh_no_tree_spawn: '1',
     OMPI_MCA_orte_default_hostfile: files.hostfile,
     OMPI_MCA_orte_keep_fqdn_hostnames: '1',
-    // Docker's seccomp profile denies process_vm_readv: without this every rank complains and falls back.
-    OMPI_MCA_btl_vader_single_copy_mechanism: 'none',
   };
 }
 
@@ -35,7 +55,6 @@ function describeOpenMpi5(files: PrivateFiles): Record<string, string> {
     PRTE_MCA_plm_ssh_no_tree_spawn: '1',
     PRTE_MCA_prte_default_hostfile: files.hostfile,
     PRTE_MCA_prte_keep_fqdn_hostnames: '1',
-    OMPI_MCA_smsc: '^cma',
   };
 }
 

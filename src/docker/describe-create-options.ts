@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import type { ContainerSpec } from '../ports/container-engine.ts';
 import { chooseMountPropagation } from './choose-mount-propagation.ts';
+import { describeSeccomp } from './seccomp-profile.ts';
 
 /**
  * The specification in the engine's words. What the specification leaves open is closed here: no capability, no new
- * privileges, the engine's own seccomp profile, nothing written to logs, nothing started again, nothing of the
+ * privileges, our own seccomp profile, nothing written to logs, nothing started again, nothing of the
  * image's entry point, working directory or health check.
  */
 export async function describeCreateOptions(spec: ContainerSpec): Promise<ContainerCreateOptions> {
@@ -32,6 +33,7 @@ export async function describeCreateOptions(spec: ContainerSpec): Promise<Contai
     ...describeNetwork(spec),
     HostConfig: {
       ...confinement,
+      SecurityOpt: ['no-new-privileges', describeSeccomp()],
       ...(await describeFiles(spec)),
       ...describeLimits(spec),
       NetworkMode: spec.network.kind === 'none' ? 'none' : spec.network.name,
@@ -48,7 +50,6 @@ const confinement = {
   Privileged: false,
   CapDrop: ['ALL'],
   CapAdd: [],
-  SecurityOpt: ['no-new-privileges'],
   UsernsMode: 'host',
   IpcMode: 'private',
   CgroupnsMode: 'private',
@@ -88,12 +89,16 @@ async function describeFiles(spec: ContainerSpec): Promise<HostConfig> {
 }
 
 function describeLimits(spec: ContainerSpec): HostConfig {
-  const { memlock, stack, nofile } = spec.ulimits;
-  const limits = { memlock, stack, nofile, core: 0 };
+  const { memlock, stack, nofile, core } = spec.ulimits;
+  const ulimits = [
+    ...Object.entries({ memlock, stack, nofile }).map(([Name, limit]) => ({ Name, Soft: limit, Hard: limit })),
+    // As a login has it: none unless the user asks for one.
+    { Name: 'core', Soft: 0, Hard: core },
+  ];
   return {
     ShmSize: spec.shmBytes,
     PidsLimit: spec.pidsMax,
-    Ulimits: Object.entries(limits).map(([Name, limit]) => ({ Name, Soft: limit, Hard: limit })),
+    Ulimits: ulimits,
     ...(spec.cgroupParent === undefined ? {} : { CgroupParent: spec.cgroupParent }),
     ...(spec.cpus === undefined ? {} : { NanoCpus: spec.cpus * 1e9 }),
     // As much memory with swap as without: no swap.

@@ -78,8 +78,13 @@ export interface ContainerSpec {
   readonly cgroupParent?: string | undefined;
   readonly shmBytes: number;
   readonly pidsMax: number;
-  /** -1 = unlimited. */
-  readonly ulimits: { readonly memlock: number; readonly stack: number; readonly nofile: number };
+  /** -1 = unlimited. `core` is what a process may ask for; it begins with 0. */
+  readonly ulimits: {
+    readonly memlock: number;
+    readonly stack: number;
+    readonly nofile: number;
+    readonly core: number;
+  };
   readonly memoryBytes?: number | undefined;
   /** Processor time per second; undefined = all that the cgroup has. */
   readonly cpus?: number | undefined;

@@ -109,7 +109,7 @@ describe('a container', () => {
           'ulimit -l; ulimit -s; ulimit -n; ulimit -c; df -k /dev/shm | tail -1; df -k /tmp | tail -1; touch /tmp/x /x',
         ),
         {
-          ulimits: { memlock: 131_072, stack: -1, nofile: 4096 },
+          ulimits: { memlock: 131_072, stack: -1, nofile: 4096, core: 0 },
           shmBytes: 32 * 1024 * 1024,
           tmpfs: [{ target: '/tmp', bytes: 16 * 1024 * 1024, mode: '1777', executable: true }],
           readOnlyRoot: true,

@@ -20,7 +20,7 @@ export function shellContainer(imageId: string, script: string, changes: Partial
     network: { kind: 'none' },
     shmBytes: 64 * 1024 * 1024,
     pidsMax: 100,
-    ulimits: { memlock: 65_536, stack: 8_388_608, nofile: 1024 },
+    ulimits: { memlock: 65_536, stack: 8_388_608, nofile: 1024, core: -1 },
     readOnlyRoot: false,
     ...changes,
   };

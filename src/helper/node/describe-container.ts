@@ -61,7 +61,12 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
     ...around.limits,
     shmBytes: container.shmBytes,
     pidsMax: container.pidsMax,
-    ulimits: { memlock: container.memlock, stack: container.stackBytes, nofile: container.nofile },
+    ulimits: {
+      memlock: container.memlock,
+      stack: container.stackBytes,
+      nofile: container.nofile,
+      core: container.coreBytes,
+    },
     readOnlyRoot: container.readOnlyRoot,
   };
 }

@@ -14,7 +14,7 @@ test('closes everything that the specification leaves open', async () => {
       Privileged: false,
       CapDrop: ['ALL'],
       CapAdd: [],
-      SecurityOpt: ['no-new-privileges'],
+      SecurityOpt: ['no-new-privileges', expect.stringMatching(/^seccomp=\{/) as string],
       IpcMode: 'private',
       RestartPolicy: { Name: 'no' },
       AutoRemove: false,
@@ -38,6 +38,11 @@ test('never asks for what widens a container', async () => {
     'UTSMode',
   ];
   expect(Object.keys(HostConfig ?? {}).filter((key) => widening.includes(key))).toEqual([]);
+});
+
+test('lets a process ask for a core file as far as the site allows, and gives none by itself', async () => {
+  const { HostConfig } = await describeCreateOptions({ ...spec, ulimits: { ...spec.ulimits, core: 4096 } });
+  expect(HostConfig?.Ulimits).toContainEqual({ Name: 'core', Soft: 0, Hard: 4096 });
 });
 
 test('gives no swap on top of the memory', async () => {
