@@ -33,6 +33,7 @@ const helperRooms = [
   room('keeper', 'job', 'host', 'caller', 'release'),
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
+  room('verbs', 'host-checks', 'node', 'keeper', 'control', 'release', 'caller'),
 ];
 
 module.exports = {

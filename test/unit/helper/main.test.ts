@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/helper/main.ts';
+import { helperVerbs } from '../../../src/helper/verbs/helper-verbs.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -20,15 +21,56 @@ describe('the helper', () => {
     [['relase-node', '772'], /Did you mean "release-node"\? Known: /],
     [['x'.repeat(5000)], /^.{0,300}$/s],
     [[], /The helper needs a verb\. Known: open-job/],
-    [['--nosuch'], /unknown option '--nosuch'\. See hpc-dockerjob-helper --help\. \[USAGE\]/],
-    [['run-node'], /missing required argument 'job'\. See .* \[USAGE\]/],
-    [['run-node', '772'], /missing required argument 'launch'\. See .* \[USAGE\]/],
-    [['run-node', '772', '773', '774'], /too many arguments.* \[USAGE\]/],
-    [['release-job', '772', '--frce'], /unknown option '--frce' \(Did you mean --force\?\) See .* \[USAGE\]/],
+    [['help'], /"help" is no verb/],
+    [['--nosuch'], /There is no option "--nosuch"\. See hpc-dockerjob-helper --help\. \[USAGE\]/],
+    [['run-node'], /run-node lacks its word <job>\. See .* \[USAGE\]/],
+    [['run-node', '772'], /run-node lacks its word <launch>\. See .* \[USAGE\]/],
+    [['run-node', '772', '773', '774'], /run-node takes at most 2 words, not 3\..* \[USAGE\]/],
+    [['reap', '772'], /reap takes no words, not 1\. /],
+    [['open-job', '--force'], /There is no option "--force"/],
+    [['release-job', '772', '--frce'], /There is no option "--frce" \(did you mean --force\?\)\. See .* \[USAGE\]/],
+    [['release-job', '772', '-f'], /There is no option "-f"/],
+    [['release-job', '772', '--__proto__'], /There is no option "--__proto__"/],
+    [['release-job', '772', '--force=yes'], /Option --force takes no value\. /],
+    [['release-node', '--scheduler-job'], /Option '--scheduler-job <id>' lacks its value\. /],
+    [['release-node', '--scheduler-job', '--help'], /lacks its value/],
+    [['release-node', '--scheduler-job', '1;2'], /release-node needs a job, or --scheduler-job/],
+    [['release-node'], /release-node needs a job, or --scheduler-job/],
+    [['release-job', '--', '--force'], /"--force" is not a job/],
   ])('called with %j says what is wrong and what to do, and ends with 64', async (argv, words) => {
     const { status, said } = await call(...argv);
     expect(said).toMatch(words);
     expect(status).toBe(64);
+  });
+});
+
+describe('the help', () => {
+  async function help(...argv: readonly string[]): Promise<string> {
+    let said = '';
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((said += String(text)), true));
+    expect(await main(argv)).toBe(0);
+    return said;
+  }
+
+  it.each(['--help', '-h'])('by %s names every verb with its words, in lines that fit a terminal', async (option) => {
+    const text = await help(option);
+    for (const { name, does } of helperVerbs) {
+      expect(text).toMatch(new RegExp(`^  ${name} `, 'm'));
+      expect(text.replaceAll(/\s+/g, ' ')).toContain(does);
+    }
+    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
+  });
+
+  it.each(helperVerbs.map(({ name }) => [name]))('of %s names all that it takes', async (name) => {
+    const text = await help(name, '--help');
+    const { words, options } = helperVerbs.find((verb) => verb.name === name)!;
+    expect(text).toContain(`Usage: hpc-dockerjob-helper ${name}`);
+    for (const word of words) expect(text).toContain(`<${word.name}>`);
+    for (const option of Object.keys(options)) expect(text).toContain(`--${option}`);
+  });
+
+  it('of the version is the version alone', async () => {
+    expect(await help('--version')).toBe('development\n');
   });
 });
 

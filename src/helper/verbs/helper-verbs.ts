@@ -1,0 +1,19 @@
+import { checkHostVerb } from './check-host.ts';
+import { controlJobVerb } from './control-job.ts';
+import type { HelperVerb } from './helper-verb.ts';
+import { openJobVerb } from './open-job.ts';
+import { reapVerb } from './reap.ts';
+import { releaseJobVerb } from './release-job.ts';
+import { releaseNodeVerb } from './release-node.ts';
+import { runNodeVerb } from './run-node.ts';
+
+/** All that the helper does. A new verb is a file and a line here, and a line of the sudo rule when users may call it. */
+export const helperVerbs: readonly HelperVerb[] = [
+  openJobVerb,
+  runNodeVerb,
+  releaseNodeVerb,
+  reapVerb,
+  releaseJobVerb,
+  controlJobVerb,
+  checkHostVerb,
+];

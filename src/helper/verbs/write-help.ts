@@ -1,0 +1,74 @@
+import type { HelperVerb } from './helper-verb.ts';
+
+const program = 'hpc-dockerjob-helper';
+const lineWidth = 100;
+
+/** The help of the program, or of one verb. */
+export function writeHelp(verb: HelperVerb | undefined, verbs: readonly HelperVerb[]): string {
+  return verb === undefined ? helpOfAll(verbs) : helpOfVerb(verb);
+}
+
+function helpOfAll(verbs: readonly HelperVerb[]): string {
+  return [
+    `Usage: ${program} VERB [WORDS]`,
+    '',
+    ...fold(
+      'Root side of hpc-submit-dockerjob: called by it through one sudo rule, and by root hooks of the scheduler.',
+      0,
+    ),
+    '',
+    'Verbs:',
+    ...table(verbs.map((verb) => [usageOf(verb), verb.does])),
+    '',
+    'Options:',
+    ...table([
+      ['--help', `this text; after a verb, what it takes`],
+      ['--version', 'the version of the installed package'],
+    ]),
+    '',
+  ].join('\n');
+}
+
+function helpOfVerb(verb: HelperVerb): string {
+  const options = Object.entries(verb.options).map(([name, { value, meaning }]): Row => [
+    value === undefined ? `--${name}` : `--${name} <${value}>`,
+    meaning,
+  ]);
+  const words = verb.words.map(({ name, meaning }): Row => [`<${name}>`, meaning]);
+  const rows = [...words, ...options];
+  return [
+    `Usage: ${program} ${usageOf(verb)}`,
+    '',
+    ...fold(verb.does, 0),
+    ...(rows.length > 0 ? [''] : []),
+    ...table(rows),
+    '',
+  ].join('\n');
+}
+
+function usageOf({ name, words, options }: HelperVerb): string {
+  const takes = words.map((word) => (word.isOptional === true ? `[<${word.name}>]` : `<${word.name}>`));
+  return [name, ...(Object.keys(options).length > 0 ? ['[options]'] : []), ...takes].join(' ');
+}
+
+type Row = readonly [left: string, right: string];
+
+function table(rows: readonly Row[]): readonly string[] {
+  const indent = Math.max(0, ...rows.map(([left]) => left.length)) + 4;
+  return rows.flatMap(([left, right]) => {
+    const [first = '', ...more] = fold(right, indent);
+    return [`  ${left}`.padEnd(indent) + first, ...more.map((line) => ' '.repeat(indent) + line)];
+  });
+}
+
+/** Broken between words, so that no line is wider than the help. */
+function fold(text: string, indent: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && indent + last.length + 1 + word.length <= lineWidth)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
