@@ -1,8 +1,9 @@
 import './system/configure-zod.ts';
 import { CommanderError } from 'commander';
+import { flushWhileRead } from './middleware/await-delivery.ts';
 import { createProgram } from './middleware/create-program.ts';
 import { outliveCommandSignals } from './middleware/pass-signals.ts';
-import { flushOutput, outliveReaders } from './system/flush-output.ts';
+import { outliveReaders } from './system/flush-output.ts';
 import { asJobError, exitStatus } from './values/errors.ts';
 
 /** argv -> the verb -> the exit status. The only place of this program that exits. */
@@ -30,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 void main(process.argv.slice(2)).then(async (status) => {
   process.exitCode = status;
-  // Standard output may be a slow pipe, and is waited for as long as somebody reads; nothing else may hold the process.
-  await Promise.all([process.stdout, process.stderr].map(flushOutput));
+  // Standard output may be a slow pipe, and is waited for while somebody reads; nothing else may hold the process.
+  if ((await flushWhileRead(process.stdout, process.stderr)) === 'unread') process.exit(status);
   setTimeout(() => process.exit(status), 5000).unref();
 });

@@ -13,7 +13,8 @@ export function launchWithQrsh(
 ): readonly LaunchCommand[] {
   const [file, ...words] = argv;
   if (file === undefined) throw new RangeError('There is no command to launch');
-  const here = { file, argv: words, environment: {} };
+  const own = hosts[0] === undefined ? {} : { host: hosts[0].name };
+  const here = { file, argv: words, environment: {}, ...own };
   const others = hosts.slice(1);
   if (others.length === 0) return [here];
   const qrsh = findProgram('qrsh', commandPath);
@@ -28,7 +29,12 @@ export function launchWithQrsh(
   const options = ['-inherit', '-nostdin', '-noshell'];
   return [
     here,
-    ...others.map(({ name }) => ({ file: qrsh, argv: [...options, name, ...apart, file, ...words], environment: {} })),
+    ...others.map(({ name }) => ({
+      file: qrsh,
+      argv: [...options, name, ...apart, file, ...words],
+      environment: {},
+      host: name,
+    })),
   ];
 }
 

@@ -62,7 +62,7 @@ export interface HelperProcess extends PromiseLike<HelperEnd> {
   readonly stdout: NodeJS.ReadableStream;
 }
 
-/** The helper's events, one a line. Fails with `HELPER_UNAVAILABLE` before the first, afterwards with `HELPER_LOST`. */
+/** The helper's events, one a line. Fails with `HELPER_UNAVAILABLE` before the first, with `HELPER_LOST` afterwards and when it was killed. */
 export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
   let last: HelperEvent['event'] | undefined;
   for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
@@ -77,9 +77,16 @@ export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEv
   }
   const { stderr, exitCode, signal } = await child;
   const said = String(stderr).trim().split('\n').slice(-3).join(' ');
+  const killer = signal ?? signalOfStatus(exitCode);
   const ending =
-    said || (signal === undefined ? `it ended with status ${exitCode ?? '?'}` : `it was killed (${signal})`);
-  throw last === undefined ? unavailable(ending) : keeperDied(ending);
+    said || (killer === undefined ? `it ended with status ${exitCode ?? '?'}` : `it was killed (${killer})`);
+  if (last !== undefined) throw keeperDied(ending);
+  throw killer === undefined ? unavailable(ending) : killedEarly(killer);
+}
+
+/** sudo, and a shell before it, may tell of a signal by a status. */
+function signalOfStatus(status: number | undefined): string | undefined {
+  return status === 137 ? 'SIGKILL' : status === 143 ? 'SIGTERM' : undefined;
 }
 
 function parseJson(line: string): unknown {
@@ -95,6 +102,15 @@ function keeperDied(detail: string): JobError {
     code: 'HELPER_LOST',
     message: `The helper that kept the job has died: ${asClause(detail)}.`,
     hint: 'The hosts end the job by themselves when its lease has run out, and the epilogs remove what is left. Submit it again.',
+  });
+}
+
+/** It could be used, so the host is well: somebody, or the limit of the job's memory, has ended it. */
+function killedEarly(signal: string): JobError {
+  return new JobError({
+    code: 'HELPER_LOST',
+    message: `The helper was killed (${signal}) before the job was open; nothing of it has run.`,
+    hint: 'Submit it again. If that stays, ask for more memory: our own programs need about 200 MB on the first host.',
   });
 }
 

@@ -7,11 +7,12 @@ export interface Outcome {
   readonly scheduler: string;
   readonly opened: Extract<HelperEvent, { event: 'opened' }>;
   readonly end: JobEnd;
-  readonly leftovers: readonly string[];
+  /** Undefined when the helper died before it could tell. */
+  readonly leftovers?: readonly string[];
   readonly phaseTimesMs: Readonly<Record<string, number>>;
 }
 
-/** The object of `--json` for a job that was opened: who ended it, how, where it ran, and when each phase was reached. */
+/** The object of `--json` for a job that was opened: who ended it, how, where it ran, and when each phase was reached; `leftovers` is missing when nobody could look. */
 export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimesMs }: Outcome): string {
   return JSON.stringify({
     job,

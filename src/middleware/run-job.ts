@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
-import { JobError } from '../values/errors.ts';
+import { asClause, JobError } from '../values/errors.ts';
 import type { HelperEvent, HostsEnd, JobEnd } from '../contract/helper-events.ts';
 import type { JobRequest, LateCommand, PlannedCommand } from '../contract/job-request.ts';
 import { requestProtocol } from '../contract/job-request.ts';
@@ -47,12 +47,12 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
   const helper = openJob(requestFor(allocation, input.request, launchId));
-  const launch = (): Launched => launchFor(commands, helper, input.output);
+  const launch = (): Launched => launchFor(commands, helper, input);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
   let end: JobEnd | undefined;
-  let leftovers: readonly string[] = [];
+  let leftovers: readonly string[] | undefined;
   let isReleased = false;
   let hosts: HostsEnd = 'unsure';
   using _signals = (input.listen ?? passSignals)({
@@ -64,37 +64,46 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     forward: (signal) => helper.order({ order: 'signal', signal }),
     ...(input.scheduler.suspendsBatchScript ? { want: (state) => helper.order({ order: 'want', state }) } : {}),
   });
-  for await (const event of endingWith(helper.events, () => launched?.abandon())) {
-    input.progress.show(event);
-    switch (event.event) {
-      case 'refused':
-        await launched?.abandon();
-        throw JobError.fromWire(event);
-      case 'opened':
-        opened = event;
-        launched ??= launch();
-        launched.adopt();
-        break;
-      case 'finished':
-        ({ end } = event);
-        input.onFinished?.();
-        break;
-      case 'released':
-        ({ leftovers } = event);
-        hosts = event.hosts === 'done' && leftovers.length > 0 ? 'unsure' : event.hosts;
-        isReleased = true;
-        break;
-      case 'ready':
-        input.onReady?.((late) => helper.order({ order: 'command', ...late }));
-        break;
-      case 'node':
-      case 'note':
-      case 'gathered':
-        break;
+  try {
+    for await (const event of helper.events) {
+      if (event.event === 'refused') throw JobError.fromWire(event);
+      input.progress.show(event);
+      switch (event.event) {
+        case 'opened':
+          opened = event;
+          launched ??= launch();
+          launched.adopt();
+          break;
+        case 'finished':
+          ({ end } = event);
+          input.onFinished?.();
+          break;
+        case 'released':
+          ({ leftovers } = event);
+          hosts = event.hosts === 'done' && event.leftovers.length > 0 ? 'unsure' : event.hosts;
+          isReleased = true;
+          break;
+        case 'ready':
+          launched?.distrustWords();
+          input.onReady?.((late) => helper.order({ order: 'command', ...late }));
+          break;
+        case 'node':
+        case 'note':
+        case 'gathered':
+          break;
+      }
     }
+  } catch (error) {
+    // How the job ended was told once, and counts: only what is left of it is not known.
+    if (opened === undefined || end === undefined) {
+      await launched?.abandon();
+      throw error;
+    }
+    input.progress.say(`released  not known: ${asClause(error)}; the epilogs remove what is left`);
   }
   // Its last output must be through before the job's status is known to the scheduler.
-  await launched?.finish(hosts);
+  const delivery = await launched?.finish(hosts);
+  if (delivery !== undefined && delivery !== 'ended') input.progress.say(`note      ${undelivered[delivery]}`);
   if (opened === undefined || end === undefined)
     throw new JobError({ code: 'BUG', message: 'The helper ended the job without saying how.' });
   return {
@@ -102,27 +111,29 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     scheduler: allocation.scheduler,
     opened,
     end,
-    leftovers,
+    ...(leftovers === undefined ? {} : { leftovers }),
     phaseTimesMs: input.progress.phaseTimesMs,
   };
 }
 
-/** The helper's events; when it dies without a last word, `abandon` ends what is left of the job before the failure. */
-async function* endingWith(
-  events: AsyncIterable<HelperEvent>,
-  abandon: () => Promise<void> | undefined,
-): AsyncGenerator<HelperEvent> {
-  try {
-    yield* events;
-  } catch (error) {
-    await abandon();
-    throw error;
-  }
-}
+const undelivered = {
+  dead: "the scheduler's launcher did not end although every host was done; it was ended, and the last of the output may be missing",
+  unread: 'nobody took the output for ten minutes; the rest of it was given up',
+} as const;
 
-function launchFor(commands: LaunchCommands, helper: HelperSession, output?: JobOutput): Launched {
-  const launched = launchNodes(commands, undefined, output);
-  void launched.ended.then(({ status, said }) => helper.order({ order: 'launcher-ended', status, detail: said }));
+/** More of a launcher's words would not help; the last ones say why. */
+const mostHosts = 100;
+
+function launchFor(commands: LaunchCommands, helper: HelperSession, { scheduler, output }: RunInput): Launched {
+  const launched = launchNodes(commands, {
+    output,
+    readTaskEnd: scheduler.readTaskEnd?.bind(scheduler),
+    onTaskEnd: ({ hosts, how }, detail) =>
+      helper.order({ order: 'task-ended', hosts: hosts.slice(0, mostHosts), how, detail }),
+  });
+  void launched.ended.then(({ status, signal, said }) =>
+    helper.order({ order: 'launcher-ended', status, ...(signal === undefined ? {} : { signal }), detail: said }),
+  );
   return launched;
 }
 

@@ -34,22 +34,27 @@ function launch(
 ): readonly LaunchCommand[] {
   const [file, ...words] = argv;
   if (file === undefined) throw new RangeError('There is no command to launch');
-  const here = { file, argv: words, environment: {} };
+  const own = hosts[0] === undefined ? {} : { host: hosts[0].name };
+  const here = { file, argv: words, environment: {}, ...own };
   if (hosts.length === 1) return [here];
   // By name, where OpenPBS brings the command for it (pbs_tmrsh(8B)); both wait for the end of the task.
   const byName = findProgram('pbs_tmrsh', commandPath);
   if (byName !== undefined)
-    return [here, ...hosts.slice(1).map(({ name }) => ({ file: byName, argv: [name, ...argv], environment: {} }))];
+    return [
+      here,
+      ...hosts.slice(1).map(({ name }) => ({ file: byName, argv: [name, ...argv], environment: {}, host: name })),
+    ];
   const byIndex = findProgram('pbsdsh', commandPath);
   if (byIndex === undefined) throw noLauncher();
   const { nodeIndexes } = readAllocation(environment);
   // By the number of a line of PBS_NODEFILE (pbsdsh(1B)); a wrong one reaches a host whose helper refuses to begin twice.
   return [
     here,
-    ...nodeIndexes.slice(1).map((index) => ({
+    ...hosts.slice(1).map(({ name }, position) => ({
       file: byIndex,
-      argv: ['-n', String(index), '--', ...argv],
+      argv: ['-n', String(nodeIndexes[position + 1]), '--', ...argv],
       environment: {},
+      host: name,
     })),
   ];
 }

@@ -50,6 +50,16 @@ export interface LaunchCommand {
   readonly argv: readonly string[];
   /** Changes to the environment of the launcher; undefined removes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Set when it starts the task of this host alone: its end is then that task's. */
+  readonly host?: string;
+}
+
+/** Tasks of a launcher that have ended, or could not be started. */
+export interface TaskEnd {
+  /** By the launcher's names. */
+  readonly hosts: readonly string[];
+  /** How, to follow "the helper": `was killed (SIGKILL)`, `ended with exit status 69`, `could not be started (…)`. */
+  readonly how: string;
 }
 
 /** The side of a scheduler that the middleware needs; runs as the user. */
@@ -64,6 +74,11 @@ export interface Scheduler {
    * passed through unlabelled.
    */
   launchOnEveryHost(allocation: Allocation, argv: readonly string[]): LaunchCommand | readonly LaunchCommand[];
+  /**
+   * What a line of the launcher's standard error says of single tasks that have ended while it goes on; undefined for any
+   * other line, and wherever that is not certain. Missing where the launcher says nothing of the kind.
+   */
+  readTaskEnd?(line: string): TaskEnd | undefined;
 }
 
 /** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */

@@ -2,6 +2,7 @@ import { findCommand } from '../confirmation/find-command.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
 import { launchWithSrun } from './launch-with-srun.ts';
 import { readAllocation } from './read-allocation.ts';
+import { readTaskEnd } from './read-task-end.ts';
 
 export interface SlurmSchedulerOptions {
   /** Directories of Slurm's commands: site.yaml `scheduler.commandPath`. */
@@ -25,5 +26,6 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     readAllocation,
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),
+    readTaskEnd,
   };
 }

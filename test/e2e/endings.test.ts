@@ -153,11 +153,11 @@ describe('a host', () => {
     try {
       const job = await startBatch(lab, lasting);
       const ended = await job.end(40_000);
-      expect(ended.exitCode).toBe('75:0');
+      expect(ended.exitCode).toBe('69:0');
       expect(ended.stderr).toMatch(
-        /1 of 3 nodes did not publish its address within 12 s: \d+-node-2 on node3 \(not started\)/,
+        /\d+-node-2 on host node3 \(not started\): its helper ended with exit status 1: .*sudo: /,
       );
-      expect(ended.stderr).toContain('[NODE_LATE]');
+      expect(ended.stderr).toContain('[LAUNCHER_FAILED]');
       expect(ended.stderr).toContain('nothing is left behind');
     } finally {
       await mustRun(lab, 'node3', ['mv', '/root/rule', rule]);

@@ -9,13 +9,15 @@ import type { HelperEvent, JobEnd } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
-import { controlRange, jobFieldKey, jobRange } from '../../contract/kvs-keys.ts';
+import { jobFieldKey, jobRange } from '../../contract/kvs-keys.ts';
 import { endJob } from '../job/end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
 import { parseJobState, started } from '../job/job-state.ts';
 import { persistUntil } from '../job/persist-until.ts';
+import { describeTaskEnd } from './heed-task-ends.ts';
+import { LauncherEnded } from './launcher-error.ts';
 import { leaseLost, throwOnTrouble, tooLate } from './job-trouble.ts';
 import type { Wait } from './job-trouble.ts';
 import { startRunClock } from './run-clock.ts';
@@ -54,6 +56,7 @@ export class CommandEnded extends Error {
  */
 export async function keepJob(job: KeptJob): Promise<JobEnd> {
   const { deadlines } = job.site;
+  let hasBegun = false;
   try {
     const gathered = await settle(job, deadlines.startSeconds, 'publish its address', (state) =>
       gatherRoster(job.plan, state),
@@ -65,11 +68,12 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
       countReady(job.plan, state) ? true : undefined,
     );
     if (ready.kind === 'ended') return ready.end;
+    hasBegun = true;
     return (await startCommand(job)) ?? (await awaitEnd(job));
   } catch (thrown) {
     return await endWith(
       job,
-      thrown instanceof CommandEnded ? thrown.end : endByError(await findCause(job, asJobError(thrown))),
+      thrown instanceof CommandEnded ? thrown.end : endByError(await findCause(job, asJobError(thrown), hasBegun)),
     );
   }
 }
@@ -125,12 +129,14 @@ function failUnlessAway(failed: AbortController): (error: unknown) => void {
 }
 
 /** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */
-async function findCause({ store, site, plan }: KeptJob, error: JobError): Promise<JobError> {
-  if (error.code !== 'LAUNCHER_FAILED') return error;
+async function findCause({ store, site, plan }: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
+  if (!(error instanceof LauncherEnded)) return error;
   const { keyPrefix } = site.site;
-  const entries = await store.read(controlRange(keyPrefix, plan.job)).catch(() => undefined);
+  const entries = await store.read(jobRange(keyPrefix, plan.job)).catch(() => undefined);
   const state = entries && parseJobState(keyPrefix, plan.job, entries);
-  return state?.finish === 'absent' && state.plan !== undefined ? leaseLost(plan) : error;
+  if (state?.finish === 'absent' && state.plan !== undefined) return leaseLost(plan);
+  if (hasBegun) return error;
+  return (error.tasks && describeTaskEnd(plan, state, error.tasks)) ?? error.told ?? error;
 }
 
 /** Waits for the end of the job, for as long as its application may run. */

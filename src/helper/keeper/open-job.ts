@@ -7,6 +7,7 @@ import type { JobPlan } from '../../contract/job-plan.ts';
 import { jobFieldKey } from '../../contract/kvs-keys.ts';
 import { refuseFromOutsideOfJobs } from '../caller/refuse-outsiders.ts';
 import { forwardSignals } from './forward-signals.ts';
+import { heedTaskEnds } from './heed-task-ends.ts';
 import { keepWanted } from '../job/want-suspension.ts';
 import { takeEndHere } from '../job/end-here.ts';
 import { CommandEnded, keepJob } from './keep-job.ts';
@@ -69,6 +70,7 @@ export async function openJob(
   const cancelled = AbortSignal.any([
     orders.cancelled,
     leaseSignal(life, plan.job),
+    heedTaskEnds(orders, { store, prefix: keyPrefix, plan, over: over.signal }),
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
     ...(context.site.scheduler.requireJobCgroup ? [] : [endWithScheduler(authority, plan, over.signal)]),
   ]);

@@ -5,7 +5,8 @@ import { forwardedSignalSchema, wantedStateSchema } from '../../contract/helper-
 import type { ForwardedSignal, WantedState } from '../../contract/helper-events.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
 import { lateCommandSchema } from '../../contract/job-request.ts';
-import { endInOneLine } from '../../values/one-line.ts';
+import { LauncherEnded } from './launcher-error.ts';
+import type { EndedTasks } from './launcher-error.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [
@@ -17,7 +18,24 @@ export const orderSchema = z.discriminatedUnion('order', [
   /** Of a job that was opened without one; the first counts. */
   lateCommandSchema.extend({ order: z.literal('command') }),
   /** The launcher has ended: no further node will come. */
-  z.strictObject({ order: z.literal('launcher-ended'), status: z.number().int(), detail: z.string().max(4000) }),
+  z.strictObject({
+    order: z.literal('launcher-ended'),
+    status: z.number().int(),
+    /** Set when it was killed. */
+    signal: z
+      .string()
+      .regex(/^SIG[A-Z0-9]{1,12}$/)
+      .optional(),
+    detail: z.string().max(4000),
+  }),
+  /** Before the command's start: the launcher has said that what it had started on these hosts has ended. */
+  z.strictObject({
+    order: z.literal('task-ended'),
+    hosts: z.array(z.string().max(253)).max(100),
+    how: z.string().max(300),
+    /** The last of the launcher's standard error. */
+    detail: z.string().max(4000),
+  }),
 ]);
 export type Order = z.infer<typeof orderSchema>;
 
@@ -34,9 +52,13 @@ export interface Orders {
   onSignal(handler: (signal: ForwardedSignal) => void): void;
   /** Who is told whether the job is to stand still; of what came before, the last word is kept for it. */
   onWanted(handler: (wanted: WantedState) => void): void;
+  /** Who is told of tasks that the launcher has seen end; those that came before are kept for it. */
+  onTaskEnd(handler: (end: EndedTasks) => void): void;
   close(): void;
 }
 
+/** A launcher has no more to say that would help. */
+const mostTaskEnds = 1000;
 const maxRequestBytes = 1024 * 1024;
 
 /** Reads the request and then orders; the end of the input means that the middleware is gone: the job is released. */
@@ -51,6 +73,11 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   };
   let earlyWanted: WantedState | undefined;
   let passWanted = (wanted: WantedState): void => void (earlyWanted = wanted);
+  const earlyTaskEnds: EndedTasks[] = [];
+  let lastTaskEnd: EndedTasks | undefined;
+  let tellTaskEnd = (end: EndedTasks): void => {
+    if (earlyTaskEnds.length < mostTaskEnds) earlyTaskEnds.push(end);
+  };
   request.promise.catch(() => undefined);
   const refuse = (message: string): void =>
     request.reject(new JobError({ code: 'USAGE', message, hint: 'open-job is called by hpc-submit-dockerjob.' }));
@@ -81,8 +108,14 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     if (order?.order === 'command') lateCommand.resolve({ command: order.command, environment: order.environment });
     if (order?.order === 'signal') passSignal(order.signal);
     if (order?.order === 'want') passWanted(order.state);
-    if (order?.order === 'launcher-ended') launcher.abort();
-    if (order?.order === 'launcher-ended') cancel.abort(launcherError(order.status, order.detail));
+    if (order?.order === 'task-ended') {
+      lastTaskEnd = order;
+      tellTaskEnd(order);
+    }
+    if (order?.order === 'launcher-ended') {
+      launcher.abort();
+      cancel.abort(new LauncherEnded(order, lastTaskEnd));
+    }
   });
   lines.on('close', () => {
     clearTimeout(timer);
@@ -112,6 +145,10 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
       passWanted = handler;
       if (earlyWanted !== undefined) handler(earlyWanted);
     },
+    onTaskEnd: (handler) => {
+      tellTaskEnd = handler;
+      earlyTaskEnds.splice(0).forEach(handler);
+    },
     close: () => {
       clearTimeout(timer);
       lines.close();
@@ -132,14 +169,4 @@ function cancelledBy(signal: string): JobError {
   return signal === 'SIGINT'
     ? new JobError({ code: 'INTERRUPTED', message: 'The job was interrupted (SIGINT).' })
     : new JobError({ code: 'TERMINATED', message: `The job was cancelled (${signal}).` });
-}
-
-function launcherError(status: number, detail: string): JobError {
-  // A user's words, which end in REASON: no control characters reach an operator's terminal.
-  const said = endInOneLine(detail, 1000);
-  return new JobError({
-    code: 'LAUNCHER_FAILED',
-    message: `The scheduler's launcher ended with status ${status} before the job did${said === '' ? '' : `: ${said}`}.`,
-    hint: 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.',
-  });
 }

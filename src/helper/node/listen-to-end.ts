@@ -35,7 +35,12 @@ export function listenToEnd(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIG
   };
 }
 
-function orphaned(): JobError {
+/** True when this process was told to end by the death of what had started it. */
+export function isOrphaned(told: AbortSignal): boolean {
+  return told.reason instanceof JobError && told.reason.code === 'NODE_LOST';
+}
+
+export function orphaned(): JobError {
   return new JobError({
     code: 'NODE_LOST',
     message: 'what the scheduler had started on this host was killed.',

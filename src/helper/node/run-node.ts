@@ -24,7 +24,7 @@ import { awaitPlan } from './await-plan.ts';
 import { OutputDelivery } from './deliver-output.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
-import { listenToEnd } from './listen-to-end.ts';
+import { isOrphaned, listenToEnd, orphaned } from './listen-to-end.ts';
 
 /** Of a reader who stands still after the job: someone may be reading a page, but not for ever. */
 const standStillMs = 600_000;
@@ -50,7 +50,12 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const followed = followControl(store, site.site.keyPrefix, job, told);
   undo.defer(() => followed.stop());
   const plan = await awaitPlan(site, store, followed, job, told);
-  if (plan === undefined) return;
+  if (plan === undefined) {
+    // By its status the launcher tells that this node will not come; where that is gone as well, only the store can.
+    process.exitCode = asJobError(told.reason).exitStatus;
+    if (isOrphaned(told)) await endUnstartedJob(context, store, { job, launchId });
+    return;
+  }
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
   // What root knows of the caller, before anything is claimed: the launch tells two calls of one user apart, no more.
   requireUserWhoOwns(context.caller, plan.user.uid, job);
@@ -111,11 +116,32 @@ async function takeNode(
   });
 }
 
+/** What had started this process died before the job was open: the job is ended as soon as it is. Never fails. */
+async function endUnstartedJob(
+  context: HelperContext,
+  store: Store,
+  { job, launchId }: { readonly job: JobKey; readonly launchId: string },
+): Promise<void> {
+  const { site, caller } = context;
+  const alone = new AbortController();
+  const followed = followControl(store, site.site.keyPrefix, job, alone.signal);
+  try {
+    const plan = await awaitPlan(site, store, followed, job, alone.signal);
+    if (plan?.launchId !== launchId) return;
+    requireUserWhoOwns(caller, plan.user.uid, job);
+    await endRefusedJob(context, store, plan, orphaned());
+  } catch {
+    // it was never opened
+  } finally {
+    followed.stop();
+  }
+}
+
 /** A node of the job will not come: nobody else would know, and the job would wait for it, or go on with what took its place. */
 async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan, error: JobError): Promise<void> {
   const { job } = plan;
   const { code, message, hint, exitStatus } = error;
-  const where = `host ${hostname()} refused its node: ${message}`;
+  const where = `host ${hostname()} did not begin its node: ${message}`;
   context.audit.record('node-refused', { job, uid: plan.user.uid, code, message });
   const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
   await endJob(store, context.site.site.keyPrefix, job, end).catch(() => undefined);

@@ -125,8 +125,8 @@ describe('the launcher', () => {
     const apart = ['/bin/sh', '-c', `trap '' USR1 USR2; exec /usr/bin/setsid --wait "$@"`, 'sh'];
     const argv = ['-inherit', '-nostdin', '-noshell', 'node2', ...apart, '/bin/x', '-a', 'b c'];
     expect(launch(directory, 'node1', 'node2')).toEqual([
-      { file: '/bin/x', argv: ['-a', 'b c'], environment: {} },
-      { file: join(directory, 'qrsh'), argv, environment: {} },
+      { file: '/bin/x', argv: ['-a', 'b c'], environment: {}, host: 'node1' },
+      { file: join(directory, 'qrsh'), argv, environment: {}, host: 'node2' },
     ]);
   });
 

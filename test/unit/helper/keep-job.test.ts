@@ -3,6 +3,7 @@ import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import { trackSuspension } from '../../../src/helper/job/follow-suspension.ts';
 import { CommandEnded, keepJob } from '../../../src/helper/keeper/keep-job.ts';
+import { LauncherEnded } from '../../../src/helper/keeper/launcher-error.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/values/errors.ts';
@@ -181,9 +182,46 @@ describe('keepJob', () => {
     const kept = keep();
     await until('FINISH');
     const key = jobFieldKey('', plan.job, 'FINISH');
-    cancel.abort(new JobError({ code: 'LAUNCHER_FAILED', message: 'It ended with status 1.' }));
+    cancel.abort(new LauncherEnded({ status: 1, detail: '' }));
     if (finish === '') await store.commit({ deletes: [keyOnly(key)] });
     expect(await kept).toMatchObject({ code });
+  });
+
+  it.each([
+    [
+      'a helper said before the start',
+      false,
+      'STORE_UNREACHABLE',
+      "It is away. (The scheduler's launcher ended with status 69.)",
+    ],
+    [
+      'is said once the command may write the same',
+      true,
+      'LAUNCHER_FAILED',
+      "The scheduler's launcher ended with status 69",
+    ],
+  ])('tells the cause that %s first', async (_, hasBegun, code, message) => {
+    const kept = keep();
+    if (hasBegun) {
+      for (const index of [0, 1]) await publish(index);
+      await until('ROSTER');
+      for (const index of [0, 1]) await ready(index);
+      await until('START');
+    }
+    const detail = 'x\nhpc-dockerjob-helper: It is away. [STORE_UNREACHABLE]\nsrun: error: odd\n';
+    cancel.abort(new LauncherEnded({ status: 69, detail }));
+    expect(await kept).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  });
+
+  it('names the node that the launcher saw end before it ended itself, and how', async () => {
+    const kept = keep();
+    await until('FINISH');
+    const tasks = { hosts: ['c2.site'], how: 'was killed (Killed)', detail: '' };
+    cancel.abort(new LauncherEnded({ status: 137, detail: 'srun: error: c2: task 1: Killed' }, tasks));
+    const message = expect.stringContaining(
+      '12-node-1 on host c2 (not started): its helper was killed (Killed)',
+    ) as string;
+    expect(await kept).toMatchObject({ code: 'NODE_LOST', message });
   });
 
   it('names who is missing, on which host and in which phase, when the deadline passes', async () => {

@@ -19,7 +19,7 @@ describe('a launcher', () => {
 
   it('gives its output to streams that stay open, all of it before it counts as ended', async () => {
     const output = { stdout: new PassThrough(), stderr: new PassThrough() };
-    const launched = launchNodes(shell('head -c 300000 /dev/zero | tr "\\0" o; echo e >&2'), undefined, output);
+    const launched = launchNodes(shell('head -c 300000 /dev/zero | tr "\\0" o; echo e >&2'), { output });
     launched.adopt();
     let read = 0;
     for await (const piece of output.stdout as AsyncIterable<Buffer>) {
@@ -38,10 +38,10 @@ describe('a launcher', () => {
 });
 
 describe('at the end of the job a launcher', () => {
-  const graces = { finishMs: 400, abandonMs: 200 };
+  const graces = { finishMs: 400, abandonMs: 200, buryMs: 300, silentMs: 1000, readerMs: 60_000 };
   /** Milliseconds that it took. */
   const finish = async (script: string, hosts: HostsEnd): Promise<{ ms: number; end: LauncherEnd }> => {
-    const launched = launchNodes(shell(script), graces);
+    const launched = launchNodes(shell(script), { graces });
     await new Promise((resolve) => setTimeout(resolve, 150)); // until the shell has set its traps
     const startedAt = performance.now();
     await launched.finish(hosts);
@@ -61,6 +61,36 @@ describe('at the end of the job a launcher', () => {
     expect(ms).toBeLessThan(5000);
   });
 
+  it('that does not end although every host is done is ended once no byte moves', async () => {
+    const { ms, end } = await finish('trap "" TERM; sleep 60', 'done');
+    expect(end).toMatchObject({ status: 137, signal: 'SIGKILL' });
+    expect(ms).toBeGreaterThan(900);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  it('that leaves its streams to another process is waited for no longer than that', async () => {
+    const { ms } = await finish('setsid sleep 8 & exec sleep 60', 'done');
+    expect(ms).toBeLessThan(7000);
+  });
+
+  it('whose output is read slowly gets all of it through, however long nothing is taken', async () => {
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const launched = launchNodes(shell('head -c 1000000 /dev/zero; exit 4'), { graces, output });
+    const finished = launched.finish('done');
+    await new Promise((resolve) => setTimeout(resolve, 2 * graces.silentMs));
+    let read = 0;
+    output.stdout.on('data', (piece: Buffer) => (read += piece.length));
+    expect(await finished).toBe('ended');
+    expect([(await launched.ended).status, read]).toEqual([4, 1_000_000]);
+  });
+
+  it('whose output nobody takes at all is ended all the same', async () => {
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const unread = { ...graces, readerMs: 1000 };
+    const launched = launchNodes(shell('head -c 1000000 /dev/zero; exit 4'), { graces: unread, output });
+    expect(await launched.finish('done')).toBe('unread');
+  });
+
   it('whose hosts could not be told is told at once, and waited for while they clean up', async () => {
     const { ms, end } = await finish(`trap 'kill $!; sleep 0.3; exit 6' TERM; sleep 20 & wait`, 'untold');
     expect(end.status).toBe(6);
@@ -70,6 +100,43 @@ describe('at the end of the job a launcher', () => {
 
   it('whose hosts could not be told is killed when they do not end', async () => {
     const { end } = await finish('trap "" TERM; exec sleep 20', 'untold');
-    expect(end.status).toBe(143);
+    expect(end).toMatchObject({ status: 137, signal: 'SIGKILL' });
+  });
+});
+
+describe('a task that ends before the command has begun', () => {
+  const readTaskEnd = (line: string) =>
+    line.startsWith('gone ') ? { hosts: [line.slice(5)], how: 'is gone' } : undefined;
+
+  it('is told with what was said by then, and before the end of the launcher', async () => {
+    const told: unknown[] = [];
+    const script = shell('echo why >&2; printf "gone no" >&2; sleep 0.1; echo "de2" >&2; echo later >&2; exit 1');
+    const launched = launchNodes(script, { readTaskEnd, onTaskEnd: (end, said) => told.push(end, said) });
+    await launched.ended.then(() => told.push('ended'));
+    expect(told).toEqual([{ hosts: ['node2'], how: 'is gone' }, 'why\ngone node2\nlater\n', 'ended']);
+  });
+
+  it('is known by the end of its own launcher, where each host has one', async () => {
+    const told: unknown[] = [];
+    const commands = [
+      { ...shell('exit 3'), host: 'node1' },
+      { ...shell('kill -KILL $$'), host: 'node2' },
+    ];
+    await launchNodes(commands, { onTaskEnd: (end) => told.push(end) }).ended;
+    expect(told).toEqual([
+      { hosts: ['node1'], how: 'ended with exit status 3' },
+      { hosts: ['node2'], how: 'was killed (SIGKILL)' },
+    ]);
+  });
+
+  it('is not looked for any more once the command may write such words itself', async () => {
+    const told: unknown[] = [];
+    const launched = launchNodes(shell('sleep 0.3; echo gone node2 >&2'), {
+      readTaskEnd,
+      onTaskEnd: (end) => told.push(end),
+    });
+    launched.distrustWords();
+    await launched.ended;
+    expect(told).toEqual([]);
   });
 });

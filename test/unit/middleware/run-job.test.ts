@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type * as callHelper from '../../../src/middleware/call-helper.ts';
 import { runJob } from '../../../src/middleware/run-job.ts';
 import type { AllocatedHost, Scheduler } from '../../../src/ports/scheduler.ts';
@@ -76,4 +76,69 @@ it('a command that comes later is asked for when all nodes are ready, and not at
     onReady: () => void told.push('asked'),
   });
   expect(told).toEqual(['opened', 'node', 'note', 'gathered', 'ready', 'asked', 'finished', 'released']);
+});
+
+/** Runs a job whose helper says this, by a launcher that does nothing; the outcome, or why there is none. */
+async function runWith(events: AsyncIterable<HelperEvent>): Promise<{ said: string[]; outcome: unknown }> {
+  const scheduler: Scheduler = {
+    ...{ name: 'lsf', suspendsBatchScript: true },
+    readAllocation: () => ({
+      ...{ scheduler: 'lsf', schedulerJobId: '772', job: requireJobKey('772') },
+      hosts: [{ name: 'node1', slots: 1 }],
+    }),
+    launchOnEveryHost: () => ({ file: '/bin/true', argv: [], environment: {} }),
+  };
+  openJob.mockReturnValue({ order: () => undefined, events });
+  const said: string[] = [];
+  const outcome = await runJob({
+    ...{ scheduler, environment: {}, uid: process.getuid?.() ?? 0 },
+    request: { command: { kind: 'argv', argv: ['true'] }, workdir: tmpdir(), environment: {}, mounts: [] },
+    progress: { say: (text) => void said.push(text), show: () => undefined, phaseTimesMs: {} },
+  }).catch((error: unknown) => error);
+  return { said, outcome };
+}
+
+const openedEvent: HelperEvent = {
+  ...{ event: 'opened', job: requireJobKey('772'), image: 'hpc/tiny', imageId: 'sha256:1' },
+  ...{ driver: 'bridge', cidr: '10.0.0.0/24', nodes: [] },
+};
+const died = new JobError({ code: 'HELPER_LOST', message: 'The helper has died: it was killed (SIGKILL).' });
+
+describe('a helper that dies', () => {
+  it('once it has told how the job ended takes nothing back: only what is left is not known', async () => {
+    const { said, outcome } = await runWith(
+      (async function* () {
+        await Promise.resolve();
+        yield openedEvent;
+        yield { event: 'finished', end: { by: 'command', exitStatus: 7 } } as const;
+        throw died;
+      })(),
+    );
+    expect(outcome).toMatchObject({ end: { by: 'command', exitStatus: 7 } });
+    expect(outcome).not.toHaveProperty('leftovers');
+    expect(said.join('\n')).toContain('released  not known: The helper has died: it was killed (SIGKILL)');
+  });
+
+  it('once it has told how the job ended and then fails itself takes nothing back either', async () => {
+    const { outcome } = await runWith(
+      (async function* () {
+        await Promise.resolve();
+        yield openedEvent;
+        yield { event: 'finished', end: { by: 'command', exitStatus: 7 } } as const;
+        yield { event: 'refused', code: 'BUG', message: 'No space.', exitStatus: 70 } as const;
+      })(),
+    );
+    expect(outcome).toMatchObject({ end: { by: 'command', exitStatus: 7 } });
+  });
+
+  it('before it has told so fails the job', async () => {
+    const { outcome } = await runWith(
+      (async function* () {
+        await Promise.resolve();
+        yield openedEvent;
+        throw died;
+      })(),
+    );
+    expect(outcome).toBe(died);
+  });
 });

@@ -89,17 +89,25 @@ describe('the launcher', () => {
     const pbs = scheduler(environment, commands);
     return pbs.launchOnEveryHost(pbs.readAllocation(environment), ['/bin/x', '-a', 'b c']);
   };
-  const here = { file: '/bin/x', argv: ['-a', 'b c'], environment: {} };
+  const here = { file: '/bin/x', argv: ['-a', 'b c'], environment: {}, host: 'n1' };
 
   it('is pbs_tmrsh where it is there: by the name of each other host', async () => {
-    const other = { file: join(directory, 'openpbs/pbs_tmrsh'), argv: ['n2', '/bin/x', '-a', 'b c'], environment: {} };
+    const other = {
+      file: join(directory, 'openpbs/pbs_tmrsh'),
+      argv: ['n2', '/bin/x', '-a', 'b c'],
+      environment: {},
+      host: 'n2',
+    };
     expect(await launch('openpbs', 'n1\nn1\nn2\n')).toEqual([here, other]);
   });
 
   it('is pbsdsh else: by the first line of each other host, and options of the command left alone', async () => {
     const file = join(directory, 'torque/pbsdsh');
-    const other = (index: string) => ({ file, argv: ['-n', index, '--', '/bin/x', '-a', 'b c'], environment: {} });
-    expect(await launch('torque', 'n1\nn1\nn2\nn2\nn3\n')).toEqual([here, other('2'), other('4')]);
+    const other = (index: string, host: string) => ({
+      ...{ file, argv: ['-n', index, '--', '/bin/x', '-a', 'b c'], environment: {} },
+      host,
+    });
+    expect(await launch('torque', 'n1\nn1\nn2\nn2\nn3\n')).toEqual([here, other('2', 'n2'), other('4', 'n3')]);
   });
 
   it('is needed for several hosts only', async () => {

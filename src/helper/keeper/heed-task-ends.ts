@@ -1,0 +1,88 @@
+import { constants } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Store } from '../../ports/store.ts';
+import { JobError } from '../../values/errors.ts';
+import { nodeHostname } from '../../contract/job-key.ts';
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { jobRange } from '../../contract/kvs-keys.ts';
+import { endInOneLine, oneLine } from '../../values/one-line.ts';
+import type { JobState } from '../job/job-state.ts';
+import { parseJobState } from '../job/job-state.ts';
+import { findHelperWord } from './launcher-error.ts';
+import type { EndedTasks } from './launcher-error.ts';
+import type { Orders } from './receive-orders.ts';
+
+/** In which what the node itself has written arrives: it knows better why it ended. */
+const usualGraceMs = 1000;
+
+export interface HeededJob {
+  readonly store: Pick<Store, 'read'>;
+  readonly prefix: string;
+  readonly plan: JobPlan;
+  readonly over: AbortSignal;
+}
+
+/**
+ * Aborts with a `JobError` when the launcher has said that the helper of a host is gone: the job would wait for its node
+ * until the deadline of its start. Counts only before the command's start: later words may be the command's own, and then
+ * the node's lease tells. A node that has said itself what is wrong is left to that.
+ */
+export function heedTaskEnds(orders: Pick<Orders, 'onTaskEnd'>, job: HeededJob, graceMs = usualGraceMs): AbortSignal {
+  const gone = new AbortController();
+  const heed = async (tasks: EndedTasks): Promise<void> => {
+    await pause(graceMs, undefined, { signal: job.over, ref: false });
+    const error = await judge(job, tasks);
+    if (error !== undefined) gone.abort(error);
+  };
+  orders.onTaskEnd((tasks) => void heed(tasks).catch(() => undefined)); // the job is over
+  return gone.signal;
+}
+
+async function judge({ store, prefix, plan }: HeededJob, tasks: EndedTasks): Promise<JobError | undefined> {
+  // A store that is away may be why the helper has ended; nobody has started anything then.
+  const entries = await store.read(jobRange(prefix, plan.job)).catch(() => undefined);
+  const state = entries && parseJobState(prefix, plan.job, entries);
+  if (state !== undefined && (state.finish !== 'running' || state.hasStarted)) return undefined;
+  return describeTaskEnd(plan, state, tasks);
+}
+
+/** The end of the job that tasks which are gone mean for it; undefined when none of them is a node that has not failed itself. */
+export function describeTaskEnd(plan: JobPlan, state: JobState | undefined, tasks: EndedTasks): JobError | undefined {
+  const nodes = plan.nodes.filter(({ host }) => tasks.hosts.some((name) => isSameHost(name, host)));
+  const [lost] = nodes.filter(({ index }) => state?.nodes.get(index)?.error === undefined);
+  return lost === undefined ? undefined : describe(plan, lost, state, tasks);
+}
+
+function isSameHost(name: string, host: string): boolean {
+  return name === host || name.split('.')[0] === host.split('.')[0];
+}
+
+function describe(
+  plan: JobPlan,
+  { index, host }: PlannedNode,
+  state: JobState | undefined,
+  { how, detail }: EndedTasks,
+): JobError {
+  const where = `${nodeHostname(plan.job, index)} on host ${host}`;
+  const phase = state?.nodes.get(index)?.phase ?? 'not started';
+  const word = findHelperWord(detail);
+  if (word !== undefined) return new JobError({ code: word.code, message: `${where}: ${word.message}` });
+  const signal = signalOf(how);
+  const ending = `${where} (${phase}): its helper ${signal === undefined ? oneLine(how, 300) : `was ended (${signal})`}`;
+  // By itself it ends only where it could not be used; who kills it may not do so again.
+  const isRefusal = signal === undefined && how.startsWith('ended with');
+  const said = isRefusal ? endInOneLine(detail, 500) : '';
+  return new JobError({
+    code: isRefusal ? 'LAUNCHER_FAILED' : 'NODE_LOST',
+    message: `${ending}${said === '' ? '' : `: ${said}`}.`,
+    hint: isRefusal
+      ? 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.'
+      : 'Safe to submit again; if it stays, ask the administrators to look at this host.',
+  });
+}
+
+/** The signal that a status stands for: what has started the helper may end by itself when that is killed. */
+function signalOf(how: string): string | undefined {
+  const number = Number(/^ended with exit status (\d{1,3})$/.exec(how)?.[1] ?? 0) - 128;
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+}

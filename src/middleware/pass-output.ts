@@ -1,0 +1,28 @@
+import { fstatSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { isatty } from 'node:tty';
+
+/**
+ * True when a child's output to this descriptor has to go through this process, which then sees whether its reader takes
+ * it: a pipe, a socket, a terminal. A file takes everything at once.
+ */
+export function isPassedThrough(descriptor: number): boolean {
+  if (isatty(descriptor)) return true;
+  try {
+    const found = fstatSync(descriptor);
+    return found.isFIFO() || found.isSocket();
+  } catch {
+    return false; // closed
+  }
+}
+
+/** Passes all on, and waits for a reader who is behind. A reader who has gone is told to whoever writes, as by a pipe. */
+export function passOutput(source: Readable, target: Writable): void {
+  source.pipe(target, { end: false });
+  const letGo = (): void => {
+    source.unpipe(target);
+    source.destroy();
+  };
+  if (target.destroyed) letGo();
+  else target.once('close', letGo);
+}

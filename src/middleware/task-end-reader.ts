@@ -1,0 +1,47 @@
+import type { Readable } from 'node:stream';
+import type { TaskEnd } from '../ports/scheduler.ts';
+
+/** No line of a launcher is longer; more of one is not kept. */
+const longestLine = 4000;
+
+/** Reads what a launcher says of tasks that have ended, until its standard error may hold other words than its own. */
+export class TaskEndReader {
+  readonly #read: (line: string) => TaskEnd | undefined;
+  readonly #onEnd: (end: TaskEnd) => void;
+  #isOver = false;
+
+  constructor(
+    read: (line: string) => TaskEnd | undefined = () => undefined,
+    onEnd: (end: TaskEnd) => void = () => undefined,
+  ) {
+    this.#read = read;
+    this.#onEnd = onEnd;
+  }
+
+  /** A further stream of the launcher, read beside whoever else reads it. */
+  listenTo(stream: Readable): void {
+    let rest = '';
+    const look = (piece: Buffer): void => {
+      if (this.#isOver) {
+        stream.off('data', look);
+        return;
+      }
+      const lines = `${rest}${piece.toString('latin1')}`.split('\n');
+      rest = (lines.pop() ?? '').slice(0, longestLine);
+      for (const line of lines) {
+        const end = this.#read(line.slice(0, longestLine));
+        if (end !== undefined) this.tell(end);
+      }
+    };
+    stream.on('data', look);
+  }
+
+  /** A task whose end was seen in another way. */
+  tell(end: TaskEnd): void {
+    if (!this.#isOver) this.#onEnd(end);
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+}

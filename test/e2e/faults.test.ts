@@ -1,0 +1,98 @@
+/** Faults at a phase that the job has announced: it ends at once, with the right status, and names who is to blame. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { e2eLab } from '../support/e2e-lab.ts';
+import {
+  findLastingLeftovers,
+  findProgram,
+  inMpi,
+  signalProgram,
+  startBatch,
+  untilAsked,
+} from '../support/e2e-jobs.ts';
+import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
+
+/** A job that waits for its node until this is over has not heard what the others know. */
+const startSeconds = 40;
+const onTwo = { sbatch: ['-N2', '-n2', '-w', 'node1,node2'] };
+const untilOver = `sh -c 'echo started; while [ ! -e over ]; do sleep 0.1; done; exit 7'`;
+const lasting = `${inMpi} sh -c 'echo started; sleep 60'; exit $?`;
+
+let lab: Lab;
+const undo = new AsyncDisposableStack();
+beforeAll(async () => {
+  lab = await e2eLab();
+  undo.use(await changeSite(lab, { ...quickSite, deadlines: { ...quickDeadlines, startSeconds } }));
+});
+afterAll(async () => await undo.disposeAsync());
+afterEach(async () => expect(await findLastingLeftovers(lab, 10_000)).toEqual([]));
+
+/** Kills what Slurm has of a job on a host, whose tasks then report to nobody. */
+async function killSteps(host: string, job: string): Promise<void> {
+  const script = 'kill -KILL $(pgrep -f "$1")';
+  await mustRun(lab, host, ['sh', '-c', script, 'kill', `^slurmstepd: \\[${job}\\.`]);
+}
+
+describe("Slurm's own part on a host", () => {
+  it('that dies with the command running, or at its end, holds no released job', async () => {
+    const running = await startBatch(lab, lasting, onTwo);
+    const ending = await startBatch(lab, `${inMpi} ${untilOver}`, onTwo);
+    await Promise.all([running.shows('started', 'out'), ending.shows('started', 'out')]);
+    await killSteps('node2', running.id);
+    await signalProgram(lab, 'node2', 'run-node', ending.id, 'STOP');
+    await mustRun(lab, 'node1', ['touch', `${ending.directory}/over`]);
+    await ending.shows('the command ended with status 7');
+    await killSteps('node2', ending.id); // the kernel lets a stopped process go on whose parent dies
+    const [lost, ended] = await Promise.all([running.end(40_000), ending.end(40_000)]);
+    expect(lost.exitCode).toBe('75:0');
+    expect(lost.stderr).toContain('[NODE_LOST]');
+    expect(ended.exitCode).toBe('7:0');
+    for (const { stderr } of [lost, ended]) expect(stderr).toContain("the scheduler's launcher did not end");
+  });
+});
+
+describe('open-job', () => {
+  it("that is killed once the command's end was told does not take its status back", async () => {
+    const job = await startBatch(
+      lab,
+      `hpc-submit-dockerjob --image lab/mpi:1 --json=outcome.json -- ${untilOver}`,
+      onTwo,
+    );
+    await job.shows('started', 'out');
+    await signalProgram(lab, 'node2', 'run-node', job.id, 'STOP'); // holds the release
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    await job.shows('the command ended with status 7');
+    await signalProgram(lab, 'node1', 'keeper', job.id, 'KILL');
+    await signalProgram(lab, 'node2', 'run-node', job.id, 'CONT');
+    const ended = await job.end(40_000);
+    expect(ended.exitCode).toBe('7:0');
+    expect(ended.stderr).toContain('released  not known');
+    const outcome = JSON.parse(await mustRun(lab, 'node1', ['cat', `${job.directory}/outcome.json`])) as object;
+    expect(outcome).toMatchObject({ endedBy: 'command', exitStatus: 7 });
+    expect(outcome).not.toHaveProperty('leftovers');
+  });
+});
+
+describe('run-node', () => {
+  it.each([
+    ['node2', 'KILL', '75:0', 'its helper was'],
+    ['node1', 'KILL', '75:0', 'its helper was'],
+    ['node2', 'TERM', /^(?:75|143):0$/, ''],
+  ] as const)(
+    'on %s that gets %s before the command is there ends the job at once',
+    async (host, signal, status, words) => {
+      const job = await startBatch(lab, lasting, onTwo);
+      await untilAsked('run-node', 10_000, async () => {
+        const found = await findProgram(lab, host, 'run-node', job.id);
+        return found.length > 0 || 'none';
+      });
+      await signalProgram(lab, host, 'run-node', job.id, signal);
+      const ended = await job.end(60_000);
+      expect(ended.exitCode).toMatch(status);
+      expect(ended.stderr).toContain(`on host ${host}`);
+      expect(ended.stderr).toContain(words);
+      expect(ended.seconds).toBeLessThan(startSeconds / 2);
+    },
+  );
+});

@@ -1,0 +1,58 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { heedTaskEnds } from '../../../src/helper/keeper/heed-task-ends.ts';
+import type { EndedTasks } from '../../../src/helper/keeper/launcher-error.ts';
+import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
+import { jobFieldKey, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
+import { makePlan } from '../../support/make-plan.ts';
+
+const plan = makePlan({ hosts: ['c1', 'c2'] });
+const graceMs = 20;
+
+/** What the words of a launcher on these tasks make of a job with these keys. */
+async function heed(tasks: Partial<EndedTasks>, keys: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const store = createMemoryStore();
+  const all = {
+    [jobFieldKey('', plan.job, 'PLAN')]: JSON.stringify(plan),
+    [jobFieldKey('', plan.job, 'FINISH')]: 'FALSE',
+    ...keys,
+  };
+  await store.commit({ puts: Object.entries(all).map(([key, value]) => ({ key, value })) });
+  const told = { hosts: ['c2'], how: 'was killed (Killed)', detail: '', ...tasks };
+  const over = new AbortController();
+  const orders = { onTaskEnd: (handler: (end: EndedTasks) => void) => handler(told) };
+  const gone = heedTaskEnds(orders, { store, prefix: '', plan, over: over.signal }, graceMs);
+  await pause(5 * graceMs);
+  over.abort();
+  return gone.aborted ? gone.reason : undefined;
+}
+
+it.each([
+  ['killed', {}, 'NODE_LOST', '12-node-1 on host c2 (not started): its helper was killed (Killed).'],
+  ['killed, told by a status', { how: 'ended with exit status 137' }, 'NODE_LOST', 'its helper was ended (SIGKILL).'],
+  ['killed, by its long name', { hosts: ['c2.example.org'] }, 'NODE_LOST', 'on host c2'],
+  ['unfit', { how: 'ended with exit status 1', detail: 'sudo: no' }, 'LAUNCHER_FAILED', 'exit status 1: sudo: no.'],
+  [
+    'gone with a reason of its own',
+    { how: 'ended with exit status 78', detail: 'hpc-dockerjob-helper: site.yaml is odd. [CONFIG_INVALID]\n' },
+    ...(['CONFIG_INVALID', '12-node-1 on host c2: site.yaml is odd.'] as const),
+  ],
+  ['lost', { how: 'is lost (node failure)' }, 'NODE_LOST', 'its helper is lost (node failure).'],
+])(
+  'a helper that is %s before the command begins ends the job, and its host is named',
+  async (_, tasks, code, words) => {
+    expect(await heed(tasks)).toMatchObject({ code, message: expect.stringContaining(words) as string });
+  },
+);
+
+it.each([
+  ['no host of the job', { hosts: ['c3'] }, {}],
+  ['a node that has said itself what is wrong', {}, { [nodeFieldKey('', plan.job, 1, 'ERROR')]: 'HOST_UNFIT: odd' }],
+  ['a job whose command may have written such words', {}, { [jobFieldKey('', plan.job, 'START')]: 'TRUE' }],
+  ['a job that has ended', {}, { [jobFieldKey('', plan.job, 'FINISH')]: 'TRUE' }],
+] as const)('word on %s ends nothing', async (_, tasks, keys) => expect(await heed(tasks, keys)).toBeUndefined());
+
+it('a node that is gone though it had begun is told with its phase', async () => {
+  const keys = { [nodeFieldKey('', plan.job, 1, 'PHASE')]: 'creating', [nodeFieldKey('', plan.job, 1, 'HOST')]: 'c2' };
+  expect(await heed({}, keys)).toMatchObject({ message: expect.stringContaining('c2 (creating)') as string });
+});
