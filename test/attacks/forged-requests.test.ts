@@ -57,7 +57,7 @@ const ids = [
   '1_2_3',
 ];
 const images = [
-  ...['secret/x:1', 'library/lab/tiny:1', 'docker.io/lab/tiny:1', 'LAB/tiny:1', 'lab/tiny', 'lab/tiny:2'],
+  ...['secret/x:1', 'library/lab/tiny:1', 'evil.example/lab/tiny:1', 'LAB/tiny:1', 'lab/tiny', 'lab/tiny:2'],
   ...['lab/../secret/x:1', 'lab//tiny:1', '-lab/tiny:1', 'lab/tiny:1\nsecret/x:1', 'lab/tiny:1 secret/x:1'],
   ...[`sha256:${'0'.repeat(64)}`, '0123456789ab', `lab/tiny@sha256:${'0'.repeat(64)}`, 'lab/\u212Aelvin:1', ''],
   `lab/${'x'.repeat(500)}:1`,
@@ -92,7 +92,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   'a job that does not exist': refused(ask({ job: '88888888', schedulerJobId: '88888888' }), 77),
   'another name for the own job': refused(ask({ job: `${ownJob}_5` }), 77, /JOB_NOT_YOURS/),
   'the id of an array that is another job': refused(ask({ schedulerJobId: '1' }), 77),
-  'another scheduler, which this site does not serve': refused(ask({ scheduler: 'lsf' }), 77),
+  'another scheduler, which this site does not serve': refused(ask({ scheduler: 'lsf' }), 69),
   'a scheduler out of the prototype': refused(ask({ scheduler: '__proto__' }), 65),
   'a host more': refused(withHosts('node1', 'node2'), 77, /JOB_NOT_YOURS/),
   'another host instead': refused(withHosts('node2'), 77, /JOB_NOT_YOURS/),
@@ -100,7 +100,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   'an option of ssh for a host': refused(withHosts('-oProxyCommand=touch x'), 65),
   'a host with a line end': refused(withHosts('node1\nnode2'), 65),
   'no host': refused(ask({ hosts: [] }), 65),
-  'twenty thousand hosts': refused(withHosts(...Array.from({ length: 20_000 }, (_, index) => `n${index}`)), 77),
+  'twenty thousand hosts': refused(withHosts(...Array.from({ length: 20_000 }, (_, index) => `n${index}`)), 65),
   'more slots than there are numbers for': refused(ask({ hosts: [{ name: 'node1', slots: 65_537 }] }), 65),
   ...Object.fromEntries(
     images.map((image) => [`the image ${JSON.stringify(image.slice(0, 60))}`, { bytes: ask({ image }), status: 0 }]),
@@ -148,7 +148,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   'a number without end': refused('1e999999\n', 65),
   'a list without end': refused(`${'['.repeat(400_000)}\n`, 65),
   'the same key twice': refused(`{"uid":0,${ask({}).slice(1)}`, 65),
-  'no text at all': refused(Buffer.alloc(900_000, 0xff), 65),
+  'no text at all': refused(Buffer.alloc(900_000, 0xff), 64),
   'two mebibytes in one line': refused(Buffer.alloc(2 * 1024 * 1024, 0x61), 64),
   'a request without its line end': refused(ask({}).trim().slice(0, -1), 65),
 };
