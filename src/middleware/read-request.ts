@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { JobError } from '../values/errors.ts';
 import type { JobCommand } from '../contract/job-request.ts';
+import { refuseOversized } from '../contract/request-budget.ts';
 
 /** Options of the command line that describe a job. */
 export interface RequestOptions {
@@ -24,7 +25,7 @@ export interface UserRequest {
 
 /**
  * The request out of the command line, or out of APPLICATION, COMMAND and JOBDIR where it is silent.
- * `argv` is what stands after `--`.
+ * `argv` is what stands after `--`. Fails with `REQUEST_INVALID` when it is larger than `open-job` takes.
  */
 export function readRequest(
   options: RequestOptions,
@@ -32,7 +33,12 @@ export function readRequest(
   environment: NodeJS.ProcessEnv,
   cwd: string,
 ): UserRequest {
-  return { ...readSurroundings(options, environment, cwd), command: readCommand(argv, environment['COMMAND']) };
+  const request = {
+    ...readSurroundings(options, environment, cwd),
+    command: readCommand(argv, environment['COMMAND']),
+  };
+  refuseOversized(request);
+  return request;
 }
 
 /** All of the request but its command. */

@@ -7,6 +7,14 @@ import { jobFieldKey } from '../../contract/kvs-keys.ts';
 const retryPauseMs = 1000;
 /** Who says it more often gets no more of the store's and the engines' time. */
 const spacingMs = 500;
+/** A scheduler suspends a job now and then; each change costs writes of every host, and a user may say it for days. */
+const quickWords = 20;
+const lateSpacingMs = 10_000;
+
+/** How long the next word waits after so many have been written. */
+export function spacingAfter(written: number): number {
+  return written < quickWords ? spacingMs : lateSpacingMs;
+}
 
 /** Says in the store whether the job is to stand still, for all its hosts. False when the job is over. */
 export async function putWanted(store: Store, prefix: string, job: JobKey, wanted: WantedState): Promise<boolean> {
@@ -28,6 +36,7 @@ export function keepWanted(
 ): (wanted: WantedState) => void {
   let wanted: WantedState | undefined;
   let isWriting = false;
+  let count = 0;
   const write = async (): Promise<void> => {
     isWriting = true;
     for (let written: WantedState | undefined; wanted !== undefined && wanted !== written && !signal.aborted;) {
@@ -35,7 +44,8 @@ export function keepWanted(
       try {
         if (!(await putWanted(store, prefix, job, now))) break;
         written = now;
-        await pause(spacingMs, undefined, { signal }).catch(() => undefined);
+        count += 1;
+        await pause(spacingAfter(count), undefined, { signal }).catch(() => undefined);
       } catch {
         await pause(retryPauseMs, undefined, { signal }).catch(() => undefined);
       }

@@ -5,6 +5,7 @@ import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { jobPlanSchema } from '../../contract/job-plan.ts';
+import { refuseLargePlan } from '../../contract/request-budget.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { hostAddress, macOf } from '../../values/subnet.ts';
 import type { ClaimedSubnet } from '../job/claim-subnet.ts';
@@ -22,7 +23,7 @@ export interface PlanFacts {
   readonly token: string;
 }
 
-/** Everything that the hosts need to know of the job, decided once. */
+/** Everything that the hosts need to know of the job, decided once. Fails with `REQUEST_INVALID` when the store is not to hold so much. */
 export function decidePlan(facts: PlanFacts): JobPlan {
   const { site, request, decision, user } = facts;
   const nodes = request.hosts.map((host, index): PlannedNode => {
@@ -38,7 +39,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     };
   });
   // Parsed: its keys then stand in one order, and its text can be compared with what is read back.
-  return jobPlanSchema.parse({
+  const plan = jobPlanSchema.parse({
     version: 1,
     token: facts.token,
     launchId: request.launchId,
@@ -65,6 +66,8 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     sshPort: site.ssh.port,
     maxRunSeconds: decision.maxRunSeconds,
   } satisfies JobPlan);
+  refuseLargePlan(plan, JSON.stringify(plan));
+  return plan;
 }
 
 /** Addresses of the hosts for the tunnel between them, by the host's own name service; not needed for one host. */

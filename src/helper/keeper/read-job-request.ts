@@ -2,6 +2,7 @@ import type { SiteConfig } from '../../config/site-schema.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { jobRequestSchema } from '../../contract/job-request.ts';
+import { refuseOversized } from '../../contract/request-budget.ts';
 
 /**
  * The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. A
@@ -15,7 +16,10 @@ export function readJobRequest(text: string, { lsf }: Pick<SiteConfig, 'lsf'>): 
     throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
   }
   const parsed = jobRequestSchema.safeParse(value);
-  if (parsed.success && (parsed.data.command.kind !== 'later' || lsf.start === 'prologue')) return parsed.data;
+  if (parsed.success && (parsed.data.command.kind !== 'later' || lsf.start === 'prologue')) {
+    refuseOversized(parsed.data);
+    return parsed.data;
+  }
   if (parsed.success) {
     throw new JobError({
       code: 'REQUEST_INVALID',

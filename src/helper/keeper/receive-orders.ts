@@ -7,6 +7,7 @@ import type { LateCommand } from '../../contract/job-request.ts';
 import { lateCommandSchema } from '../../contract/job-request.ts';
 import { LauncherEnded } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
+import { isWithinBudget } from '../../contract/request-budget.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [
@@ -105,7 +106,8 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     }
     const order = parseOrder(line);
     if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
-    if (order?.order === 'command') lateCommand.resolve({ command: order.command, environment: order.environment });
+    if (order?.order === 'command' && isWithinBudget(order))
+      lateCommand.resolve({ command: order.command, environment: order.environment });
     if (order?.order === 'signal') passSignal(order.signal);
     if (order?.order === 'want') passWanted(order.state);
     if (order?.order === 'task-ended') {

@@ -34,6 +34,16 @@ describe('readRequest', () => {
     });
   });
 
+  it('refuses at once what the helper would refuse for its size', () => {
+    const large = { BIG: 'x'.repeat(70_000) };
+    expect(() => readRequest({ env: ['BIG'] }, ['true'], large, '/')).toThrow(
+      expect.objectContaining({
+        code: 'REQUEST_INVALID',
+        message: expect.stringContaining('BIG has 68.4 KiB') as string,
+      }),
+    );
+  });
+
   it('works in the current directory when no other is named', () => {
     expect(readRequest({}, ['true'], {}, '/scratch/x').workdir).toBe('/scratch/x');
   });
