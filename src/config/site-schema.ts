@@ -259,7 +259,7 @@ const container = section({
     ),
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
-    .describe('Size of /tmp in the container.'),
+    .describe('Size of /tmp in the container, and of each volume that the image declares.'),
   readOnlyRoot: yesOrNo().default(false).describe('true: the image’s file system cannot be written to.'),
 });
 

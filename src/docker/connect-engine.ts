@@ -69,6 +69,10 @@ async function findImage(client: EngineClient, reference: string): Promise<Image
     repoDigests: image.RepoDigests,
     environment: image.Config?.Env ?? [],
     architecture: image.Architecture,
+    os: image.Os,
+    volumes: image.Config?.Volumes ?? [],
+    exposedPorts: image.Config?.ExposedPorts.length ?? 0,
+    configurationLength: JSON.stringify(image.Config ?? {}).length,
   };
 }
 

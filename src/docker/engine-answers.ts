@@ -6,12 +6,19 @@ const texts = z
   .nullish()
   .transform((found) => found ?? []);
 
+/** An object that stands for a set, and may be left out. */
+const keys = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .transform((found) => Object.keys(found ?? {}));
+
 /** `GET /images/NAME/json`, the fields that we use. */
 export const imageAnswerSchema = z.object({
   Id: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   RepoDigests: texts,
   Architecture: z.string(),
-  Config: z.object({ Env: texts }).nullish(),
+  Os: z.string().default('linux'),
+  Config: z.looseObject({ Env: texts, Volumes: keys, ExposedPorts: keys }).nullish(),
 });
 
 /** `GET /info`, the fields that we use. */

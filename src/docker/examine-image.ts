@@ -1,18 +1,25 @@
-import path from 'node:path';
 import type Docker from 'dockerode';
-import type { ImageQuestion } from '../ports/container-engine.ts';
+import type { ImageMountPlace, ImageQuestion } from '../ports/container-engine.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { removeContainer } from './control-container.ts';
+import { findTargetFaults } from './find-target-faults.ts';
 import { inspectContainer } from './inspect-container.ts';
-import { openImageFiles } from './read-image-files.ts';
+import { ImageFault, openImageFiles } from './read-image-files.ts';
 import type { ImageFiles } from './read-image-files.ts';
 
 /** Where the engine itself mounts something, in every container. */
-const enginesOwn = ['/proc', '/sys', '/dev', '/etc/hostname', '/etc/resolv.conf', '/etc/hosts', '/sbin/docker-init'];
+const enginesOwn: readonly ImageMountPlace[] = [
+  ...['/proc', '/sys', '/dev'].map((target) => enginePlace(target, 'directory')),
+  ...['/etc/hostname', '/etc/resolv.conf', '/etc/hosts', '/sbin/docker-init'].map((at) => enginePlace(at, 'file')),
+];
 
-/** As the kernel limits it. */
-const maxLinks = 40;
+function enginePlace(target: string, kind: ImageMountPlace['kind']): ImageMountPlace {
+  return { target, kind, owner: 'engine', isFresh: false };
+}
+
+/** The engine reads a file of users by lines of less than this. */
+const maxLineLength = 65_536;
 
 /**
  * What in an image would make the engine, which is root, do something else than it is told: empty when nothing does.
@@ -26,23 +33,12 @@ export async function findImageFaults(
   const created = await callEngine<Docker.Container | undefined>(
     client,
     'look into the image',
-    (abortSignal) =>
-      client.docker.createContainer({
-        name: question.name,
-        Image: question.imageId,
-        Labels: { ...question.labels },
-        Entrypoint: ['/never-started'],
-        Cmd: [],
-        User: '65534:65534',
-        WorkingDir: '/',
-        Healthcheck: { Test: ['NONE'] },
-        HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'none', Config: {} } },
-        abortSignal,
-      }),
+    (abortSignal) => client.docker.createContainer({ ...describeUnstarted(question), abortSignal }),
     { meaning: { 404: () => undefined } },
   );
   if (created === undefined) return undefined;
   const faults = await findFaultsIn(client, created, question).catch(async (error: unknown) => {
+    if (error instanceof ImageFault) return [error.message];
     // Found by its label later, if it stays: what went wrong first is what is told.
     await removeContainer(client, created.id).catch(() => undefined);
     throw error;
@@ -51,66 +47,59 @@ export async function findImageFaults(
   return faults;
 }
 
+function describeUnstarted({ name, imageId, labels, volumes }: ImageQuestion): Docker.ContainerCreateOptions {
+  // Keeps the engine from making a volume, and is itself mounted in a container that runs only.
+  const instead = volumes.map((target) => [target, ''] as const);
+  return {
+    name,
+    Image: imageId,
+    Labels: { ...labels },
+    Entrypoint: ['/never-started'],
+    Cmd: [],
+    User: '65534:65534',
+    WorkingDir: '/',
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'none', Config: {} }, Tmpfs: Object.fromEntries(instead) },
+  };
+}
+
 async function findFaultsIn(
   client: EngineClient,
   container: Docker.Container,
-  { mountTargets, foreignTargets }: ImageQuestion,
+  { places }: ImageQuestion,
 ): Promise<readonly string[]> {
   const files = openImageFiles(client, container);
-  const volumes = (await inspectContainer(client, container))?.Mounts.map(({ Destination }) => Destination) ?? [];
-  const places = [...new Set([...enginesOwn, ...mountTargets, ...volumes])];
-  const [groups, ...links] = await Promise.all([
+  const ours = places.filter(({ target }) => !enginesOwn.some((own) => own.target === target));
+  const all = [...enginesOwn, ...ours];
+  const [volumes, users, groups, targets] = await Promise.all([
+    findVolumes(client, container),
+    findUnreadable(files, '/etc/passwd'),
     findMisnamedGroups(files),
-    ...places.map((place) => findWayInto(files, place, foreignTargets)),
+    findTargetFaults(files, all),
   ]);
-  const faults = [...volumes.map((place) => findVolumeBelow(place, foreignTargets)), ...links];
-  return [...groups, ...faults.filter((fault) => fault !== undefined)];
+  return [...volumes, ...users, ...groups, ...targets];
+}
+
+/** The proof that the question names all volumes of the image: a volume has no limit, and no bounds but the disk's. */
+async function findVolumes(client: EngineClient, container: Docker.Container): Promise<readonly string[]> {
+  const mounts = (await inspectContainer(client, container))?.Mounts ?? [];
+  return mounts.map(({ Destination }) => `its volume ${JSON.stringify(Destination)} cannot be kept from being made`);
+}
+
+/** The engine reads it as root before it starts a container, whatever it is. */
+async function findUnreadable(files: ImageFiles, path: string): Promise<readonly string[]> {
+  const lines = (await files.readText(path))?.split('\n') ?? [];
+  return lines.some(({ length }) => length >= maxLineLength) ? [`its ${path} has a line of an unusual length`] : [];
 }
 
 /** The engine looks up the numbers of a user's groups as names in this file first, and so would give other groups. */
 async function findMisnamedGroups(files: ImageFiles): Promise<readonly string[]> {
-  const text = await files.readText('/etc/group');
-  if (text === undefined) return [];
-  return text
+  const unreadable = await findUnreadable(files, '/etc/group');
+  const misnamed = ((await files.readText('/etc/group')) ?? '')
     .split('\n')
     .map((line) => line.trim().split(':'))
     .filter(([name = '', , gid]) => /^\d+$/.test(name) && name !== gid)
     .slice(0, 3)
     .map(([name, , gid]) => `its /etc/group calls gid ${JSON.stringify(gid ?? '')} by the number ${name}`);
-}
-
-/** A mount below another is the site's own to choose; a volume is the image's: the engine would make its directory there. */
-function findVolumeBelow(place: string, foreignTargets: readonly string[]): string | undefined {
-  const around = foreignTargets.find((target) => path.normalize(place).startsWith(`${target}/`));
-  return around === undefined ? undefined : `its volume ${place} lies in ${around}, which is mounted from outside`;
-}
-
-/**
- * What is mounted must not come to lie, by the image's links, in a directory that is mounted from outside: the engine
- * would make the missing parts of the path there, as root, and users could exchange them.
- */
-async function findWayInto(
-  files: ImageFiles,
-  place: string,
-  foreignTargets: readonly string[],
-): Promise<string | undefined> {
-  const isForeign = (path: string): boolean =>
-    foreignTargets.some((target) => path === target || path.startsWith(`${target}/`));
-  const parts = place.split('/').filter(Boolean);
-  let resolved = '';
-  let links = 0;
-  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-    if (part === '..') resolved = resolved.slice(0, Math.max(0, resolved.lastIndexOf('/')));
-    if (part === '.' || part === '..') continue;
-    resolved = `${resolved}/${part}`;
-    if (isForeign(resolved) && links > 0) return `its ${place} leads into ${resolved}, which is mounted from outside`;
-    // Below a mount, by the site's own choice: the image's content is hidden there.
-    if (isForeign(resolved) && resolved !== place) return undefined;
-    const target = await files.readLink(resolved);
-    if (target === undefined) continue;
-    if (++links > maxLinks) return `its ${place} leads through too many links`;
-    resolved = target.startsWith('/') ? '' : resolved.slice(0, resolved.lastIndexOf('/'));
-    parts.unshift(...target.split('/').filter(Boolean));
-  }
-  return undefined;
+  return [...unreadable, ...misnamed];
 }

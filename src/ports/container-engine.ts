@@ -38,22 +38,41 @@ export interface ImageFacts {
   readonly repoDigests: readonly string[];
   readonly environment: readonly string[];
   readonly architecture: string;
+  readonly os: string;
+  /** As the image declares them (`VOLUME`), unchecked. */
+  readonly volumes: readonly string[];
+  /** How many ports it declares (`EXPOSE`). */
+  readonly exposedPorts: number;
+  /** Of all that it declares, as the engine writes it. */
+  readonly configurationLength: number;
 }
 
 export interface ImageQuestion {
   readonly imageId: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Every path at which something will be mounted. */
-  readonly mountTargets: readonly string[];
-  /** Those among them where users can change what lies below. */
-  readonly foreignTargets: readonly string[];
+  /** Every volume that the image declares; the engine is kept from making them. */
+  readonly volumes: readonly string[];
+  /** All that will be mounted in the container but what the engine mounts of its own accord. */
+  readonly places: readonly ImageMountPlace[];
+}
+
+/** Where something will be mounted over the image. */
+export interface ImageMountPlace {
+  readonly target: string;
+  readonly kind: 'directory' | 'file';
+  /** Who chose the target; users can change what lies below the site's. */
+  readonly owner: 'engine' | 'ours' | 'site' | 'image';
+  /** An empty file system that the engine makes for this container, below which the site and the image may have mounts. */
+  readonly isFresh: boolean;
 }
 
 export interface Mount {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
+  /** A single file; else a directory. */
+  readonly isFile?: boolean;
 }
 
 export interface ContainerSpec {

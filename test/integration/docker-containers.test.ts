@@ -6,6 +6,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
+import { listPlaces } from '../../src/helper/node/examine-image.ts';
+import { listVolumes } from '../../src/helper/node/judge-image.ts';
 import { JobError } from '../../src/values/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
 import { slowInspections } from '../support/slow-docker.ts';
@@ -371,15 +373,27 @@ describe('a hostile image', () => {
 
 describe('an image that is looked into', () => {
   let asked = 0;
-  const ask = async (image: string, foreignTargets: readonly string[] = ['/scratch']) =>
-    await engine.findImageFaults({
+  const ask = async (image: string, siteTargets: readonly string[] = ['/scratch']) => {
+    const volumes = listVolumes((await engine.findImage(image)) ?? { volumes: [] });
+    const mounts = [
+      ...['/.hpcdj/runtime', ...siteTargets].map((target) => ({ source: '/', target, readOnly: true })),
+      ...['/etc/passwd', '/etc/group', '/etc/hosts'].map((target) => ({
+        ...{ source: '/', target, readOnly: true, isFile: true },
+      })),
+    ];
+    const tmpfs = ['/.hpcdj/private', '/tmp'].map((target) => ({ target, bytes: 1, mode: '0700', executable: true }));
+    return await engine.findImageFaults({
       imageId: image,
       name: `hpcdj-test-${process.pid}-image-${asked++}`,
       labels: { 'hpcdj.job': '773' },
-      mountTargets: ['/.hpcdj/runtime', '/etc/group', ...foreignTargets],
-      foreignTargets,
+      volumes,
+      places: listPlaces({ mounts, tmpfs }, volumes, siteTargets),
     });
-  afterAll(async () => expect(await engine.findContainers({ 'hpcdj.job': '773' })).toEqual([]));
+  };
+  afterAll(async () => {
+    expect(await engine.findContainers({ 'hpcdj.job': '773' })).toEqual([]);
+    expect(await lab.docker('volume', 'ls', '-q')).toBe('');
+  });
 
   const withCommands = async (name: string, commands: string, ...changes: string[]): Promise<string> => {
     const made = await lab.docker('run', '--detach', '--network=none', imageId, '/bin/sh', '-c', `${commands}; :`);
@@ -406,8 +420,14 @@ describe('an image that is looked into', () => {
       'mkdir -p /etc; rm -f /etc/resolv.conf; ln -s ../run/stub.conf /etc/resolv.conf',
     ],
     ['has directories of ours', 'mkdir -p /.hpcdj/runtime /scratch/old'],
-  ])('is fine when it %s', async (name, commands) => {
-    expect(await ask(await withCommands(`good${name.length}`, commands))).toEqual([]);
+    ['leads a mount of the site to where nothing is', 'ln -s data/scratch /scratch'],
+    [
+      'declares volumes beside all else',
+      'true',
+      'VOLUME /data /data/inner //var//lib/ /tmp /tmp/below /scratch /x/../y',
+    ],
+  ])('is fine when it %s', async (name, commands, ...changes) => {
+    expect(await ask(await withCommands(`good${name.length}`, commands, ...changes))).toEqual([]);
   });
 
   test.each([
@@ -423,37 +443,49 @@ describe('an image that is looked into', () => {
       'mkdir -p /etc; ln -s ../scratch/bob/made /etc/group',
       '/etc/group leads into /scratch',
     ],
-    [
-      'leads out again by its own content',
-      'mkdir -p /scratch /r; ln -s /r /scratch/a; ln -s /scratch/a /.hpcdj',
-      '/scratch',
-    ],
     ["leads the engine's files there", 'ln -s scratch/bob /sbin', '/sbin/docker-init leads into /scratch'],
-  ])('is refused when it %s', async (name, commands, fault) => {
-    expect((await ask(await withCommands(`bad${name.length}`, commands)))?.join()).toContain(fault);
-  });
-
-  test('is refused when it has links in a circle', async () => {
-    const image = await withCommands('circle', 'ln -s /b /.hpcdj; ln -s /.hpcdj /b');
-    await expect(ask(image)).rejects.toMatchObject({ code: 'IMAGE_UNUSABLE' });
-  });
-
-  test('is refused when a volume of its own leads into a mount', async () => {
-    const image = await withCommands('volume', 'ln -s /scratch/bob /data', 'VOLUME /data/made');
-    expect((await ask(image))?.join()).toContain('/data/made leads into /scratch');
-  });
-
-  test('is refused when a volume of its own lies in a mount', async () => {
-    const image = await withCommands('volumes', 'mkdir -p /data', 'VOLUME /data /scratch/bob/made-by-root');
-    expect((await ask(image))?.join()).toBe(
+    [
+      'leads a mount to where our directory leads as well',
+      'mkdir /.x; ln -s /.x /scratch; ln -s /.x/alice/d /.hpcdj',
+      '/.hpcdj/runtime leads into /.x, where /scratch comes to lie',
+    ],
+    ['has a directory instead of a file', 'mkdir -p /etc/passwd', 'its /etc/passwd is no file of a usual size'],
+    ['has a file instead of a directory', 'echo >/scratch', 'its /scratch is no directory'],
+    ['has a pipe that its users are read from', 'mkdir /etc; mkfifo /etc/passwd', 'its /etc/passwd is no file'],
+    ['has links in a circle', 'ln -s /b /.hpcdj; ln -s /.hpcdj /b', 'links in a circle?'],
+    ['has a line without an end', 'mkdir /etc; head -c 70000 /dev/zero | tr "\\0" x >/etc/passwd', 'an unusual length'],
+    [
+      'declares a volume of ours',
+      'true',
+      'its volume /.hpcdj/runtime/lib lies in /.hpcdj/runtime, which belongs to the container',
+      'VOLUME /.hpcdj/runtime/lib',
+    ],
+    [
+      'leads a volume into a mount',
+      'ln -s /scratch/bob /data',
+      'volume /data/made leads into /scratch',
+      'VOLUME /data/made',
+    ],
+    [
+      'declares a volume in a mount',
+      'mkdir -p /data',
       'its volume /scratch/bob/made-by-root lies in /scratch, which is mounted from outside',
-    );
+      'VOLUME /data /scratch/bob/made-by-root',
+    ],
+  ])('is refused when it %s', async (name, commands, fault, ...changes) => {
+    expect((await ask(await withCommands(`bad${name.length}`, commands, ...changes)))?.join()).toContain(fault);
   });
 
   test('may lead one mount of the site elsewhere, but not into another', async () => {
     const image = await withCommands('mounts', 'rm -rf /home; ln -s /scratch/x /home; ln -s /usr/h /tools');
     expect(await ask(image, ['/scratch', '/tools'])).toEqual([]);
     expect((await ask(image, ['/scratch', '/home']))?.join()).toContain('/home leads into /scratch');
+  });
+
+  test('has no volume made of it that was not named', async () => {
+    const image = await withCommands('unnamed', 'true', 'VOLUME /data');
+    const question = { imageId: image, name: `hpcdj-test-${process.pid}-unnamed`, labels: {}, volumes: [], places: [] };
+    expect(await engine.findImageFaults(question)).toEqual(['its volume "/data" cannot be kept from being made']);
   });
 });
 

@@ -56,7 +56,9 @@ export async function createNodeRunDirectory(plan: JobPlan, node: PlannedNode): 
     path,
     agentSocket: `${path}/helper/agent.sock`,
     mounts: [
-      ...Object.keys(files).map((name) => ({ source: `${path}/${name}`, target: `/etc/${name}`, readOnly: true })),
+      ...Object.keys(files).map((name) => ({
+        ...{ source: `${path}/${name}`, target: `/etc/${name}`, readOnly: true, isFile: true },
+      })),
       { source: `${path}/helper`, target: containerPaths.socketDirectory, readOnly: true },
     ],
   };

@@ -1,9 +1,10 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { ContainerSpec, Mount } from '../../ports/container-engine.ts';
+import type { ContainerSpec, ImageFacts, Mount } from '../../ports/container-engine.ts';
 import { containerPaths } from '../../contract/container-paths.ts';
 import { containerName, nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { labels } from '../../contract/labels.ts';
+import { listVolumes } from './judge-image.ts';
 import { runUntil } from '../release/find-overdue-jobs.ts';
 
 export interface ContainerSurroundings {
@@ -15,14 +16,23 @@ export interface ContainerSurroundings {
   readonly cgroupParent: string | undefined;
   /** Of the container itself; empty where the job's cgroup has them. */
   readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
-  readonly imageEnvironment: readonly string[];
+  readonly image: Pick<ImageFacts, 'environment' | 'volumes'>;
 }
 
 /** The container of one node, from the plan and this host's own policy; nothing in it comes from a user unchecked. */
 export function describeContainer(plan: JobPlan, node: PlannedNode, around: ContainerSurroundings): ContainerSpec {
   const { container } = around.site;
   const { runtime } = containerPaths;
-  const kept = isolateAgent(around.imageEnvironment);
+  const mounts = [
+    { source: around.runtimeDirectory, target: runtime, readOnly: true },
+    ...around.runMounts,
+    ...plan.mounts,
+  ];
+  const tmpfs = [
+    { target: containerPaths.private, bytes: 64 * 1024 * 1024, mode: '0700', executable: true },
+    { target: '/tmp', bytes: container.tmpfsBytes, mode: '1777', executable: true },
+  ];
+  const kept = isolateAgent(around.image.environment);
   return {
     name: containerName(plan.job, node.index),
     imageId: plan.image.id,
@@ -51,11 +61,8 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
       `${runtime}/agent.cjs`,
     ],
     environment: kept.containerEnvironment,
-    mounts: [{ source: around.runtimeDirectory, target: runtime, readOnly: true }, ...around.runMounts, ...plan.mounts],
-    tmpfs: [
-      { target: containerPaths.private, bytes: 64 * 1024 * 1024, mode: '0700', executable: true },
-      { target: '/tmp', bytes: container.tmpfsBytes, mode: '1777', executable: true },
-    ],
+    mounts,
+    tmpfs: [...tmpfs, ...describeVolumes(around, [...mounts, ...tmpfs])],
     network: around.network,
     cgroupParent: around.cgroupParent,
     ...around.limits,
@@ -69,6 +76,20 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
     },
     readOnlyRoot: container.readOnlyRoot,
   };
+}
+
+/**
+ * In place of the image's volumes, which the engine would make on its disk without any limit. Memory counts as the job's.
+ * Where something is mounted already, the engine makes no volume.
+ */
+function describeVolumes(
+  { site, image }: ContainerSurroundings,
+  mounted: readonly { readonly target: string }[],
+): ContainerSpec['tmpfs'] {
+  const taken = new Set(mounted.map(({ target }) => target));
+  return listVolumes(image)
+    .filter((target) => !taken.has(target))
+    .map((target) => ({ target, bytes: site.container.tmpfsBytes, mode: '0755', executable: true }));
 }
 
 /** Variables by which an image could change how our own agent is loaded. The command gets them back. */

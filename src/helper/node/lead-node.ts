@@ -53,13 +53,10 @@ export async function leadNode(
     network,
     cgroupParent,
     limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
-    imageEnvironment: image.environment,
+    image,
   });
-  await examineImage(
-    context.engine,
-    spec,
-    plan.mounts.map(({ target }) => target),
-  );
+  const siteTargets = plan.mounts.map(({ target }) => target);
+  await examineImage(context.engine, spec, { reference: plan.image.reference, facts: image, siteTargets });
   reached(own, 'examined');
   await markHelper(jobRunDirectory(plan.job)); // before there is a container whose removal may depend on our reading
   const container = await context.engine.createContainer(spec);

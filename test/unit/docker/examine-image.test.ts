@@ -7,7 +7,7 @@ it('tells why an image could not be looked into, also when the container for it 
   const container = { id: 'abc', inspect: () => refusal('disk is broken'), remove: () => refusal('device is busy') };
   const docker = { createContainer: () => Promise.resolve(container), getContainer: () => container };
   const client = { docker, socketPath: '/run/docker.sock', callTimeoutMs: 1000 } as unknown as EngineClient;
-  const question = { imageId: 'sha256:1', name: 'look', labels: {}, mountTargets: [], foreignTargets: [] };
+  const question = { imageId: 'sha256:1', name: 'look', labels: {}, volumes: [], places: [] };
   await expect(findImageFaults(client, question)).rejects.toMatchObject({
     code: 'HOST_UNFIT',
     message: 'The Docker Engine refused to look at the container: disk is broken.',

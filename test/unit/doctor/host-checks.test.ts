@@ -62,7 +62,16 @@ const has = (...images: readonly string[]) => ({
   findImage: (reference: string): Promise<ImageFacts | undefined> =>
     Promise.resolve(
       images.includes(reference)
-        ? { id: 'sha256:0', repoDigests: [], environment: [], architecture: 'amd64' }
+        ? {
+            id: 'sha256:0',
+            repoDigests: [],
+            environment: [],
+            architecture: 'amd64',
+            os: 'linux',
+            volumes: [],
+            exposedPorts: 0,
+            configurationLength: 2,
+          }
         : undefined,
     ),
 });

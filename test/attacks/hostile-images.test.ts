@@ -1,0 +1,183 @@
+/** The attacker has an image of his own making on the hosts, and the sudo rule. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { findLastingLeftovers, inHostDocker } from '../support/e2e-jobs.ts';
+import { e2eLab, jobDirectory, runBatch } from '../support/e2e-lab.ts';
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await e2eLab();
+});
+
+afterAll(async () => {
+  const remove =
+    'docker images --quiet --filter reference="lab/hostile:*" | sort -u | xargs -r docker image rm --force';
+  await mustRun(lab, 'node1', ['sh', '-c', remove]);
+  expect(await findLastingLeftovers(lab)).toEqual([]);
+});
+
+const onNode1 = ['-N1', '-n1', '--nodelist=node1'];
+
+/** An image with these commands run, and further lines of its recipe. */
+async function build(tag: string, commands: string, ...lines: readonly string[]): Promise<string> {
+  const recipe = ['FROM lab/tiny:1', `RUN ["/bin/sh", "-c", ${JSON.stringify(commands)}]`, ...lines, ''].join('\n');
+  const builder = ['env', 'DOCKER_BUILDKIT=0', 'docker', 'build', '--quiet', '--network=none'];
+  await mustRun(lab, 'node1', [...builder, '--tag', `lab/hostile:${tag}`, '-'], recipe);
+  return `lab/hostile:${tag}`;
+}
+
+/** An image whose configuration is changed by sed, as no recipe could. */
+async function forge(tag: string, expression: string): Promise<string> {
+  const script = `set -eu
+    d=$(mktemp -d); docker save lab/tiny:1 | tar -xC "$d"; cd "$d"
+    c=$(sed 's/.*"Config":"\\([^"]*\\)".*/\\1/' manifest.json)
+    sed -i "$1" "$c"; sed -i 's#"lab/tiny:1"#"lab/hostile:'"$2"'"#' manifest.json; rm -f repositories
+    tar -c . | docker load >/dev/null; rm -rf "$d"`;
+  await mustRun(lab, 'node1', ['sh', '-c', script, 'forge', expression, tag]);
+  return `lab/hostile:${tag}`;
+}
+
+interface Ran {
+  readonly status: number;
+  readonly words: string;
+  readonly seconds: number;
+}
+
+/** Runs each image in turn, in one job of alice's, and says how each call ended. */
+async function tryImages(
+  images: readonly string[],
+  command: string,
+  sbatch: readonly string[] = onNode1,
+): Promise<Ran[]> {
+  const script = `for image in ${images.join(' ')}; do
+    begun=$(date +%s%N)
+    words=$(hpc-submit-dockerjob --image "$image" --mount /home -- ${command} 2>&1 | tr '\\n' ' '; exit "\${PIPESTATUS[0]}")
+    echo "$? $((($(date +%s%N) - begun) / 1000000)) $words"
+  done`;
+  const job = await runBatch(lab, script, { sbatch, deadlineMs: 150_000 });
+  return job.stdout
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [status = '', ms = '', ...words] = line.split(' ');
+      return { status: Number(status), seconds: Number(ms) / 1000, words: words.join(' ') };
+    });
+}
+
+const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+
+const refused = (image: string, reason: string): object => ({
+  status: 65,
+  words: expect.stringMatching(
+    new RegExp(`image ${image} cannot be used: [^\\]]*${escape(reason)}.*\\[IMAGE_UNUSABLE\\]`),
+  ) as string,
+});
+
+describe('having files made by root for another user', () => {
+  it('by links at the targets of mounts, with links in a mount behind them', async () => {
+    await mustRun(lab, 'node1', [
+      ...['sh', '-c'],
+      `mkdir -p /scratch/links/d /scratch/bob && cd /scratch/links/d && ln -sfn /scratch/bob/by-root helper &&
+       ln -sfn /home/bob/.ssh private && ln -sfn /scratch/bob/by-root runtime && chown -R alice /scratch/links`,
+    ]);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(async () => void (await mustRun(lab, 'node1', ['rm', '-rf', '/scratch/links'])));
+    const images = [
+      await build('both', 'mkdir /.x; ln -s /.x /scratch; ln -s /.x/links/d /.hpcdj'),
+      await build(
+        'chain',
+        'mkdir -p /a/b; ln -s ../../u /a/b/l; ln -s a/./. /u; ln -s a/b/l /scratch; ln -s u/links/d /.hpcdj',
+      ),
+      await build('single', 'ln -s /scratch/bob/by-root /.hpcdj'),
+      await build('home', 'rm -rf /home; ln -s /scratch/links/d/runtime /home'),
+      await build('volume', 'ln -s /scratch/links/d/runtime /data', 'VOLUME /data/by-root'),
+    ];
+    const ran = await tryImages(images, 'true');
+    expect(ran).toMatchObject([
+      refused('lab/hostile:both', '/.hpcdj/runtime leads into /.x, where /scratch comes to lie'),
+      refused('lab/hostile:chain', '/.hpcdj/runtime leads into /a, where /scratch comes to lie'),
+      refused('lab/hostile:single', 'leads into /scratch, which is mounted from outside'),
+      refused('lab/hostile:home', '/home leads into /scratch, which is mounted from outside'),
+      refused('lab/hostile:volume', 'its volume /data/by-root leads into /scratch, which is mounted from outside'),
+    ]);
+    const made = await mustRun(lab, 'node1', ['sh', '-c', 'ls -a /scratch/bob /home/bob']);
+    expect(made).not.toMatch(/by-root|\.ssh/);
+  });
+});
+
+describe('a group of another user', () => {
+  it('is not given to who names it by a number of his own', async () => {
+    const image = await build('groups', 'echo cfd:x:2002: >/etc/group; echo 2100:x:2002: >>/etc/group');
+    const [ran] = await tryImages([image], 'id');
+    expect(ran).toMatchObject(refused(image, '/etc/group calls gid "2002" by the number 2100'));
+  });
+});
+
+describe('getting round the limits of the job by volumes', () => {
+  it('has volumes in memory, of a bounded size, and none on the disk', async () => {
+    const image = await build('disk', 'mkdir /data; echo old >/data/old', 'VOLUME /data /tmp /scratch');
+    const directory = jobDirectory();
+    const command =
+      'sh -c "df -Pk /data | tail -1; echo new >/data/new && cat /data/new; ls /data; touch seen; sleep 3"';
+    const running = runBatch(lab, `hpc-submit-dockerjob --quiet --image ${image} -- ${command.replaceAll('"', "'")}`, {
+      sbatch: onNode1,
+      directory,
+    });
+    const seen = await mustRun(lab, 'node1', [
+      ...['sh', '-c'],
+      'for i in $(seq 300); do [ -e "$1/seen" ] && break; sleep 0.1; done; docker volume ls -q; ls /var/lib/docker/volumes',
+      ...['look', directory],
+    ]);
+    expect(seen.split('\n').filter((name) => /^[0-9a-f]{64}$/.test(name))).toEqual([]);
+    const job = await running;
+    expect(job.exitCode).toBe('0:0');
+    expect(job.stdout).toMatch(/^tmpfs +\d+ .* \/data\nnew\nnew$/);
+  });
+
+  it('is refused at once with more than can be of use', async () => {
+    const image = await build('many', 'true', `VOLUME ${Array.from({ length: 400 }, (_, at) => `/v${at}`).join(' ')}`);
+    const [ran] = await tryImages([image], 'true');
+    expect(ran).toMatchObject(refused(image, 'it declares 400 volumes'));
+    expect(ran!.seconds).toBeLessThan(20);
+  });
+});
+
+describe('running a program in place of the agent', () => {
+  it('is refused by whatever name it has', async () => {
+    const loader = 'mkdir -p /.hpcdj/runtime/lib; cp /bin/sh /.hpcdj/runtime/lib/ld-linux-x86-64.so.2';
+    const images = [
+      await build('loader', loader, 'VOLUME /.hpcdj/runtime/lib'),
+      await build('above', loader, 'VOLUME /x/../.hpcdj/'),
+      await build('private', 'mkdir -p /.hpcdj', 'VOLUME /.hpcdj/private'),
+    ];
+    expect(await tryImages(images, 'true')).toMatchObject([
+      refused('lab/hostile:loader', 'its volume /.hpcdj/runtime/lib lies in /.hpcdj/runtime'),
+      refused('lab/hostile:above', '/.hpcdj/runtime lies in /.hpcdj, which it declares as a volume'),
+      refused('lab/hostile:private', 'its volume /.hpcdj/private lies in /.hpcdj/private'),
+    ]);
+  });
+});
+
+describe('having a queue try for ever, or bar hosts, for what is the image’s own fault', () => {
+  it('is told as such', async () => {
+    const images = [
+      await build('proc', 'rm -f /etc/passwd; ln -s /proc/1/environ /etc/passwd'),
+      await build('pwdir', 'rm -f /etc/passwd; mkdir -p /etc/passwd'),
+      await build('pipe', 'rm -f /etc/passwd; mkfifo /etc/passwd'),
+      await build('file', 'echo >/scratch'),
+      await forge('odd', 's/"Env":\\[/"Env":["=odd",/g;s/"Env":null/"Env":["=odd"]/g'),
+      await forge('arm', 's/"architecture":"[a-z0-9]*"/"architecture":"s390x"/'),
+    ];
+    expect(await tryImages(images, 'true')).toMatchObject([
+      refused('lab/hostile:proc', 'its /etc/passwd leads into /proc'),
+      refused('lab/hostile:pwdir', 'its /etc/passwd is no file'),
+      refused('lab/hostile:pipe', 'its /etc/passwd is no file'),
+      refused('lab/hostile:file', 'its /scratch is no directory'),
+      refused('lab/hostile:odd', 'an entry without a name: "=odd"'),
+      refused('lab/hostile:arm', 'it is made for "s390x" processors'),
+    ]);
+    expect(await inHostDocker(lab, 'node1', 'ps', '--all', '--quiet')).toBe('');
+  });
+});
