@@ -46,6 +46,7 @@ const statusByCode = {
   SCRIPT_LATE: exitStatus.temporary,
   LEASE_LOST: exitStatus.temporary,
   HELPER_LOST: exitStatus.temporary,
+  OVER_BUDGET: exitStatus.temporary,
   IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,
   MOUNT_NOT_ALLOWED: exitStatus.refusedByPolicy,
   JOB_NOT_YOURS: exitStatus.refusedByPolicy,
