@@ -51,6 +51,7 @@ const usedMethods: Readonly<Record<string, readonly string[]>> = {
   'etcdserverpb.KV': ['Range', 'Txn'],
   'etcdserverpb.Watch': ['Watch'],
   'etcdserverpb.Lease': ['LeaseGrant', 'LeaseRevoke', 'LeaseKeepAlive'],
+  'etcdserverpb.Maintenance': ['Alarm', 'Status'],
 };
 
 /** Text of a CommonJS module, for the protocol in `directory`. */

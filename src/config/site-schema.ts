@@ -85,6 +85,9 @@ const etcd = section({
   leaseTtlSeconds: wholeNumber(5, 3600, 'seconds')
     .default(20)
     .describe('A job whose keeper is silent for so many seconds is ended by its hosts.'),
+  quotaBytes: wholeNumber(1_000_000, 64 * 1024 ** 3, 'bytes')
+    .default(2 * 1024 ** 3)
+    .describe('What etcd was given as --quota-backend-bytes; `doctor` warns from four fifths of it on.'),
 });
 
 const docker = section({

@@ -46,14 +46,30 @@ export function nodesRange(prefix: string, job: JobKey): KeyRange {
   return { start: `${prefix}/${job}/${job}_node_`, end: `${prefix}/${job}/${job}_node\`` }; // '`' follows '_'
 }
 
+/** All keys of one node of a job. */
+export function nodeRange(prefix: string, job: JobKey, index: number): KeyRange {
+  const root = `${prefix}/${job}/${nodeKeyName(job, index)}`;
+  return { start: `${root}/`, end: `${root}0` };
+}
+
 /** `/.site/subnets/10.128.4.0_24`: who holds a subnet. No lease: freed only when its network is gone everywhere. */
 export function subnetKey(prefix: string, cidr: string): string {
   return `${prefix}/.site/subnets/${cidr.replace('/', '_')}`;
 }
 
+/** `/.site/probe/<random>`: by which `doctor` proves that the store takes a write. Under a lease, and gone a moment later. */
+export function probeKey(prefix: string, token: string): string {
+  return `${prefix}/.site/probe/${token}`;
+}
+
 /** All subnet claims of the site. */
 export function subnetsRange(prefix: string): KeyRange {
   return { start: `${prefix}/.site/subnets/`, end: `${prefix}/.site/subnets0` };
+}
+
+/** All keys of the site. */
+export function siteRange(prefix: string): KeyRange {
+  return { start: `${prefix}/`, end: `${prefix}0` };
 }
 
 /** The range that holds exactly one key. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import { GRPCResourceExhastedError, isRecoverableError } from 'etcd3';
 import type { EndpointRing } from './endpoint-ring.ts';
-import { storeClosed, storeRefused, storeUnreachable } from './explain-failure.ts';
+import { isStoreFull, storeClosed, storeRefused, storeUnreachable } from './explain-failure.ts';
 
 /** What a single try may take. */
 export interface TryOptions {
@@ -31,7 +31,9 @@ export async function callStore<T>(
       return await attempt(visit.client, { deadline: Date.now() + callTimeoutMs });
     } catch (error) {
       if (isClosed(ring)) throw storeClosed();
-      if (!(error instanceof Error) || !isRecoverableError(error)) throw storeRefused(visit.endpoint, error);
+      // Full is said as if it were busy, but trying again does not make room.
+      if (!(error instanceof Error) || !isRecoverableError(error) || isStoreFull(error))
+        throw storeRefused(visit.endpoint, error);
       failures.set(visit.endpoint, error);
       // A busy member is no worse than the others.
       if (!(error instanceof GRPCResourceExhastedError)) ring.leave(visit);

@@ -33,6 +33,21 @@ export function connectEtcd(options: EtcdOptions): Store {
       return succeeded;
     },
     grantLease: (ttlSeconds) => grantLease(ring, callTimeoutMs, ttlSeconds),
+    listKeys: async ({ start, end }) => {
+      const request = { key: Buffer.from(start), range_end: Buffer.from(end), keys_only: true };
+      const { kvs } = await callStore(ring, callTimeoutMs, (client, limits) => client.kv.range(request, limits));
+      return kvs.map(({ key }) => key.toString());
+    },
+    health: async () => {
+      const [{ dbSize }, { alarms }] = await Promise.all([
+        callStore(ring, callTimeoutMs, (client, limits) => client.maintenance.status(limits)),
+        callStore(ring, callTimeoutMs, (client, limits) => client.maintenance.alarm({}, limits)),
+      ]);
+      return {
+        bytes: Number(dbSize),
+        isFull: alarms.some(({ alarm }) => alarm === 'Nospace' || /nospace/i.test(alarm)),
+      };
+    },
     watch: (range, lookAgain) => watchRange(ring, callTimeoutMs, range, lookAgain),
     close: () => {
       ring.close();

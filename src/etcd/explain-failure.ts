@@ -62,12 +62,28 @@ export function storeUnreachable(failures: ReadonlyMap<string, unknown>): JobErr
   });
 }
 
+/** etcd's quota is used up (alarm NOSPACE): it refuses what would write, and still deletes, reads and renews leases. */
+export function isStoreFull(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('database space exceeded');
+}
+
+/** What an operator does about it stands in the runbook. */
+export function storeFull(endpoint: string, cause: unknown): JobError {
+  return new JobError({
+    code: 'STORE_FULL',
+    message: `The key-value store at ${endpoint} is full and refuses writes (etcd's alarm NOSPACE).`,
+    hint: 'Administrators: etcdctl compact, defrag, alarm disarm; see "The store is full" in the runbook. Until then jobs run on one host only.',
+    cause,
+  });
+}
+
 /** A failure that trying again will not cure. */
 export function storeRefused(endpoint: string, error: unknown): JobError {
   if (error instanceof EtcdLeaseInvalidError) {
     return new JobError({ code: 'LEASE_LOST', message: 'The lease in the key-value store has ended.', cause: error });
   }
   if (error instanceof EtcdPermissionDeniedError) return storeUnreachable(new Map([[endpoint, error]]));
+  if (isStoreFull(error)) return storeFull(endpoint, error);
   return new JobError({
     code: 'BUG',
     message: `The key-value store at ${endpoint} refused a request: ${reasonOf(error).text}.`,

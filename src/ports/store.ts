@@ -37,6 +37,14 @@ export interface Lease {
   revoke(): Promise<void>;
 }
 
+/** How much room the store has. */
+export interface StoreHealth {
+  /** What its data takes on disk, history included. */
+  readonly bytes: number;
+  /** It refuses writes until an operator has made room. */
+  readonly isFull: boolean;
+}
+
 /** Says "look again" until closed. */
 export interface Watch {
   close(): Promise<void>;
@@ -48,6 +56,7 @@ export interface Watch {
  * Every call has a deadline of its own, two to three times site.yaml's `etcd.callTimeoutMs` (one try) so that it
  * outlives the election of a leader, and fails with `STORE_UNREACHABLE`. A retried transaction may have been carried out although an earlier try failed: its
  * caller must be able to recognise its own success (owner token in the value, read back).
+ * A store that is full fails with `STORE_FULL` at once, for transactions with puts and for new leases; all else goes on.
  */
 export interface Store {
   /** Entries of the range in key order, all at one revision; linearizable. */
@@ -61,5 +70,9 @@ export interface Store {
    * each hint and also on a slow timer (see `awaitState`).
    */
   watch(range: KeyRange, lookAgain: () => void): Watch;
+  /** Keys alone, where values may be many. */
+  listKeys?(range: KeyRange): Promise<readonly string[]>;
+  /** Of a store that can run out of room. */
+  health?(): Promise<StoreHealth>;
   close(): Promise<void>;
 }

@@ -484,6 +484,47 @@ describe('reap', () => {
     expect(await keysOf(job)).toBe(0);
   });
 
+  test.for([
+    ['a plan and its claim', ['PLAN', 'subnet']],
+    ['its plan', ['PLAN']],
+    ['its claim', ['subnet']],
+    ['its plan, claim and FINISH', ['PLAN', 'subnet', 'FINISH']],
+  ] as const)('takes every key of a job that lacks %s', async ([, missing]) => {
+    for (const release of [
+      async (): Promise<unknown> => await reapJobs(context),
+      async (job: JobKey): Promise<unknown> => await releaseJob(context, job, { isForced: true }),
+    ]) {
+      const plan = await openJobOfTwo();
+      await setPhase(plan, 0, 'released');
+      await setPhase(plan, 1, 'released');
+      // As old as one that no open-job is at work on.
+      const claim = {
+        job: plan.job,
+        token: plan.token,
+        since: new Date(Date.now() - 1_200_000).toISOString(),
+        index: 1,
+      };
+      await store.commit({ puts: [{ key: subnetKey('', plan.network.cidr), value: JSON.stringify(claim) }] });
+      const doomed = { PLAN: jobFieldKey('', plan.job, 'PLAN'), FINISH: jobFieldKey('', plan.job, 'FINISH') };
+      for (const name of missing) {
+        const key = name === 'subnet' ? subnetKey('', plan.network.cidr) : doomed[name];
+        await store.commit({ deletes: [{ start: key, end: `${key}\0` }] });
+      }
+      expect(await keysOf(plan.job)).toBeGreaterThan(0);
+      await release(plan.job);
+      expect(await store.read({ start: '/', end: '0' })).toEqual([]);
+    }
+  });
+
+  test('takes the keys of a job whose plan was changed', async () => {
+    const plan = await openJobOfTwo();
+    const changed = JSON.stringify({ ...plan, image: { ...plan.image, id: `sha256:${'c'.repeat(64)}` } }, undefined, 1);
+    await store.commit({ puts: [{ key: jobFieldKey('', plan.job, 'PLAN'), value: changed }] });
+    await setPhase(plan, 1, 'running');
+    expect(await releaseJob(context, plan.job, { isForced: true })).toEqual({ wasThere: true, leftovers: [] });
+    expect(await store.read({ start: '/', end: '0' })).toEqual([]);
+  }, 90_000);
+
   test('names a job that is open under no lease although it is over', async () => {
     const plan = await openJobOfTwo({ finish: 'FALSE' });
     const { notes } = await reapJobs(context);

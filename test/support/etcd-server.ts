@@ -25,12 +25,14 @@ export interface EtcdServer extends AsyncDisposable {
   thaw(): void;
   /** Forgets all history up to now, as operators do. */
   compact(): Promise<void>;
+  /** As operators do when it is full: forgets all history, gives the room back, takes the alarm away. */
+  makeRoom(): Promise<void>;
   /** Ends it and removes its data. Repeat-safe. */
   stop(): Promise<void>;
 }
 
-/** Starts an etcd and waits until it serves; needs the `etcd` command. */
-export async function startEtcd(): Promise<EtcdServer> {
+/** Starts an etcd and waits until it serves; needs the `etcd` command. `quotaBytes`: after which it refuses writes. */
+export async function startEtcd({ quotaBytes }: { readonly quotaBytes?: number } = {}): Promise<EtcdServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-etcd-'));
   const identity = await makeTestIdentity();
   for (const name of ['ca', 'cert', 'key'] as const)
@@ -40,7 +42,7 @@ export async function startEtcd(): Promise<EtcdServer> {
   let member: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
-    member = launch(directory, endpoint, peerPort);
+    member = launch(directory, endpoint, peerPort, quotaBytes);
     await awaitServing(member, endpoint, identity);
   };
   const kill = async (): Promise<void> => {
@@ -62,6 +64,7 @@ export async function startEtcd(): Promise<EtcdServer> {
     freeze: () => void member?.kill('SIGSTOP'),
     thaw: () => void member?.kill('SIGCONT'),
     compact: () => compactHistory(endpoint, identity),
+    makeRoom: () => makeRoom(endpoint, identity),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -74,7 +77,7 @@ export async function startEtcd(): Promise<EtcdServer> {
   return server;
 }
 
-function launch(directory: string, endpoint: string, peerPort: number): ChildProcess {
+function launch(directory: string, endpoint: string, peerPort: number, quotaBytes?: number): ChildProcess {
   const file = (name: string): string => path.join(directory, name);
   const peer = `http://127.0.0.1:${peerPort}`;
   const flags = [
@@ -90,6 +93,7 @@ function launch(directory: string, endpoint: string, peerPort: number): ChildPro
     ['--client-cert-auth'],
     ['--logger', 'zap'],
     ['--log-level', 'error'],
+    quotaBytes === undefined ? [] : ['--quota-backend-bytes', String(quotaBytes)],
   ].flat();
   // Dies with the test process, also when that is killed.
   return spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...flags], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -121,6 +125,20 @@ async function compactHistory(endpoint: string, { ca, cert, key }: TestIdentity)
   try {
     const { header } = await client.kv.put({ key: Buffer.from('/compacted'), value: Buffer.from('here') });
     await client.kv.compact({ revision: header.revision, physical: true });
+  } finally {
+    client.close();
+  }
+}
+
+async function makeRoom(endpoint: string, { ca, cert, key }: TestIdentity): Promise<void> {
+  const client = new Etcd3({ hosts: endpoint, credentials: { rootCertificate: ca, certChain: cert, privateKey: key } });
+  try {
+    const { header } = await client.kv.range({ key: Buffer.from('/') });
+    await client.kv.compact({ revision: header.revision, physical: true });
+    await client.maintenance.defragment();
+    const { alarms } = await client.maintenance.alarm({ action: 'Get' });
+    for (const { memberID } of alarms)
+      await client.maintenance.alarm({ action: 'Deactivate', memberID, alarm: 'Nospace' });
   } finally {
     client.close();
   }

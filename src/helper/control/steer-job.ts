@@ -6,7 +6,7 @@ import type { WantedState } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { jobRange } from '../../contract/kvs-keys.ts';
-import { endJob } from '../job/end-job.ts';
+import { endJobInAnyCase } from '../job/end-job.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
@@ -50,7 +50,7 @@ async function stop(job: SteeredJob): Promise<void> {
     code: 'TERMINATED',
     message: `Job ${plan.job} was ended from outside (control-job).`,
   });
-  await endJob(store, site.site.keyPrefix, plan.job, { by: 'middleware', exitStatus, code, message });
+  await endJobInAnyCase(store, site.site.keyPrefix, plan.job, { by: 'middleware', exitStatus, code, message });
   await awaitNodes(job, 'stop', (state) => {
     // Keys that are gone, or belong to another run by now, are removed only once every host has reported.
     if (state.plan?.token !== plan.token || findUnreleased(plan, state, true).length === 0) return [];

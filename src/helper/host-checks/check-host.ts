@@ -86,7 +86,12 @@ function listQuickChecks(context: HelperContext, question: HostQuestion): readon
     checkRuntime(() => context.findRuntime()),
     ...(wantsImage ? [checkAskedImage(engine, site, question)] : []),
     // Jobs on one host do not need it.
-    ...((question.hostCount ?? 1) > 1 || question.scope === 'full' ? [checkStore(openSharedStore, site)] : []),
+    ...((question.hostCount ?? 1) > 1 || question.scope === 'full'
+      ? [
+          // Not for a user, who may ask as often as he likes.
+          checkStore(openSharedStore, site, context.caller.kind === 'root' && question.scope === 'full'),
+        ]
+      : []),
   ];
 }
 

@@ -1,7 +1,8 @@
 import type { Store } from '../../ports/store.ts';
+import { asJobError } from '../../values/errors.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
-import { controlRange, jobFieldKey } from '../../contract/kvs-keys.ts';
+import { controlRange, jobFieldKey, keyOnly } from '../../contract/kvs-keys.ts';
 import { parseJobState, reasonText } from './job-state.ts';
 
 /**
@@ -23,4 +24,24 @@ export async function endJob(store: Store, prefix: string, job: JobKey, end: Job
     await store.commit({ conditions: [{ kind: 'absent', key }], puts });
   }
   return state.end ?? end;
+}
+
+/**
+ * The same, also in a store that is full: there FINISH is deleted, which ends the job on every host just as a lost lease does. The end itself
+ * is then told by nobody but the caller. `isTold` is false then.
+ */
+export async function endJobInAnyCase(
+  store: Store,
+  prefix: string,
+  job: JobKey,
+  end: JobEnd,
+): Promise<{ readonly end: JobEnd; readonly isTold: boolean }> {
+  try {
+    return { end: await endJob(store, prefix, job, end), isTold: true };
+  } catch (error) {
+    if (asJobError(error).code !== 'STORE_FULL') throw error;
+    const key = jobFieldKey(prefix, job, 'FINISH');
+    await store.commit({ conditions: [{ kind: 'value', key, equals: 'FALSE' }], deletes: [keyOnly(key)] });
+    return { end, isTold: false };
+  }
 }

@@ -10,7 +10,7 @@ import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
 import { jobFieldKey, jobRange } from '../../contract/kvs-keys.ts';
-import { endJob } from '../job/end-job.ts';
+import { endJobInAnyCase } from '../job/end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
@@ -123,7 +123,7 @@ function startUnsaid({ job }: JobPlan): JobError {
 function failUnlessAway(failed: AbortController): (error: unknown) => void {
   return (error) => {
     const reason = asJobError(error);
-    if (reason.code === 'STORE_UNREACHABLE') throw reason;
+    if (reason.code === 'STORE_UNREACHABLE' || reason.code === 'STORE_FULL') throw reason;
     failed.abort(reason);
   };
 }
@@ -247,7 +247,23 @@ async function publish(job: KeptJob, field: 'ROSTER' | 'START', value: string): 
   // A refused commit means that the job has ended meanwhile: the next look at the state says how.
 }
 
-/** The end that counts; without the store it is the one that the keeper knows. */
+/** Ends that only say that a node was not heard of: where the store refuses what nodes have to say, that is why. */
+const unheard: readonly string[] = ['NODE_LOST', 'NODE_LATE', 'LEASE_LOST'];
+
+/** The end that counts; without the store, or in one that is full, it is the one that the keeper knows. */
 async function endWith(job: KeptJob, end: JobEnd): Promise<JobEnd> {
-  return await endJob(job.store, job.site.site.keyPrefix, job.plan.job, end).catch(() => end);
+  const { store, site, plan } = job;
+  const told = await endJobInAnyCase(store, site.site.keyPrefix, plan.job, end).catch(() => ({ end, isTold: true }));
+  if (told.isTold) return told.end;
+  const full = new JobError({
+    code: 'STORE_FULL',
+    message: 'The key-value store is full and refuses writes, so the hosts of the job could not report.',
+    hint: 'Tell the administrators: etcdctl compact, defrag, alarm disarm. Safe to submit again once there is room.',
+  });
+  if (end.by === 'middleware' && unheard.includes(end.code)) return endByError(full);
+  job.emit({
+    event: 'note',
+    message: 'the key-value store is full and refuses writes: the hosts end the job without it',
+  });
+  return end;
 }

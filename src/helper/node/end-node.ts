@@ -1,7 +1,10 @@
+import { asJobError } from '../../values/errors.ts';
 import type { JobError } from '../../values/errors.ts';
+import { keyOnly, nodeFieldKey } from '../../contract/kvs-keys.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
+import { reportReleased } from '../job/report-released.ts';
 import { releaseHere } from '../release/release-here.ts';
 import { forgetJobHere } from '../host/run-directory.ts';
 
@@ -15,9 +18,15 @@ export async function reportTrouble(context: HelperContext, own: OwnNode, error:
     message: error.message,
   });
   const text = [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000);
-  await report(own, { ERROR: text, PHASE: 'failed' }).catch(() => {
+  await report(own, { ERROR: text, PHASE: 'failed' }).catch(async (untold: unknown) => {
     process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
+    // A full store still deletes: without a PHASE the node is lost, and the keeper ends the job.
+    if (asJobError(untold).code === 'STORE_FULL') await dropPhase(own).catch(() => undefined);
   });
+}
+
+async function dropPhase({ store, site, plan, node }: OwnNode): Promise<void> {
+  await store.commit({ deletes: [keyOnly(nodeFieldKey(site.site.keyPrefix, plan.job, node.index, 'PHASE'))] });
 }
 
 /** Takes away all of the job that is on this host, and says so in the store. */
@@ -28,7 +37,7 @@ export async function releaseAndReport(context: HelperContext, own: OwnNode): Pr
   context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });
   if (leftovers.length === 0) {
     // Not told: the trace stays, and by it the epilog or `reap` tells the store later.
-    const told = await report(own, { PHASE: 'released' }).then(
+    const told = await reportReleased(own.store, own.site.site.keyPrefix, own.plan.job, own.node.index).then(
       () => true,
       () => false,
     );

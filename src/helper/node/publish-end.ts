@@ -6,7 +6,7 @@ import { endJob } from '../job/end-job.ts';
 import type { OwnNode } from './own-node.ts';
 
 /**
- * Publishes the command's end. While the store is away it is left for the keeper on this host, so that the job's status
+ * Publishes the command's end. While the store is away, or full, it is left for the keeper on this host, so that the job's status
  * is known although etcd never comes back. Fails when neither has taken it within `deadlines.releaseSeconds`.
  */
 export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
@@ -17,7 +17,7 @@ export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
       await endJob(own.store, own.site.site.keyPrefix, job, end);
       return;
     } catch (error) {
-      const isAway = asJobError(error).code === 'STORE_UNREACHABLE';
+      const isAway = ['STORE_UNREACHABLE', 'STORE_FULL'].includes(asJobError(error).code);
       // The store of a job on one host is the keeper itself.
       if (!isAway || own.plan.nodes.length === 1 || own.told.aborted || performance.now() > lastTry) throw error;
     }

@@ -5,7 +5,7 @@ import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { endJob } from '../job/end-job.ts';
+import { endJobInAnyCase } from '../job/end-job.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
 import { outliveSuspensionSignal } from '../job/follow-suspension.ts';
@@ -144,7 +144,7 @@ async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan
   const where = `host ${hostname()} did not begin its node: ${message}`;
   context.audit.record('node-refused', { job, uid: plan.user.uid, code, message });
   const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
-  await endJob(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
+  await endJobInAnyCase(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
 }
 
 /** Two calls in one job at the same time: only the nodes of the one that has opened it may take its hosts. */

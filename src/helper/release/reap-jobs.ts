@@ -2,6 +2,7 @@ import type { Store } from '../../ports/store.ts';
 import { asClause, JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { parseJobKey } from '../../contract/job-key.ts';
+import { siteRange } from '../../contract/kvs-keys.ts';
 import type { HeldSubnet } from '../job/claim-subnet.ts';
 import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
@@ -13,7 +14,7 @@ import { openSharedStore, openStoreOf } from '../open-context.ts';
 import { findOwnNodeIfAny } from '../host/find-own-node.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { readState } from '../job/read-state.ts';
-import { removeKeys } from './release-keys.ts';
+import { removeKeys, removeOrphanKeys } from './release-keys.ts';
 import { releaseNode } from './release-node.ts';
 
 export interface Reaped {
@@ -50,10 +51,14 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
     const store = await openSharedStore(context.site);
     undo.defer(async () => await store.close());
     const { keyPrefix } = context.site.site;
-    for (const held of await readSubnetClaims(store, keyPrefix)) {
+    const claims = await readSubnetClaims(store, keyPrefix);
+    for (const held of claims) {
       const job = parseJobKey(held.claim.job);
       if (job !== undefined) await attempt(round, job, () => reapKeys(round, store, job, held));
     }
+    const claimers = new Set(claims.map(({ claim }) => claim.job));
+    for (const job of await findJobsByKeys(store, keyPrefix))
+      if (!claimers.has(job)) await attempt(round, job, () => reapKeys(round, store, job, undefined));
   }
   const { leftovers, notes } = round;
   const released = [...new Set(round.released)];
@@ -130,16 +135,30 @@ async function readStateIfPossible(context: HelperContext, job: JobKey): Promise
   }
 }
 
-/** A job that has a subnet in the store: each has one from before its plan until after its last key. */
-async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubnet): Promise<void> {
+/** Every job with any key, whatever else of it is missing. */
+async function findJobsByKeys(store: Store, prefix: string): Promise<ReadonlySet<JobKey>> {
+  const range = siteRange(prefix);
+  const keys = store.listKeys ? await store.listKeys(range) : (await store.read(range)).map(({ key }) => key);
+  const names = keys.map((key) => parseJobKey(key.slice(prefix.length + 1).split('/', 1)[0] ?? ''));
+  return new Set(names.filter((job) => job !== undefined));
+}
+
+/** A job with keys in the store. Each that is open has a subnet there from before its plan until after its last key: `held`. */
+async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubnet | undefined): Promise<void> {
   const { context } = round;
+  const { keyPrefix } = context.site.site;
   const state = await readState(context, store, job);
   const { plan } = state;
-  if (plan?.token !== held.claim.token) {
+  if (held !== undefined && plan?.token !== held.claim.token) {
     // No plan of this claim: its network was never made, or is gone from every host.
     if (Date.now() - Date.parse(held.claim.since) <= orphanAgeMs) return;
     await freeHeld(store, held);
+    if (plan === undefined) await removeOrphanKeys(store, keyPrefix, job);
     round.released.push(job);
+    return;
+  }
+  if (plan === undefined) {
+    if (await removeOrphanKeys(store, keyPrefix, job)) round.released.push(job);
     return;
   }
   const own = findOwnNodeIfAny(plan);
@@ -155,6 +174,6 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
   if (own !== undefined && !isHere) await releaseNode(context, job);
   const after = await readState(context, store, job);
   if (after.plan?.token === plan.token && findUnreleased(plan, after, after.finish !== 'running').length === 0)
-    await removeKeys(store, context.site.site.keyPrefix, plan);
+    await removeKeys(store, keyPrefix, plan);
   if ((await readState(context, store, job)).plan === undefined) round.released.push(job);
 }

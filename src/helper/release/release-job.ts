@@ -4,7 +4,7 @@ import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { jobRange } from '../../contract/kvs-keys.ts';
 import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
-import { endJob } from '../job/end-job.ts';
+import { endJobInAnyCase } from '../job/end-job.ts';
 import { requireOwner, rootShellHint } from '../caller/identify-caller.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
@@ -12,7 +12,7 @@ import type { HelperContext } from '../open-context.ts';
 import { openStoreToEnd } from '../job/open-store-to-end.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { readState } from '../job/read-state.ts';
-import { removeKeys } from './release-keys.ts';
+import { removeKeys, removeOrphanKeys } from './release-keys.ts';
 import { releaseHere } from './release-here.ts';
 import { removeRunDirectory } from '../host/run-directory.ts';
 import { releasedFromOutside, releaseNode } from './release-node.ts';
@@ -54,13 +54,18 @@ export async function releaseJob(
     if (state.plan !== undefined) {
       requireOwner(context.caller, state.plan.user.uid, job);
       // What is here is taken away all the same when the store has gone meanwhile.
-      await endJob(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);
+      await endJobInAnyCase(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);
     }
     const here = await releaseNode(context, job);
     const leftovers = [...here.leftovers, ...(here.untold === undefined ? [] : [here.untold])];
     if (state.plan === undefined) {
-      const freed = context.caller.kind === 'root' ? await freeOrphanedSubnets(store, keyPrefix, job) : 0;
-      return { wasThere: here.wasHere || freed > 0, leftovers };
+      // Whose it is nobody knows: that is for root.
+      if (context.caller.kind !== 'root') return { wasThere: here.wasHere, leftovers };
+      const keys = await store.read(jobRange(keyPrefix, job));
+      if (keys.length > 0) await removeOrphanKeys(store, keyPrefix, job);
+      const freed = await freeOrphanedSubnets(store, keyPrefix, job);
+      leftovers.push(...(await findKeys(store, keyPrefix, job)));
+      return { wasThere: here.wasHere || freed > 0 || keys.length > 0, leftovers };
     }
     const { plan } = state;
     // Whoever keeps the job removes its keys; one that nobody keeps is finished here.
@@ -80,6 +85,7 @@ export async function releaseJob(
         : findUnreleased(plan, parseJobState(keyPrefix, job, outcome.entries ?? []), false);
     if (late.length === 0 || isForced) await removeKeys(store, keyPrefix, plan);
     else leftovers.push(...late);
+    if (isForced) leftovers.push(...(await findKeys(store, keyPrefix, job, plan.token)));
     return { wasThere: true, leftovers };
   } finally {
     await store.close();
@@ -110,6 +116,15 @@ async function removeUnread(context: HelperContext, store: Store, job: JobKey): 
   await freeOrphanedSubnets(store, keyPrefix, job);
   await removeRunDirectory(job);
   return { wasThere: true, leftovers };
+}
+
+/** What is left of the job in the store, in words; nothing when another run than `token` has it by now. */
+async function findKeys(store: Store, prefix: string, job: JobKey, token?: string): Promise<readonly string[]> {
+  const entries = await store.read(jobRange(prefix, job));
+  if (entries.length === 0) return [];
+  const { plan } = parseJobState(prefix, job, entries);
+  if (plan !== undefined && plan.token !== token) return [];
+  return [`${entries.length} keys of job ${job} in the store`];
 }
 
 /** Claims of a process that died between the claim and the plan: no network was ever made of them. Returns how many. */

@@ -1,9 +1,11 @@
+import * as z from 'zod';
 import type { Store, StoreEntry } from '../../ports/store.ts';
 import { awaitState } from '../../system/await-state.ts';
 import { asClause, asJobError } from '../../values/errors.ts';
 import type { HostsEnd } from '../../contract/helper-events.ts';
+import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobFieldKey, jobRange, nodesRange } from '../../contract/kvs-keys.ts';
+import { jobFieldKey, jobRange, keyOnly, nodesRange } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { parseJobState } from '../job/job-state.ts';
@@ -73,12 +75,45 @@ async function awaitReleases(
   return { leftovers, hosts: 'unsure' };
 }
 
-/** Removes the keys of exactly this run of the job, then frees its subnet; repeat-safe. */
+/**
+ * Removes the keys of exactly this run of the job, then frees its subnet; repeat-safe. A plan that somebody has changed is this run's
+ * by its token; keys without any plan are nobody's.
+ */
 export async function removeKeys(store: Store, prefix: string, plan: JobPlan): Promise<void> {
-  const planKey = jobFieldKey(prefix, plan.job, 'PLAN');
-  await store.commit({
-    conditions: [{ kind: 'value', key: planKey, equals: JSON.stringify(plan) }],
-    deletes: [jobRange(prefix, plan.job)],
-  });
-  await freeSubnet(store, { prefix, cidr: plan.network.cidr, job: plan.job, token: plan.token });
+  const { job, token, network } = plan;
+  const planKey = jobFieldKey(prefix, job, 'PLAN');
+  const removeIf = async (text: string): Promise<boolean> =>
+    await store.commit({
+      conditions: [{ kind: 'value', key: planKey, equals: text }],
+      deletes: [jobRange(prefix, job)],
+    });
+  if (!(await removeIf(JSON.stringify(plan)))) {
+    const [entry] = await store.read(keyOnly(planKey));
+    if (entry === undefined) await removeOrphanKeys(store, prefix, job);
+    else if (tokenIn(entry.value) === token) await removeIf(entry.value);
+  }
+  await freeSubnet(store, { prefix, cidr: network.cidr, job, token });
+}
+
+/**
+ * Removes all keys of a job that has no plan; no node can follow it any more, and none begins. True when there is none afterwards of a
+ * job without a plan; false when it has a plan, or FINISH=FALSE under the lease of somebody who still keeps it.
+ */
+export async function removeOrphanKeys(store: Store, prefix: string, job: JobKey): Promise<boolean> {
+  const [planKey, finishKey] = [jobFieldKey(prefix, job, 'PLAN'), jobFieldKey(prefix, job, 'FINISH')];
+  const noPlan = { kind: 'absent', key: planKey } as const;
+  const deletes = [jobRange(prefix, job)];
+  return (
+    (await store.commit({ conditions: [noPlan, { kind: 'absent', key: finishKey }], deletes })) ||
+    (await store.commit({ conditions: [noPlan, { kind: 'value', key: finishKey, equals: 'TRUE' }], deletes }))
+  );
+}
+
+/** The token of a plan, whatever else is in it; undefined when there is none. */
+function tokenIn(text: string): string | undefined {
+  try {
+    return z.object({ token: z.string() }).parse(JSON.parse(text)).token;
+  } catch {
+    return undefined;
+  }
 }

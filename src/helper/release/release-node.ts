@@ -6,9 +6,10 @@ import { awaitState } from '../../system/await-state.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
-import { jobFieldKey, nodeFieldKey, nodesRange } from '../../contract/kvs-keys.ts';
+import { nodesRange } from '../../contract/kvs-keys.ts';
 import { labels } from '../../contract/labels.ts';
-import { endJob } from '../job/end-job.ts';
+import { endJobInAnyCase } from '../job/end-job.ts';
+import { reportReleased } from '../job/report-released.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
 import { requireOwner } from '../caller/identify-caller.ts';
 import type { JobState } from '../job/job-state.ts';
@@ -68,7 +69,7 @@ async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
     undo.defer(async () => await store.close());
     const { plan, finish } = await readState(context, store, job);
     if (plan === undefined || finish !== 'running') return;
-    await endJob(store, context.site.site.keyPrefix, job, releasedFromOutside(job));
+    await endJobInAnyCase(store, context.site.site.keyPrefix, job, releasedFromOutside(job));
   };
   const late = new AbortController();
   await Promise.race([
@@ -125,13 +126,10 @@ async function markReleased(context: HelperContext, store: Store, state: JobStat
   const { keyPrefix } = context.site.site;
   const { plan } = state;
   if (plan === undefined) return;
-  if (state.finish === 'running') await endJob(store, keyPrefix, plan.job, releasedFromOutside(plan.job));
+  if (state.finish === 'running') await endJobInAnyCase(store, keyPrefix, plan.job, releasedFromOutside(plan.job));
   const own = findOwnNodeIfAny(plan);
   if (own === undefined) return;
-  await store.commit({
-    conditions: [{ kind: 'present', key: jobFieldKey(keyPrefix, plan.job, 'PLAN') }],
-    puts: [{ key: nodeFieldKey(keyPrefix, plan.job, own.index, 'PHASE'), value: 'released' }],
-  });
+  await reportReleased(store, keyPrefix, plan.job, own.index);
   const after = await readState(context, store, plan.job);
   // The last one removes the keys, also when a keeper might be alive: it may have died a moment ago, its lease not yet.
   if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(store, keyPrefix, plan);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import { checkAskedImage } from '../../../src/helper/host-checks/check-asked-image.ts';
@@ -129,7 +129,7 @@ describe('store', () => {
     };
 
   it('is well without any etcd', async () => {
-    expect(await find(checkStore(openWithout(), lax))).toMatchObject({ verdict: 'ok' });
+    expect(await find(checkStore(openWithout(), lax, true))).toMatchObject({ verdict: 'ok' });
   });
 
   it.each([
@@ -137,10 +137,50 @@ describe('store', () => {
     ['one is away', ['https://b:2379'], 'warn'],
     ['all are away', ['https://a:2379', 'https://b:2379'], 'fail'],
   ] as const)('asks each member: %s', async (_, lost, verdict) => {
-    const found = await find(checkStore(openWithout(...lost), members));
+    const found = await find(checkStore(openWithout(...lost), members, true));
     expect(found.verdict).toBe(verdict);
     for (const endpoint of lost) expect(found.message).toContain(endpoint);
     if (verdict === 'fail') expect(found).toMatchObject({ code: 'STORE_UNREACHABLE', hint: 'See that etcd runs.' });
+  });
+
+  const full = new JobError({ code: 'STORE_FULL', message: 'It refuses writes.', hint: 'Make room.' });
+  const withHealth = (bytes: number, isFull: boolean): Store => ({
+    ...createMemoryStore(),
+    health: () => Promise.resolve({ bytes, isFull }),
+  });
+
+  it.each([
+    ['has room', withHealth(100 * 2 ** 20, false), 'ok', '100 MiB of 2048 MiB used'],
+    ['is nearly full', withHealth(1900 * 2 ** 20, false), 'warn', '1900 MiB of its quota of 2048 MiB'],
+    ['has raised its alarm', withHealth(2048 * 2 ** 20, true), 'fail', 'NOSPACE'],
+    ['refuses the write', { ...createMemoryStore(), commit: () => Promise.reject(full) }, 'fail', 'refuses all writes'],
+    [
+      'refuses the lease',
+      { ...createMemoryStore(), grantLease: () => Promise.reject(full) },
+      'fail',
+      'refuses all writes',
+    ],
+    [
+      'does not say how full it is',
+      { ...createMemoryStore(), health: () => Promise.reject(down) },
+      'ok',
+      'take a write',
+    ],
+  ])('says whether it takes what jobs write: %s', async (_, store, verdict, text) => {
+    const found = await find(checkStore(() => Promise.resolve(store), members, true));
+    expect(found).toMatchObject({ verdict, message: expect.stringContaining(text) as string });
+    if (verdict === 'fail') expect(found.code).toBe('STORE_FULL');
+  });
+
+  it('leaves nothing of its write, and writes nothing for a user', async () => {
+    const store = createMemoryStore();
+    const commit = vi.spyOn(store, 'commit');
+    const all = { start: '/', end: '0' };
+    await find(checkStore(() => Promise.resolve({ ...store, close: () => Promise.resolve() }), members, true));
+    expect(commit).toHaveBeenCalledTimes(2);
+    expect(await store.read(all)).toEqual([]);
+    await find(checkStore(() => Promise.resolve({ ...store, close: () => Promise.resolve() }), members, false));
+    expect(commit).toHaveBeenCalledTimes(2);
   });
 
   it('warns when the answers are slow', async () => {
@@ -148,7 +188,7 @@ describe('store', () => {
       ...createMemoryStore(),
       read: async () => await new Promise<[]>((done) => setTimeout(done, 300, [])),
     };
-    expect(await find(checkStore(() => Promise.resolve(slow), members))).toMatchObject({ verdict: 'warn' });
+    expect(await find(checkStore(() => Promise.resolve(slow), members, false))).toMatchObject({ verdict: 'warn' });
   });
 });
 

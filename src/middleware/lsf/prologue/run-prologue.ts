@@ -78,7 +78,7 @@ export async function runPrologue(input: PrologueInput): Promise<number> {
 }
 
 /** Of the whole cluster, or over in a moment: no other host would be better off. */
-const passing: readonly string[] = ['STORE_UNREACHABLE', 'SCHEDULER_UNREACHABLE'];
+const passing: readonly string[] = ['STORE_UNREACHABLE', 'STORE_FULL', 'SCHEDULER_UNREACHABLE'];
 /** Of this host. */
 const ofHost: readonly string[] = ['ENGINE_UNREACHABLE', 'HELPER_UNAVAILABLE', 'HOST_UNFIT'];
 
