@@ -59,7 +59,9 @@ function etcdService(layout: LabLayout, member: EtcdMember): Service {
     ...[`--initial-cluster=${cluster}`, '--initial-cluster-state=new', `--initial-cluster-token=${layout.shape.name}`],
     ...['--client-cert-auth', ...tls],
     ...['--peer-client-cert-auth', ...tls.map((option) => option.replace('--', '--peer-'))],
-    ...['--logger=zap', '--log-outputs=stderr'],
+    // As the admin guide has it.
+    ...['--auto-compaction-mode=periodic', '--auto-compaction-retention=5m'],
+    ...['--quota-backend-bytes=2147483648', '--logger=zap', '--log-outputs=stderr'],
   ];
   return { name: member.name, argv, mark };
 }

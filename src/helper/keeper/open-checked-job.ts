@@ -15,6 +15,7 @@ import type { Orders } from './receive-orders.ts';
 import { claimJob } from './claim-job.ts';
 import { confirmRequest, decideAudited } from './confirm-request.ts';
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
+import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
 import { reserveSubnet } from './reserve-subnet.ts';
 
@@ -49,6 +50,8 @@ export async function openCheckedJob(
   if (image === undefined) throw imageNotPresent(decision, request);
   const store = sharedStore ?? (await openLocalStore(confirmed, undo));
   const token = makeToken();
+  const opening = { uid, job: confirmed.job };
+  if (sharedStore !== undefined) await checkOpening(opening);
   // Undone unless the job becomes ours; afterwards the release undoes them, once no host uses them any more.
   await using claims = new AsyncDisposableStack();
   if (sharedStore !== undefined) await leaveTrace(confirmed, undo, claims);
@@ -67,6 +70,7 @@ export async function openCheckedJob(
     subnet,
     token,
   });
+  if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(JSON.stringify(plan)));
   await claimJob(store, site.site.keyPrefix, plan, lease, claims);
   claims.move();
   context.audit.record('job-opened', {
