@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { commandSchema, environmentSchema, jobKeySchema, plannedCommandSchema } from './job-request.ts';
+import { commandSchema, environmentSchema, jobKeySchema, plannedCommandSchema, umaskSchema } from './job-request.ts';
 
 /**
  * JSON lines between the agent in a container and its own host's helper, over one Unix socket.
@@ -62,6 +62,8 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     workdir: z.string(),
     home: z.string(),
     environment: environmentSchema,
+    /** For the command and every process that `ssh` starts. */
+    umask: umaskSchema,
     hostfile: z.string().optional(),
     discoverDeadlineMs: z.number(),
     /** How long a command that comes later may take to come; 0 when it is here. */
@@ -74,6 +76,7 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('start'),
     command: commandSchema.optional(),
     environment: environmentSchema.optional(),
+    umask: umaskSchema.optional(),
   }),
   /** For the master's command. */
   z.strictObject({ type: z.literal('signal'), signal: z.enum(['SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2']) }),

@@ -7,6 +7,7 @@ import {
   jobKeySchema,
   plannedCommandSchema,
   schedulerSchema,
+  umaskSchema,
 } from './job-request.ts';
 
 const ipv4 = z.ipv4();
@@ -53,6 +54,8 @@ export const jobPlanSchema = z.strictObject({
   workdir: absolutePathSchema,
   /** Set for the command and the ranks, over the image's own. */
   environment: environmentSchema,
+  /** Of the command and the ranks. */
+  umask: umaskSchema.default(0o022),
   /** Below the workdir; where the application wants the host file. */
   hostfile: z.string().optional(),
   mounts: z.array(mountSchema),

@@ -58,8 +58,15 @@ export const environmentSchema = z.record(
   noNul(128 * 1024),
 );
 
-/** The command of a job that was opened without one, and variables that it sets besides those of the request. */
-export const lateCommandSchema = z.strictObject({ command: commandSchema, environment: environmentSchema });
+/** Permissions that new files of the command do not get. */
+export const umaskSchema = z.number().int().min(0).max(0o777);
+
+/** The command of a job that was opened without one, with variables that it sets besides those of the request, and its umask. */
+export const lateCommandSchema = z.strictObject({
+  command: commandSchema,
+  environment: environmentSchema,
+  umask: umaskSchema.optional(),
+});
 export type LateCommand = z.infer<typeof lateCommandSchema>;
 
 export const absolutePathSchema = plainText(4096).regex(
@@ -92,6 +99,7 @@ const requestShape = z.strictObject({
   command: plannedCommandSchema,
   workdir: absolutePathSchema,
   environment: environmentSchema,
+  umask: umaskSchema.default(0o022),
   /** Sources out of `mounts.allowed`. */
   mounts: z.array(absolutePathSchema).max(64),
 });

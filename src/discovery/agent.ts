@@ -47,11 +47,14 @@ export async function runAgent(places: AgentPlaces): Promise<number> {
       privateDirectory: places.privateDirectory,
     };
     const environment = await joinPeers(link, self, undo);
+    // Not before our own files stand, which a umask of 0777 would close to ourselves.
+    process.umask(welcome.umask);
     link.send({ type: 'ready' });
 
     // Later than the keeper's own deadline, which names the node that is late.
     const start = await link.receive('start', 10 * welcome.discoverDeadlineMs + 60_000 + welcome.commandDeadlineMs);
     addVariables(environment, start.environment ?? {}, files);
+    if (start.umask !== undefined) process.umask(start.umask);
     if (welcome.index !== 0) return await serveUntilOver(link);
     const command = start.command ?? welcome.command;
     if (command.kind === 'later') throw new JobError({ code: 'BUG', message: 'Nobody has told the command.' });

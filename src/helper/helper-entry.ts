@@ -14,6 +14,9 @@ interface TerminalStream {
 for (const { isTTY, _handle } of [process.stdout, process.stderr] as readonly TerminalStream[])
   if (isTTY === true) _handle?.setBlocking?.(false);
 
+// sudo leaves us the caller's own where it is the stricter one: containers could not read their passwd file then.
+process.umask(0o022);
+
 async function run(): Promise<number> {
   const rehearsal = process.env['HPCDJ_REHEARSAL'];
   if (rehearsal !== undefined) await rehearse(rehearsal);

@@ -21,6 +21,8 @@ export interface UserRequest {
   readonly workdir: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly mounts: readonly string[];
+  /** Default: 0022. */
+  readonly umask?: number;
 }
 
 /**

@@ -162,6 +162,7 @@ function requestFor(allocation: Allocation, request: PlannedRequest, launchId: s
     command: request.command,
     workdir: request.workdir,
     environment: { ...request.environment },
+    umask: request.umask ?? 0o022,
     mounts: [...request.mounts],
   };
 }

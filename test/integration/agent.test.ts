@@ -33,6 +33,27 @@ describe('a job of agents', () => {
     expect(job.master.stderr).toBe('');
   });
 
+  test.for([0o077, 0o007, 0o022, 0o777])('gives the command and what ssh starts the umask %o', async (umask) => {
+    await using job = await AgentJob.start(2);
+    await job.run({ command: shell('umask; ssh 772-node-1 umask'), umask });
+    await job.master.expect('exited');
+    await job.finish();
+    const shown = `0${umask.toString(8).padStart(3, '0')}`;
+    expect({ stdout: job.master.stdout, stderr: job.master.stderr }).toEqual({
+      stdout: `${shown}\n${shown}\n`,
+      stderr: '',
+    });
+  });
+
+  test('gives a command that comes with the start its own umask', async () => {
+    await using job = await AgentJob.start(2);
+    const late = { command: shell('umask; ssh 772-node-1 umask'), environment: {}, umask: 0o027 };
+    await job.run({ command: { kind: 'later' }, commandDeadlineMs: 5000 }, late);
+    await job.master.expect('exited');
+    await job.finish();
+    expect(job.master.stdout).toBe('0027\n0027\n');
+  });
+
   test('starts programs on every other node through the ssh of the job', async () => {
     await using job = await AgentJob.start(3);
     await job.run({

@@ -173,6 +173,7 @@ export class AgentJob implements AsyncDisposable {
         workdir: this.workdir,
         home: '/nonexistent',
         environment: {},
+        umask: 0o022,
         discoverDeadlineMs: 10_000,
         commandDeadlineMs: 0,
         stopGraceMs: 1000,
@@ -204,11 +205,12 @@ export class AgentJob implements AsyncDisposable {
     for (const node of this.nodes) node.send({ type: 'roster', peers });
     await Promise.all(this.nodes.map((node) => node.expect('ready')));
     for (const [index, node] of this.nodes.entries()) {
-      const { command, environment } = late ?? {};
+      const { command, environment, umask } = late ?? {};
       node.send({
         type: 'start',
         ...(command === undefined || index > 0 ? {} : { command }),
         ...(environment === undefined ? {} : { environment }),
+        ...(umask === undefined ? {} : { umask }),
       });
     }
   }

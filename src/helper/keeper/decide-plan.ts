@@ -53,6 +53,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     command: request.command,
     workdir: request.workdir,
     environment: { ...decision.environment, ...request.environment },
+    umask: request.umask,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),
     mounts: [...decision.mounts],
     network: {

@@ -84,6 +84,7 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     workdir: plan.workdir,
     home: plan.user.home,
     environment: { ...imageEnvironment, ...plan.environment },
+    umask: plan.umask,
     ...(plan.hostfile === undefined ? {} : { hostfile: plan.hostfile }),
     discoverDeadlineMs: site.deadlines.discoverSeconds * 1000,
     commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,
@@ -95,8 +96,13 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
 function describeStart({ plan, node }: OwnNode, { lateCommand }: JobState): Parameters<AgentLink['send']>[0] {
   if (plan.command.kind !== 'later') return { type: 'start' };
   if (lateCommand === undefined) throw new JobError({ code: 'BUG', message: 'START does not tell the command.' });
-  const { command, environment } = lateCommand;
-  return { type: 'start', ...(node.index === 0 ? { command } : {}), environment };
+  const { command, environment, umask } = lateCommand;
+  return {
+    type: 'start',
+    ...(node.index === 0 ? { command } : {}),
+    environment,
+    ...(umask === undefined ? {} : { umask }),
+  };
 }
 
 /** The next message of this type; remarks on the way are shown, a failure is thrown. */

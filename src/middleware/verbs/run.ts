@@ -8,6 +8,7 @@ import { currentDirectory } from '../check-workdir.ts';
 import { outcomeJson, refusalJson } from '../outcome.ts';
 import type { RequestOptions } from '../read-request.ts';
 import { readRequest } from '../read-request.ts';
+import { readUmask } from '../read-umask.ts';
 import { runJob } from '../run-job.ts';
 import { showProgress } from '../show-progress.ts';
 import { addRequestOptions } from './request-options.ts';
@@ -47,7 +48,7 @@ export async function runInContainers(options: RunOptions, command: readonly str
     { isQuiet: options.quiet === true, startedAtMs },
   );
   try {
-    const request = readRequest(options, command, process.env, currentDirectory());
+    const request = { ...readRequest(options, command, process.env, currentDirectory()), umask: readUmask() };
     const outcome = await runJob({
       request,
       scheduler: await findScheduler(process.env),

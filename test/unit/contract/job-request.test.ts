@@ -4,6 +4,7 @@ import {
   commandSchema,
   environmentSchema,
   jobRequestSchema,
+  umaskSchema,
 } from '../../../src/contract/job-request.ts';
 
 describe('a path of a request', () => {
@@ -48,6 +49,10 @@ describe('the environment of a request', () => {
   it.each(['A B', 'A=B', '', 'A\n', '1A', 'ä'])('has no variable called %j', (name) => {
     expect(environmentSchema.safeParse({ [name]: 'x' }).success).toBe(false);
   });
+});
+
+it.each([-1, 0o1000, 1.5, '0022', null])('refuses the umask %j', (umask) => {
+  expect(umaskSchema.safeParse(umask).success).toBe(false);
 });
 
 it('refuses keys that it does not know, the prototype among them', () => {

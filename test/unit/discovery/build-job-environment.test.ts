@@ -33,6 +33,7 @@ function build(
     workdir: '/work',
     home: '/',
     environment: {},
+    umask: 0o022,
     discoverDeadlineMs: 1000,
     commandDeadlineMs: 0,
     stopGraceMs: 1000,

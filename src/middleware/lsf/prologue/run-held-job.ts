@@ -2,6 +2,7 @@ import { readAllocation } from '../../../lsf/read-allocation.ts';
 import { JobError } from '../../../values/errors.ts';
 import type { JobKey } from '../../../contract/job-key.ts';
 import { readRequest } from '../../read-request.ts';
+import { readUmask } from '../../read-umask.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
 import type { StarterPlan } from '../plan-starter.ts';
 import { findHolderSocket, heldForOf } from './held-job.ts';
@@ -36,7 +37,12 @@ export async function runHeldJob(plan: StarterPlan, input: HeldJobInput): Promis
     return undefined;
   }
   const request = readRequest(plan.options, plan.argv, environment, cwd());
-  const order = { wanted: heldForOf(request), command: request.command, environment: { ...request.environment } };
+  const order = {
+    wanted: heldForOf(request),
+    command: request.command,
+    environment: { ...request.environment },
+    umask: readUmask(),
+  };
   const end = await joinHeldJob(socket, order, output, dismissMs);
   if (end?.by === 'middleware') output.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(end).toLine()}\n`);
   return end?.exitStatus;

@@ -136,12 +136,12 @@ class Listener implements StarterServer {
   }
 
   #run(content: Buffer, socket: Socket): void {
-    const { command, environment } = runOrderSchema.parse(JSON.parse(content.toString()));
+    const { wanted: _wanted, ...late } = runOrderSchema.parse(JSON.parse(content.toString()));
     this.#script = socket;
     socket.write(encodeFrame(heldFrame.taken));
     sendStream(this.output.stdout, heldFrame.output, socket);
     sendStream(this.output.stderr, heldFrame.error, socket);
-    this.#give?.({ command, environment });
+    this.#give?.(late);
   }
 
   #dismiss(socket: Socket): void {
