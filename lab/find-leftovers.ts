@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { inputDirectory } from '../src/contract/job-input.ts';
 import { mustRun } from './batch-jobs.ts';
 import { pathInHost } from './enter-host.ts';
 import { hostOf } from './running-lab.ts';
@@ -31,11 +32,12 @@ function isOfJobs(line: string): boolean {
 }
 
 async function findOnHost(lab: Lab, host: string): Promise<readonly string[]> {
-  const [containers, networks, volumes, files, others] = await Promise.all([
+  const [containers, networks, volumes, files, inputs, others] = await Promise.all([
     askDocker(lab, host, '/containers/json?all=1') as Promise<readonly { readonly Names: readonly string[] }[]>,
     askDocker(lab, host, '/networks') as Promise<readonly { readonly Name: string }[]>,
     askDocker(lab, host, '/volumes') as Promise<{ readonly Volumes: readonly { readonly Name: string }[] | null }>,
     readdir(pathInHost(hostOf(lab, host), '/run/hpc-dockerjob'), { recursive: true }).catch(noneIfMissing),
+    readdir(pathInHost(hostOf(lab, host), inputDirectory)).catch(noneIfMissing),
     // As its input: pgrep would find the script in the shell's arguments.
     mustRun(lab, host, ['bash', '-s'], script),
   ]);
@@ -44,6 +46,7 @@ async function findOnHost(lab: Lab, host: string): Promise<readonly string[]> {
     ...networks.filter(({ Name }) => !['bridge', 'host', 'none'].includes(Name)).map(({ Name }) => `network ${Name}`),
     ...(volumes.Volumes ?? []).map(({ Name }) => `volume ${Name}`),
     ...files.map((file) => `files /run/hpc-dockerjob/${file}`),
+    ...inputs.map((file) => `files ${inputDirectory}/${file}`),
     ...others.split('\n').filter((line) => line !== '' && isOfJobs(line)),
   ].map((line) => `${host}: ${line}`);
 }

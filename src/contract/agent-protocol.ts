@@ -64,6 +64,8 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     environment: environmentSchema,
     /** For the command and every process that `ssh` starts. */
     umask: umaskSchema,
+    /** True when this node's command has a standard input. */
+    input: z.boolean(),
     hostfile: z.string().optional(),
     discoverDeadlineMs: z.number(),
     /** How long a command that comes later may take to come; 0 when it is here. */

@@ -5,6 +5,8 @@ export const containerPaths = {
   /** Read-only directory that holds the helper's socket. */
   socket: '/.hpcdj/helper/agent.sock',
   socketDirectory: '/.hpcdj/helper',
+  /** Named pipe of the user: the command's standard input, where the job has one. */
+  input: '/.hpcdj/input',
   /** tmpfs of the user: keys, ssh files, shims, host files. Private keys never touch a disk. */
   private: '/.hpcdj/private',
 } as const;

@@ -56,6 +56,8 @@ export const jobPlanSchema = z.strictObject({
   environment: environmentSchema,
   /** Of the command and the ranks. */
   umask: umaskSchema.default(0o022),
+  /** True when node 0 has a pipe for the command's standard input. */
+  input: z.boolean().default(false),
   /** Below the workdir; where the application wants the host file. */
   hostfile: z.string().optional(),
   mounts: z.array(mountSchema),

@@ -100,6 +100,8 @@ const requestShape = z.strictObject({
   workdir: absolutePathSchema,
   environment: environmentSchema,
   umask: umaskSchema.default(0o022),
+  /** True when the command gets the middleware's standard input; else its own is empty. */
+  input: z.boolean().default(false),
   /** Sources out of `mounts.allowed`. */
   mounts: z.array(absolutePathSchema).max(64),
 });

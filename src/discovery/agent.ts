@@ -9,6 +9,7 @@ import type { AgentPlaces } from './container-files.ts';
 import { enterWorkdir } from './enter-workdir.ts';
 import { findUserName } from './find-user-name.ts';
 import { joinPeers } from './join-peers.ts';
+import { openInput } from './open-input.ts';
 import { runJobCommand } from './run-job-command.ts';
 import { requireShell } from './start-command.ts';
 import { UndoStack } from './undo-stack.ts';
@@ -59,7 +60,10 @@ export async function runAgent(places: AgentPlaces): Promise<number> {
     const command = start.command ?? welcome.command;
     if (command.kind === 'later') throw new JobError({ code: 'BUG', message: 'Nobody has told the command.' });
     requireShell(command, welcome.nodeCount);
-    return await runJobCommand(link, { command, stopGraceMs: welcome.stopGraceMs, environment }, undo);
+    const input = welcome.input
+      ? await openInput(places.inputPipe, link.over, 10 * welcome.discoverDeadlineMs + 60_000)
+      : undefined;
+    return await runJobCommand(link, { command, input, stopGraceMs: welcome.stopGraceMs, environment }, undo);
   } catch (error) {
     if (error instanceof PartIsOver) return statusOf(error);
     const failure = asJobError(error);

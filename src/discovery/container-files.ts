@@ -5,6 +5,8 @@ import { containerPaths } from '../contract/container-paths.ts';
 export interface AgentPlaces {
   /** The helper's Unix socket. */
   readonly helperSocket: string;
+  /** Named pipe of the command's standard input. */
+  readonly inputPipe: string;
   /** Directory of the user, mode 0700, in memory. */
   readonly privateDirectory: string;
   /** Program and first arguments that start the ssh client. */
@@ -22,6 +24,7 @@ export function describeContainerPlaces(): AgentPlaces {
   const loader = loaderNames[process.arch] ?? 'ld.so';
   return {
     helperSocket: containerPaths.socket,
+    inputPipe: containerPaths.input,
     privateDirectory: containerPaths.private,
     // By the runtime's own loader and libraries: the image's may be older, musl, or absent.
     sshClientArgv: [

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { JobCommand } from '../contract/job-request.ts';
 import type { HelperLink } from './connect-helper.ts';
 import { startCommand } from './start-command.ts';
@@ -14,12 +15,15 @@ export async function runJobCommand(
   link: HelperLink,
   job: {
     readonly command: JobCommand;
+    /** Closed here once the command has it. Without one its standard input is empty. */
+    readonly input: FileHandle | undefined;
     readonly environment: Readonly<Record<string, string>>;
     readonly stopGraceMs: number;
   },
   undo: UndoStack,
 ): Promise<number> {
-  const { group, started, ended } = startCommand(job.command, job.environment);
+  const { group, started, ended } = startCommand(job.command, job.environment, job.input?.fd);
+  await job.input?.close(); // who writes to it must see when the command reads no more
   undo.push(() => group.end(job.stopGraceMs));
   link.onSignal((signal) => void group.signal(signal));
   if (await started) link.send({ type: 'started' });

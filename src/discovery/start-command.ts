@@ -29,10 +29,17 @@ export interface StartedCommand {
   readonly ended: Promise<number>;
 }
 
-/** Starts the job's command in the current directory with this process's own output; its standard input is empty. */
-export function startCommand(command: JobCommand, environment: Readonly<Record<string, string>>): StartedCommand {
+/**
+ * Starts the job's command in the current directory with this process's own output; `input` is the descriptor of its
+ * standard input, which is empty without one.
+ */
+export function startCommand(
+  command: JobCommand,
+  environment: Readonly<Record<string, string>>,
+  input?: number,
+): StartedCommand {
   const [file = '', ...argv] = command.kind === 'shell' ? [shell, '-c', command.text] : command.argv;
-  const group = new ProcessGroup(file, argv, { env: environment, stdio: ['ignore', 'inherit', 'inherit'] });
+  const group = new ProcessGroup(file, argv, { env: environment, stdio: [input ?? 'ignore', 'inherit', 'inherit'] });
   const started = Promise.withResolvers<boolean>();
   const ended = Promise.withResolvers<number>();
   group.child.once('spawn', () => started.resolve(true));

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import { asClause, JobError } from '../values/errors.ts';
 import type { HelperEvent, HostsEnd, JobEnd } from '../contract/helper-events.ts';
+import { inputPipe } from '../contract/job-input.ts';
+import type { JobKey } from '../contract/job-key.ts';
 import type { JobRequest, LateCommand, PlannedCommand } from '../contract/job-request.ts';
 import { requestProtocol } from '../contract/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
@@ -10,6 +13,7 @@ import { checkWorkdir } from './check-workdir.ts';
 import type { JobOutput, LaunchCommands, Launched } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
 import type { Outcome } from './outcome.ts';
+import { passInput } from './pass-input.ts';
 import { passSignals } from './pass-signals.ts';
 import type { SignalTargets } from './pass-signals.ts';
 import type { UserRequest } from './read-request.ts';
@@ -25,6 +29,8 @@ export interface RunInput {
   readonly environment: NodeJS.ProcessEnv;
   readonly uid: number;
   readonly progress: Progress;
+  /** The command's standard input, opened when the command is there; without it that is empty. */
+  readonly openInput?: () => Readable;
   /** Where signals come from; default: this process. */
   readonly listen?: (targets: SignalTargets) => Disposable;
   /** Where the job's output goes; default: this process's own. */
@@ -46,7 +52,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   const launchId = randomBytes(8).toString('hex');
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
-  const helper = openJob(requestFor(allocation, input.request, launchId));
+  const helper = openJob({ ...requestFor(allocation, input.request, launchId), input: input.openInput !== undefined });
   const launch = (): Launched => launchFor(commands, helper, input);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
@@ -64,6 +70,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     forward: (signal) => helper.order({ order: 'signal', signal }),
     ...(input.scheduler.suspendsBatchScript ? { want: (state) => helper.order({ order: 'want', state }) } : {}),
   });
+  using passed = new DisposableStack();
   try {
     for await (const event of helper.events) {
       if (event.event === 'refused') throw JobError.fromWire(event);
@@ -76,6 +83,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
           break;
         case 'finished':
           ({ end } = event);
+          passed.dispose();
           input.onFinished?.();
           break;
         case 'released':
@@ -85,6 +93,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
           break;
         case 'ready':
           launched?.distrustWords();
+          if (input.openInput !== undefined) passed.use(startInput(allocation.job, input.openInput, helper));
           input.onReady?.((late) => helper.order({ order: 'command', ...late }));
           break;
         case 'node':
@@ -120,6 +129,14 @@ const undelivered = {
   dead: "the scheduler's launcher did not end although every host was done; it was ended, and the last of the output may be missing",
   unread: 'nobody took the output for ten minutes; the rest of it was given up',
 } as const;
+
+/** Half an input must not pass for a whole one: the job is ended. */
+function startInput(job: JobKey, openSource: () => Readable, helper: HelperSession): Disposable {
+  return passInput(inputPipe(job), openSource, (reason) => {
+    process.stderr.write(`hpc-submit-dockerjob: Standard input could not be passed on to its end: ${reason}.\n`);
+    helper.order({ order: 'cancel', signal: 'SIGTERM' });
+  });
+}
 
 /** More of a launcher's words would not help; the last ones say why. */
 const mostHosts = 100;
@@ -163,6 +180,7 @@ function requestFor(allocation: Allocation, request: PlannedRequest, launchId: s
     workdir: request.workdir,
     environment: { ...request.environment },
     umask: request.umask ?? 0o022,
+    input: false,
     mounts: [...request.mounts],
   };
 }

@@ -1,4 +1,4 @@
-/** All programs of the host that root's network drivers run, with the Debian package of each. */
+/** All programs of the host that root runs for a job, with the Debian package of each. */
 export const hostPrograms = {
   ip: 'iproute2',
   bridge: 'iproute2',
@@ -6,5 +6,6 @@ export const hostPrograms = {
   nsenter: 'util-linux',
   unshare: 'util-linux',
   sysctl: 'procps',
+  mkfifo: 'coreutils',
 } as const;
 export type HostProgram = keyof typeof hostPrograms;

@@ -174,6 +174,7 @@ export class AgentJob implements AsyncDisposable {
         home: '/nonexistent',
         environment: {},
         umask: 0o022,
+        input: false,
         discoverDeadlineMs: 10_000,
         commandDeadlineMs: 0,
         stopGraceMs: 1000,

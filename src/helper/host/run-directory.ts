@@ -6,6 +6,7 @@ import { nodeHostname, parseJobKey, shortHostname } from '../../contract/job-key
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { Mount } from '../../ports/container-engine.ts';
 import { findMarked, parseHelperMark } from './helper-marks.ts';
+import { removeJobInput } from './job-input.ts';
 
 const root = '/run/hpc-dockerjob';
 
@@ -91,10 +92,12 @@ export async function removeNodeFiles(job: JobKey, index?: number): Promise<void
   const names = index === undefined ? await listDirectory(path) : [`node-${index}`];
   for (const name of names.filter((each) => /^node-\d+$/.test(each)))
     await rm(`${path}/${name}`, { recursive: true, force: true });
+  if (index === undefined || index === 0) await removeJobInput(job);
 }
 
 /** Removes the job's directory with all that is in it. */
 export async function removeRunDirectory(job: JobKey): Promise<void> {
+  await removeJobInput(job);
   await rm(jobRunDirectory(job), { recursive: true, force: true });
 }
 

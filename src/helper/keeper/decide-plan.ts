@@ -54,6 +54,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     workdir: request.workdir,
     environment: { ...decision.environment, ...request.environment },
     umask: request.umask,
+    input: request.input,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),
     mounts: [...decision.mounts],
     network: {

@@ -6,6 +6,7 @@ import { nodeHostname } from '../../contract/job-key.ts';
 import { oneLine } from '../../values/one-line.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState } from '../job/job-state.ts';
+import { hasInput } from '../host/job-input.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
@@ -85,6 +86,7 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     home: plan.user.home,
     environment: { ...imageEnvironment, ...plan.environment },
     umask: plan.umask,
+    input: hasInput(plan, node),
     ...(plan.hostfile === undefined ? {} : { hostfile: plan.hostfile }),
     discoverDeadlineMs: site.deadlines.discoverSeconds * 1000,
     commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,

@@ -14,6 +14,7 @@ import { markHelper } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
+import { hasInput, makeJobInput } from '../host/job-input.ts';
 import { createNodeRunDirectory, jobRunDirectory } from '../host/run-directory.ts';
 import { serveAgent } from './serve-agent.ts';
 import type { OutputDelivery } from './deliver-output.ts';
@@ -36,11 +37,12 @@ export async function leadNode(
   const { cgroup, share, delivery } = given;
   const driver = context.network(plan.network.driver);
   // All of them through before the undo of any: a network that is made meanwhile would stay.
-  const [cgroupParent, image, network, directory] = await allOrNone([
+  const [cgroupParent, image, network, directory, input] = await allOrNone([
     findCgroupParent({ engine: context.engine, isRequired: site.scheduler.requireJobCgroup }, cgroup),
     findPlannedImage(context, own),
     driver.prepare(plan, node),
     createNodeRunDirectory(plan, node),
+    hasInput(plan, node) ? makeJobInput(plan, site.scheduler.commandPath) : undefined,
     checkMountsHere(own),
   ]);
   reached(own, 'prepared');
@@ -49,7 +51,7 @@ export async function leadNode(
   const spec = describeContainer(plan, node, {
     site,
     ...(await context.findRuntime()),
-    runMounts: directory.mounts,
+    runMounts: [...directory.mounts, ...(input === undefined ? [] : [input])],
     network,
     cgroupParent,
     limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},

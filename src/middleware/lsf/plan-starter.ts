@@ -58,7 +58,7 @@ export async function planStarter(
   const passed = site.lsf.passEnvironment.filter((name) => environment[name] !== undefined);
   return {
     kind: 'container',
-    options: { ...wanted, env: [...passed, ...assignments], quiet: true },
+    options: { ...wanted, env: [...passed, ...assignments], quiet: true, ownsInput: true },
     argv,
     ...(isOwnCall ? { note: ownCallNote } : {}),
   };

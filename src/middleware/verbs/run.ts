@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import { findScheduler } from '../../schedulers/find-scheduler.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import { currentDirectory } from '../check-workdir.ts';
+import { decideInput, readInputWish } from '../decide-input.ts';
+import { lookAtInput } from '../look-at-input.ts';
 import { outcomeJson, refusalJson } from '../outcome.ts';
 import type { RequestOptions } from '../read-request.ts';
 import { readRequest } from '../read-request.ts';
@@ -16,6 +18,10 @@ import type { VerbCall } from './verb.ts';
 
 /** Options of a run as commander hands them over. */
 export interface RunOptions extends RequestOptions {
+  /** Undefined: as standard input itself suggests. */
+  readonly stdin?: boolean;
+  /** True for a job starter: what it was given is meant for the command. */
+  readonly ownsInput?: boolean;
   readonly json?: string | boolean;
   readonly quiet?: boolean;
 }
@@ -32,6 +38,11 @@ export const run = {
           'write the outcome as one JSON object: as the last line of standard output, or with --json=FILE to a file',
         ),
       )
+      .option(
+        '--stdin',
+        'give the command our standard input (default: where it was given to this very call; HPCDJ_STDIN=yes or no)',
+      )
+      .option('--no-stdin', 'the command has an empty one')
       .option('--quiet', 'no progress lines on standard error')
       .allowExcessArguments();
   },
@@ -49,12 +60,17 @@ export async function runInContainers(options: RunOptions, command: readonly str
   );
   try {
     const request = { ...readRequest(options, command, process.env, currentDirectory()), umask: readUmask() };
+    const wish = options.stdin ?? readInputWish(process.env['HPCDJ_STDIN']);
+    const decision = decideInput(wish, lookAtInput(options.ownsInput));
+    const scheduler = await findScheduler(process.env);
+    if (decision.note !== undefined) process.stderr.write(`hpc-submit-dockerjob: note: ${decision.note}\n`);
     const outcome = await runJob({
       request,
-      scheduler: await findScheduler(process.env),
+      scheduler,
       environment: process.env,
       uid: process.getuid?.() ?? -1,
       progress,
+      ...(decision.isPassed ? { openInput: () => process.stdin } : {}),
     });
     if (outcome.end.by === 'middleware')
       process.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(outcome.end).toLine()}\n`);

@@ -34,6 +34,7 @@ function build(
     home: '/',
     environment: {},
     umask: 0o022,
+    input: false,
     discoverDeadlineMs: 1000,
     commandDeadlineMs: 0,
     stopGraceMs: 1000,

@@ -97,7 +97,7 @@ describe('planStarter', () => {
   it('runs a job of a queue with an image in a container, with the variables that the site passes on', async () => {
     expect(await plan(['A=1', 'run', '--image'], { LSB_QUEUE: 'cfd', DISPLAY: ':0', SECRET: 'x' })).toEqual({
       kind: 'container',
-      options: { image: 'hpc/c:7', env: ['DISPLAY', 'A=1'], quiet: true },
+      options: { image: 'hpc/c:7', env: ['DISPLAY', 'A=1'], quiet: true, ownsInput: true },
       argv: ['run', '--image'],
     });
   });

@@ -1,8 +1,11 @@
 import { currentDirectory } from '../../check-workdir.ts';
+import { decideInput } from '../../decide-input.ts';
+import { lookAtInput } from '../../look-at-input.ts';
 import type { StarterOptions } from '../../verbs/request-options.ts';
 import { addStarterOptions } from '../../verbs/request-options.ts';
 import { runInContainers } from '../../verbs/run.ts';
 import type { Verb } from '../../verbs/verb.ts';
+import { sayToUser } from './say-to-user.ts';
 
 export const starter: Verb = {
   name: 'starter',
@@ -21,7 +24,11 @@ export const starter: Verb = {
       cwd: currentDirectory,
       output: { stdout, stderr },
     });
-    if (status !== undefined) return status;
+    if (status !== undefined) {
+      if (decideInput(undefined, lookAtInput(true)).isPassed)
+        sayToUser('note: standard input was not read: the containers were started before the script');
+      return status;
+    }
     if (plan.kind === 'container') return await runInContainers(plan.options, plan.argv);
     const { runOnHost } = await import('../run-on-host.ts');
     return await runOnHost(plan.argv);
