@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { offeredVariables } from '../contract/offered-variables.ts';
 import { schedulerNames } from '../contract/schedulers.ts';
 import {
   absolutePath,
@@ -263,6 +264,11 @@ const container = section({
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
     .describe('Size of /tmp in the container, and of each volume that the image declares.'),
+  passEnvironment: listOf(oneOf(...offeredVariables), 'names')
+    .default([...offeredVariables])
+    .describe(
+      'Variables of the batch script that reach the command without --env; "*" ends a family. Those of an application and --env win, and an image that sets LANG or LC_* keeps its own.',
+    ),
   readOnlyRoot: yesOrNo().default(false).describe('true: the image’s file system cannot be written to.'),
 });
 

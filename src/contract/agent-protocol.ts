@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import { commandSchema, environmentSchema, jobKeySchema, plannedCommandSchema, umaskSchema } from './job-request.ts';
+import {
+  commandSchema,
+  environmentSchema,
+  hostNameSchema,
+  jobKeySchema,
+  plannedCommandSchema,
+  umaskSchema,
+} from './job-request.ts';
 
 /**
  * JSON lines between the agent in a container and its own host's helper, over one Unix socket.
@@ -14,6 +21,8 @@ export const publicKeySchema = z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/]{68}$
 export const peerSchema = z.strictObject({
   index: z.number().int().min(0),
   hostname: z.string(),
+  /** The host under its container, by the scheduler's name. */
+  host: hostNameSchema.optional(),
   ip: z.ipv4(),
   slots: z.number().int().min(1),
   sshPublicKey: publicKeySchema,

@@ -99,6 +99,8 @@ const requestShape = z.strictObject({
   command: plannedCommandSchema,
   workdir: absolutePathSchema,
   environment: environmentSchema,
+  /** Of the batch script, for the site to pass on; those of `environment` win. */
+  offered: environmentSchema.default({}),
   umask: umaskSchema.default(0o022),
   /** True when the command gets the middleware's standard input; else its own is empty. */
   input: z.boolean().default(false),

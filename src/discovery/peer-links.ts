@@ -12,6 +12,14 @@ export interface PeerLinksOptions {
   readonly privateKey: string;
 }
 
+const maxNamed = 5;
+
+/** The only one that fits; undefined when several do. */
+function findOnly(roster: Roster, fits: (peer: Peer) => boolean): Peer | undefined {
+  const [found, another] = roster.filter(fits);
+  return another === undefined ? found : undefined;
+}
+
 /** One try may take so long: the peer's agent may be starting on a busy host. */
 const connectTimeoutMs = 10_000;
 
@@ -28,15 +36,30 @@ export class PeerLinks {
   }
 
   /**
-   * The node with this hostname, short name (`node-1`, as in /etc/hosts) or address, in any case of letters; `localhost`
-   * is the node itself.
+   * The node with this hostname, short name (`node-1`, as in /etc/hosts) or address, or on the host of this name, in any
+   * case of letters; `localhost` is the node itself.
    */
   findPeer(host: string): Peer | undefined {
     const name = host.toLowerCase();
     if (name === 'localhost' || name === '127.0.0.1') return this.options.roster[this.options.ownIndex];
-    return this.options.roster.find(
-      (peer) => peer.hostname.toLowerCase() === name || shortHostname(peer.index) === name || peer.ip === name,
+    const { roster } = this.options;
+    return (
+      roster.find(
+        (peer) => peer.hostname.toLowerCase() === name || shortHostname(peer.index) === name || peer.ip === name,
+      ) ??
+      roster.find((peer) => peer.host?.toLowerCase() === name) ??
+      findOnly(roster, (peer) => peer.host?.toLowerCase().split('.')[0] === name)
     );
+  }
+
+  /** For people: the names by which the nodes are known, of a large job the first ones. */
+  describeNames(): string {
+    const { roster } = this.options;
+    const shown = roster.slice(0, maxNamed).map(({ hostname, index, host }) => {
+      const others = [shortHostname(index), host].filter((name) => name !== undefined);
+      return `${hostname} (${others.join(', ')})`;
+    });
+    return `${shown.join(', ')}${roster.length > maxNamed ? `, … ${roster.at(-1)?.hostname ?? ''}` : ''}`;
   }
 
   /** An open login to the peer; fails with `SshConnectError`. */
@@ -76,7 +99,6 @@ export class PeerLinks {
 }
 
 const maxConcurrent = 32;
-const maxNamed = 5;
 
 /**
  * Logs in to every other node, the links over which a launcher on this node starts its ranks. Tries again until the

@@ -11,6 +11,7 @@ import type { FrameType, RelayRequest } from './relay-frames.ts';
 
 export interface RelayLinks {
   findPeer(host: string): Peer | undefined;
+  describeNames(): string;
   connect(peer: Peer): Promise<SshConnection>;
 }
 
@@ -86,7 +87,8 @@ async function start(socket: Socket, frame: Frame, userName: string, links: Rela
 
 async function runOnPeer(request: RelayRequest, userName: string, links: RelayLinks): Promise<RemoteCommand> {
   const peer = links.findPeer(request.host);
-  if (peer === undefined) throw new Error(`"${request.host}" is no host of this job`);
+  if (peer === undefined)
+    throw new Error(`"${request.host}" is no host of this job: these are ${links.describeNames()}`);
   if (request.user !== undefined && request.user !== userName) {
     throw new Error(`"${request.user}" cannot log in to ${request.host}: the only user inside a job is ${userName}`);
   }

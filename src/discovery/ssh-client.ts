@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
 import { writeReceived } from '../system/frame-streams.ts';
@@ -19,7 +21,27 @@ export function main(relaySocket: string, args: readonly string[]): void {
   const invocation = parseSshArguments(args);
   if (invocation.kind === 'version') process.stderr.write('hpc-submit-dockerjob ssh\n');
   else if (invocation.kind === 'refused') fail(invocation.reason);
-  else runRemotely(relaySocket, invocation.request, invocation.withoutInput);
+  else if (invocation.inBackground && process.env[backgroundMark] === undefined) runInBackground();
+  else {
+    for (const note of invocation.notes) process.stderr.write(`ssh: ${note}.\n`);
+    runRemotely(relaySocket, invocation.request, invocation.withoutInput);
+  }
+}
+
+/** In the environment of the process that is the background already. */
+const backgroundMark = 'HPCDJ_SSH_IN_BACKGROUND';
+
+/** Starts this very program once more, as it was called, beside its caller, who goes on at once. */
+function runInBackground(): void {
+  // Not by `execPath`: that is the loader by which the image's C library is left out.
+  const [file = '', ...argv] = readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1);
+  spawn(file, argv, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+    env: { ...process.env, [backgroundMark]: '1' },
+  })
+    .on('error', (error) => fail(`cannot go into the background: ${error.message}`))
+    .unref();
 }
 
 function runRemotely(relaySocket: string, request: RelayRequest, withoutInput: boolean): void {

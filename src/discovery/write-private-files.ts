@@ -37,8 +37,10 @@ export async function writeSshFiles(files: PrivateFiles, roster: Roster, content
 
 /** Every node under its address and its names, with the job's port. */
 export function formatKnownHosts(roster: Roster, port: number): string {
-  const namesOf = ({ ip, hostname, index }: Roster[number]): string =>
-    [ip, hostname, shortHostname(index)].map((name) => `[${name}]:${port}`).join(',');
+  const namesOf = ({ ip, hostname, index, host }: Roster[number]): string =>
+    [ip, hostname, shortHostname(index), ...(host === undefined ? [] : [host])]
+      .map((name) => `[${name}]:${port}`)
+      .join(',');
   return roster.map((peer) => `${namesOf(peer)} ${peer.hostPublicKey}\n`).join('');
 }
 

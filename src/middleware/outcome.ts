@@ -1,4 +1,5 @@
 import type { ErrorCode, JobError } from '../values/errors.ts';
+import { signalOfStatus } from '../values/signal-of-status.ts';
 import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
 
 /** How an opened job ended. */
@@ -19,6 +20,7 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimes
     scheduler,
     endedBy: end.by,
     exitStatus: end.exitStatus,
+    ...signalOf(end),
     ...(end.by === 'middleware' ? { error: { code: end.code, message: end.message, hint: end.hint } } : {}),
     image: opened.image,
     imageId: opened.imageId,
@@ -27,6 +29,12 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimes
     leftovers,
     phaseTimesMs,
   });
+}
+
+/** Of a command alone: a status of ours that is as high says who has ended the job. */
+function signalOf({ by, exitStatus }: JobEnd): { readonly signal?: string } {
+  const signal = by === 'command' ? signalOfStatus(exitStatus) : undefined;
+  return signal === undefined ? {} : { signal: signal.name };
 }
 
 /** Failures that may come when the job runs already: what is left of it then, nobody has looked. */

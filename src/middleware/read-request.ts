@@ -21,6 +21,8 @@ export interface UserRequest {
   readonly workdir: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly mounts: readonly string[];
+  /** What the site may pass on of the script's environment; default: nothing. */
+  readonly offered?: Readonly<Record<string, string>>;
   /** Default: 0022. */
   readonly umask?: number;
 }

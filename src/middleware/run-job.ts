@@ -179,6 +179,7 @@ function requestFor(allocation: Allocation, request: PlannedRequest, launchId: s
     command: request.command,
     workdir: request.workdir,
     environment: { ...request.environment },
+    offered: { ...request.offered },
     umask: request.umask ?? 0o022,
     input: false,
     mounts: [...request.mounts],

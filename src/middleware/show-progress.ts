@@ -1,4 +1,5 @@
 import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
+import { signalOfStatus } from '../values/signal-of-status.ts';
 
 /** Where lines for people go. */
 export interface ProgressTarget {
@@ -90,7 +91,10 @@ export function showProgress(
 }
 
 function describeEnd(end: JobEnd): string {
-  return end.by === 'command'
-    ? `the command ended with status ${end.exitStatus}`
-    : `ended by hpc-submit-dockerjob with status ${end.exitStatus} [${end.code}]`;
+  if (end.by === 'command') {
+    const signal = signalOfStatus(end.exitStatus);
+    const told = signal === undefined ? '' : ` (${signal.name}, ${signal.meaning})`;
+    return `the command ended with status ${end.exitStatus}${told}`;
+  }
+  return `ended by hpc-submit-dockerjob with status ${end.exitStatus} [${end.code}]`;
 }

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { findCommand } from '../confirmation/find-command.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
 import { launchWithSrun } from './launch-with-srun.ts';
+import { refuseManyTasks } from './refuse-many-tasks.ts';
 import { readAllocation } from './read-allocation.ts';
 import { readTaskEnd } from './read-task-end.ts';
 
@@ -23,9 +25,20 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     name: 'slurm',
     // It stops what runs on every host by itself.
     suspendsBatchScript: false,
-    readAllocation,
+    readAllocation: (environment) => {
+      refuseManyTasks(environment, readOwnCgroup());
+      return readAllocation(environment);
+    },
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),
     readTaskEnd,
   };
+}
+
+function readOwnCgroup(): string {
+  try {
+    return readFileSync('/proc/self/cgroup', 'utf8');
+  } catch {
+    return '';
+  }
 }

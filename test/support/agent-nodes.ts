@@ -190,6 +190,7 @@ export class AgentJob implements AsyncDisposable {
         return {
           index,
           hostname: `772-node-${index}`,
+          host: `c${index}.cluster`,
           ip: this.addresses[index]!,
           slots: 2,
           sshPublicKey,

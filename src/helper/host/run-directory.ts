@@ -155,8 +155,21 @@ function groupText(plan: JobPlan): string {
   return ['root:x:0:', ...own, ''].join('\n');
 }
 
-/** Every node of the job by its name and by its short form; the addresses are fixed before any container starts. */
+/** Every node of the job by its names; the addresses are fixed before any container starts. */
 function hostsText(plan: JobPlan): string {
-  const nodes = plan.nodes.map(({ ip, index }) => `${ip}\t${nodeHostname(plan.job, index)}\t${shortHostname(index)}`);
+  const names = namesOfNodes(plan);
+  const nodes = plan.nodes.map(({ ip }, at) => [ip, ...(names[at] ?? [])].join('\t'));
   return ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost', ...nodes, ''].join('\n');
+}
+
+/**
+ * The names of each node: its own, the short form, and those of the host under it, which users have from the scheduler. A
+ * name that several would have is none of theirs.
+ */
+export function namesOfNodes({ job, nodes }: JobPlan): readonly (readonly string[])[] {
+  const own = nodes.map(({ index }) => [nodeHostname(job, index), shortHostname(index)]);
+  const ofHosts = nodes.map(({ host }) => [...new Set([host, host.split('.')[0] ?? host])]);
+  const counts = Map.groupBy([...own.flat(), ...ofHosts.flat(), 'localhost', 'ip6-localhost'], (name) => name);
+  const isFree = (name: string): boolean => counts.get(name)?.length === 1 && !/^[\d.]+$/.test(name);
+  return own.map((names, at) => [...names, ...(ofHosts[at] ?? []).filter(isFree)]);
 }

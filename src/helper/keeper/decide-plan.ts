@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
+import { passVariables } from '../../policy/pass-variables.ts';
+import type { ImageFacts } from '../../ports/container-engine.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
@@ -17,7 +19,7 @@ export interface PlanFacts {
   readonly decision: Decision;
   readonly confirmed: ConfirmedJob;
   readonly user: HostUser;
-  readonly imageId: string;
+  readonly image: Pick<ImageFacts, 'id' | 'environment'>;
   readonly hostAddresses: readonly (string | undefined)[];
   readonly subnet: ClaimedSubnet;
   readonly token: string;
@@ -48,11 +50,15 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     schedulerJobId: facts.confirmed.schedulerJobId,
     openedAt: new Date().toISOString(),
     user: { name: user.name, uid: user.uid, gid: user.gid, home: user.home, groups: [...user.groups] },
-    image: { reference: decision.imageReference, id: facts.imageId },
+    image: { reference: decision.imageReference, id: facts.image.id },
     ...(request.application === undefined ? {} : { application: request.application }),
     command: request.command,
     workdir: request.workdir,
-    environment: { ...decision.environment, ...request.environment },
+    environment: {
+      ...passVariables(request.offered, site.container.passEnvironment, facts.image.environment),
+      ...decision.environment,
+      ...request.environment,
+    },
     umask: request.umask,
     input: request.input,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),

@@ -204,10 +204,10 @@ async function settle<T>(
 /** All nodes' addresses and keys in order; undefined until the last one has published. */
 export function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
   const roster: Roster = [];
-  for (const { index, ip, slots } of plan.nodes) {
+  for (const { index, host, ip, slots } of plan.nodes) {
     const { sshPublicKey, hostPublicKey } = state.nodes.get(index) ?? {};
     if (sshPublicKey === undefined || hostPublicKey === undefined) return undefined;
-    roster.push({ index, hostname: nodeHostname(plan.job, index), ip, slots, sshPublicKey, hostPublicKey });
+    roster.push({ index, hostname: nodeHostname(plan.job, index), host, ip, slots, sshPublicKey, hostPublicKey });
   }
   return roster;
 }

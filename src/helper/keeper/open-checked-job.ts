@@ -65,7 +65,7 @@ export async function openCheckedJob(
     decision,
     confirmed,
     user,
-    imageId: image.id,
+    image,
     hostAddresses,
     subnet,
     token,

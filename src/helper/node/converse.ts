@@ -12,7 +12,8 @@ import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
 
 /**
- * Leads the agent of this node from its first word to the end of the job, and publishes what it reports.
+ * Leads the agent of this node from its first word to the end of the job, and publishes what it reports. That it is the
+ * end, the caller tells the agent.
  * Returns the command's end when this node ran the command, undefined when the job ended otherwise.
  * Fails with what the agent says went wrong.
  */
@@ -23,11 +24,7 @@ export async function converse(
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
   using _forwarding = own.signalsByStore ? undefined : forwardSignals(link);
-  try {
-    return await converseUntilOver(own, link, suspension, imageEnvironment);
-  } finally {
-    link.send({ type: 'finish' });
-  }
+  return await converseUntilOver(own, link, suspension, imageEnvironment);
 }
 
 async function converseUntilOver(

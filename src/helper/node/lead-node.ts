@@ -8,6 +8,8 @@ import { converse } from './converse.ts';
 import { describeContainer, isolateAgent } from './describe-container.ts';
 import { examineImage } from './examine-image.ts';
 import { findCgroupParent } from '../../cgroup/parent-for.ts';
+import { describeMemoryTrouble, findMemoryAccount } from '../../cgroup/watch-memory.ts';
+import type { MemoryAccount } from '../../cgroup/watch-memory.ts';
 import { verifyBelow } from '../../cgroup/verify-below.ts';
 import { followSuspensionSignals } from '../job/follow-suspension.ts';
 import { markHelper } from '../host/helper-marks.ts';
@@ -77,6 +79,7 @@ export async function leadNode(
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
   await verifyBelow(running.pid, cgroupParent);
+  const memory = await findMemoryAccount(running.pid);
   await driver.attach(plan, node, running);
   reached(own, 'attached');
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
@@ -84,7 +87,10 @@ export async function leadNode(
   const end = await Promise.race([
     converse(own, link, suspension, isolateAgent(image.environment).restored),
     endedEarly(own, ended),
-  ]);
+  ]).finally(async () => {
+    await tellOfMemory(own, memory); // while the container is still there
+    link.send({ type: 'finish' });
+  });
   reached(own, 'over');
   if (end !== undefined) await publishEnd(own, end);
   void delivery.takeRest();
@@ -93,6 +99,13 @@ export async function leadNode(
   await Promise.race([ended, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]).catch(
     () => undefined,
   );
+}
+
+/** On the job's own standard error: of a process that was killed, MPI says no more than "signal 9", and some programs go on. */
+async function tellOfMemory({ node }: OwnNode, memory: MemoryAccount | undefined): Promise<void> {
+  const trouble = await memory?.readTrouble();
+  if (trouble !== undefined)
+    process.stderr.write(`hpc-submit-dockerjob: note: ${describeMemoryTrouble(node.host, trouble)}\n`);
 }
 
 /** On the job's own standard error: whoever reads the output must know that it is not whole. */

@@ -7,6 +7,7 @@ import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import { currentDirectory } from '../check-workdir.ts';
 import { decideInput, readInputWish } from '../decide-input.ts';
 import { lookAtInput } from '../look-at-input.ts';
+import { offerVariables } from '../offer-variables.ts';
 import { outcomeJson, refusalJson } from '../outcome.ts';
 import type { RequestOptions } from '../read-request.ts';
 import { readRequest } from '../read-request.ts';
@@ -59,7 +60,11 @@ export async function runInContainers(options: RunOptions, command: readonly str
     { isQuiet: options.quiet === true, startedAtMs },
   );
   try {
-    const request = { ...readRequest(options, command, process.env, currentDirectory()), umask: readUmask() };
+    const request = {
+      ...readRequest(options, command, process.env, currentDirectory()),
+      offered: offerVariables(process.env),
+      umask: readUmask(),
+    };
     const wish = options.stdin ?? readInputWish(process.env['HPCDJ_STDIN']);
     const decision = decideInput(wish, lookAtInput(options.ownsInput));
     const scheduler = await findScheduler(process.env);

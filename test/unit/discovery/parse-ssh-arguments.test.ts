@@ -4,8 +4,12 @@ import { parseSshArguments } from '../../../src/discovery/parse-ssh-arguments.ts
 const run = (host: string, command?: string, user?: string, withoutInput = false) => ({
   kind: 'run',
   withoutInput,
+  inBackground: false,
+  notes: [],
   request: { host, user, command },
 });
+
+const noX11 = (flag: string): string => `no X11 forwarding inside a job: -${flag} is ignored`;
 
 describe('parseSshArguments', () => {
   test.each([
@@ -44,6 +48,9 @@ describe('parseSshArguments', () => {
     [['ssh://ann@h:22', 'id'], run('h', 'id', 'ann')],
     [['h', 'id', '--', 'x'], run('h', 'id -- x')],
     [['-V'], { kind: 'version' }],
+    [['-f', 'h', 'id'], { ...run('h', 'id', undefined, true), inBackground: true }],
+    [['-qA', 'h', 'id'], { ...run('h', 'id'), notes: ['no agent forwarding inside a job: -A is ignored'] }],
+    [['-X', 'h', '-Y'], { ...run('h'), notes: [noX11('X'), noX11('Y')] }],
   ])('reads %j as OpenSSH does', (args, expected) => {
     expect(parseSshArguments(args)).toEqual(expected);
   });
@@ -59,9 +66,6 @@ describe('parseSshArguments', () => {
     [['-W', 'a:1', 'h'], 'option -W'],
     [['-J', 'jump', 'h'], 'option -J'],
     [['-N', 'h'], 'option -N'],
-    [['-f', 'h', 'id'], 'option -f'],
-    [['-A', 'h', 'id'], 'option -A'],
-    [['-qX', 'h', 'id'], 'option -X'],
     [['--help'], 'option -- is not'],
     [[''], 'no host is named'],
   ])('refuses %j', (args, reason) => {

@@ -19,7 +19,11 @@ it('takes no input into memory while the login to the node is being made', async
   const socketPath = join(directory, 'relay');
   const peer = { index: 1, hostname: '772-node-1', ip: '10.0.0.3', slots: 1, sshPublicKey: 'k', hostPublicKey: 'k' };
   const never = new Promise<never>(() => undefined);
-  const server = await serveRelay(socketPath, 'alice', { findPeer: () => peer, connect: async () => await never });
+  const server = await serveRelay(socketPath, 'alice', {
+    describeNames: () => '772-node-0',
+    findPeer: () => peer,
+    connect: async () => await never,
+  });
   const client = connect(socketPath);
   await once(client, 'connect');
   client.write(encodeFrame(frameType.open, JSON.stringify({ host: peer.hostname, command: 'cat' })));

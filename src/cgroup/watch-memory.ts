@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Processes that the kernel has killed because memory ran out, and what was to be had. */
+export interface MemoryTrouble {
+  readonly killedCount: number;
+  /** The lowest limit that holds there; undefined where none does. */
+  readonly limitBytes: number | undefined;
+  /** The most that was in use at one time; undefined where the kernel does not tell. */
+  readonly peakBytes: number | undefined;
+}
+
+/** Where the kernel counts the memory of a process, found while it lives. */
+export interface MemoryAccount {
+  /** What has happened so far; undefined when nothing has, or when nobody can tell any more. */
+  readTrouble(): Promise<MemoryTrouble | undefined>;
+}
+
+const root = '/sys/fs/cgroup';
+
+/** The account of a process; undefined when it has ended. Never fails. */
+export async function findMemoryAccount(pid: number, cgroupRoot = root): Promise<MemoryAccount | undefined> {
+  const text = await readOrUndefined(`/proc/${pid}/cgroup`);
+  return text === undefined ? undefined : memoryAccountOf(text, cgroupRoot);
+}
+
+/** The account that the text of /proc/<pid>/cgroup names. */
+export function memoryAccountOf(procCgroupText: string, cgroupRoot = root): MemoryAccount | undefined {
+  const lines = procCgroupText.split('\n').map((line) => /^\d+:([^:]*):(\/.*)$/.exec(line));
+  const v1 = lines.find((match) => match?.[1]?.split(',').includes('memory'))?.[2];
+  if (v1 !== undefined) return { readTrouble: async () => await readV1(`${cgroupRoot}/memory${v1}`) };
+  const v2 = lines.find((match) => match?.[1] === '')?.[2];
+  return v2 === undefined ? undefined : { readTrouble: async () => await readV2(cgroupRoot, `${cgroupRoot}${v2}`) };
+}
+
+async function readV1(directory: string): Promise<MemoryTrouble | undefined> {
+  const killedCount = await readNumber(`${directory}/memory.oom_control`, /^oom_kill (\d+)$/m);
+  if (killedCount === undefined || killedCount === 0) return undefined;
+  return {
+    killedCount,
+    limitBytes: asLimit(await readNumber(`${directory}/memory.stat`, /^hierarchical_memory_limit (\d+)$/m)),
+    peakBytes: await readNumber(`${directory}/memory.max_usage_in_bytes`, /^(\d+)$/m),
+  };
+}
+
+async function readV2(top: string, directory: string): Promise<MemoryTrouble | undefined> {
+  const killedCount = await readNumber(`${directory}/memory.events`, /^oom_kill (\d+)$/m);
+  if (killedCount === undefined || killedCount === 0) return undefined;
+  const limits: number[] = [];
+  for (let each = directory; each.startsWith(top) && each !== top; each = dirname(each)) {
+    const limit = await readNumber(`${each}/memory.max`, /^(\d+)$/m);
+    if (limit !== undefined) limits.push(limit);
+  }
+  const peakBytes = await readNumber(`${directory}/memory.peak`, /^(\d+)$/m);
+  return { killedCount, limitBytes: limits.length === 0 ? undefined : Math.min(...limits), peakBytes };
+}
+
+/** No machine has so much: cgroup v1 writes no limit as the greatest number of pages. */
+const noLimit = 2 ** 60;
+
+function asLimit(bytes: number | undefined): number | undefined {
+  return bytes === undefined || bytes >= noLimit ? undefined : bytes;
+}
+
+async function readNumber(path: string, pattern: RegExp): Promise<number | undefined> {
+  const [, digits] = pattern.exec((await readOrUndefined(path)) ?? '') ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+async function readOrUndefined(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch(() => undefined);
+}
+
+const mebibyte = 1024 ** 2;
+
+/** For the user of the job: what has run out where, and what helps. One line without its end. */
+export function describeMemoryTrouble(host: string, { killedCount, limitBytes, peakBytes }: MemoryTrouble): string {
+  const size = (bytes: number): string => `${Math.round(bytes / mebibyte)} MiB`;
+  const facts = [
+    limitBytes === undefined ? undefined : `the job's limit there is ${size(limitBytes)}`,
+    peakBytes === undefined ? undefined : `its container used ${size(peakBytes)} at most`,
+  ].filter((fact) => fact !== undefined);
+  const processes = killedCount === 1 ? 'a process' : `${killedCount} processes`;
+  const numbers = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+  return `memory ran out on host ${host}: the kernel killed ${processes} of the command${numbers}. Ask the scheduler for more memory; our own programs and files in /tmp and /dev/shm count, too`;
+}

@@ -1,0 +1,18 @@
+/**
+ * Variables of the batch script that a job may get without being asked for: facts of place, language and threads. None of
+ * them makes a program load code or look for files elsewhere. A name that ends in `*` stands for a family.
+ */
+export const offeredVariables = [
+  ...['TZ', 'LANG', 'LANGUAGE', 'LC_*'],
+  ...['OMP_*', 'GOMP_*', 'KMP_*', 'MKL_NUM_THREADS', 'MKL_DYNAMIC', 'OPENBLAS_NUM_THREADS', 'BLIS_NUM_THREADS'],
+] as const;
+export type OfferedVariable = (typeof offeredVariables)[number];
+
+/** OpenMP loads what the first two name; the others name files. */
+const neverOffered = /^(?:OMP_TOOL(?:_.*)?|OMP_TOOL_LIBRARIES|KMP_.*(?:FILE|PATH|LIB|DLL).*)$/;
+
+/** Whether one of these names or families means the variable. */
+export function isOffered(name: string, among: readonly string[] = offeredVariables): boolean {
+  if (neverOffered.test(name)) return false;
+  return among.some((each) => (each.endsWith('*') ? name.startsWith(each.slice(0, -1)) : name === each));
+}

@@ -1,0 +1,75 @@
+/** What users are told when something is wrong, and what they need not say: few jobs, many calls in each. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { findLeftovers } from '../../lab/find-leftovers.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { e2eLab, runBatch } from '../support/e2e-lab.ts';
+import { readScratchFile } from '../support/e2e-jobs.ts';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await e2eLab();
+});
+
+const mpi = 'hpc-submit-dockerjob --image lab/mpi:1';
+
+describe('a job on two hosts says', () => {
+  it('where memory ran out, which signal ended the command, what is wrong with a script, and how hosts are called', async () => {
+    const job = await runBatch(
+      lab,
+      `
+${mpi} --json=oom.json -- tail /dev/zero; echo "oom $?"
+${mpi} -- mpirun --host node1:1,node2:1 sh -c '[ $OMPI_COMM_WORLD_RANK = 0 ] || exec tail /dev/zero' 2> rank.err; grep -a hpc-submit rank.err >&2
+${mpi} --json=segv.json --quiet -- sh -c 'kill -SEGV $$'; echo "segv $?"
+printf '#!/bin/sh\\r\\necho hello\\r\\n' > crlf.sh; chmod +x crlf.sh
+${mpi} --quiet -- ./crlf.sh; echo "crlf $?"
+export COMMAND=./crlf.sh; ${mpi} --quiet; echo "shell $?"; unset COMMAND
+${mpi} --quiet -- sh -c 'ssh elsewhere true; ssh -X node2 hostname; ssh -f node-1 "sleep 1; echo later > late"; while [ ! -s late ]; do sleep 0.1; done; cat late'
+srun -N2 -n2 ${mpi} -- hostname; echo "srun $?"`,
+      { sbatch: ['-N2', '-n2', '--mem=600', '-w', 'node1,node2'], deadlineMs: 180_000 },
+    );
+    expect(job.stdout.trim().split('\n')).toEqual([
+      ...['oom 137', 'segv 139', 'crlf 127', 'shell 127', `${job.id}-node-1`, 'later', 'srun 64'],
+    ]);
+    const { stderr } = job;
+    expect(stderr).toMatch(
+      /memory ran out on host node1: the kernel killed a process of the command \(the job's limit there is 600 MiB, its container used \d{3} MiB at most\)/,
+    );
+    expect(stderr).toMatch(/memory ran out on host node2: the kernel killed a process/);
+    expect(stderr).toContain('the command ended with status 137 (SIGKILL, killed)');
+    const json = async (name: string): Promise<unknown> =>
+      JSON.parse((await readScratchFile(lab, `${job.directory}/${name}`)).toString());
+    expect(await json('segv.json')).toMatchObject({ endedBy: 'command', exitStatus: 139, signal: 'SIGSEGV' });
+    expect(await json('oom.json')).toMatchObject({ endedBy: 'command', exitStatus: 137, signal: 'SIGKILL' });
+    expect(stderr).toContain('cannot run "./crlf.sh": it has Windows line ends (CR LF)');
+    expect(stderr).toContain('note: ./crlf.sh: it has Windows line ends (CR LF)');
+    expect(stderr).toContain(
+      `"elsewhere" is no host of this job: these are ${job.id}-node-0 (node-0, node1), ${job.id}-node-1 (node-1, node2).`,
+    );
+    expect(stderr).toContain('no X11 forwarding inside a job: -X is ignored');
+    expect(stderr.match(/was called by srun, as 2 tasks at once/g)).toHaveLength(2);
+    expect(await findLeftovers(lab)).toEqual([]);
+  });
+});
+
+describe('a hybrid job', () => {
+  it('has the threads, the place and the language of its script without being told', async () => {
+    const show = "sh -c 'echo $(env -u OMP_NUM_THREADS nproc) $OMP_NUM_THREADS $TZ $LANG $(env | grep -c evil)'";
+    const job = await runBatch(
+      lab,
+      `
+unset LC_ALL
+export TZ=Asia/Tokyo LANG=C.UTF-8 OMP_TOOL_LIBRARIES=/evil.so
+unset OMP_NUM_THREADS
+${mpi} --quiet -- ${show}
+${mpi} --quiet -- mpirun --map-by slot:pe=2 ${show}
+export OMP_NUM_THREADS=7
+${mpi} --quiet --env TZ=UTC --env OMP_PROC_BIND=true -- ${show}
+srun -n1 ${mpi} --quiet -- echo one task`,
+      { sbatch: ['-N1', '-n1', '-c2'] },
+    );
+    expect(job.stdout.trim().split('\n')).toEqual([
+      ...['2 2 Asia/Tokyo C.UTF-8 0', '2 2 Asia/Tokyo C.UTF-8 0', '2 7 UTC C.UTF-8 0', 'one task'],
+    ]);
+    expect(await findLeftovers(lab)).toEqual([]);
+  });
+});
