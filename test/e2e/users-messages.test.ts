@@ -53,7 +53,7 @@ srun -N2 -n2 ${mpi} -- hostname; echo "srun $?"`,
 
 describe('a hybrid job', () => {
   it('has the threads, the place and the language of its script without being told', async () => {
-    const show = "sh -c 'echo $(env -u OMP_NUM_THREADS nproc) $OMP_NUM_THREADS $TZ $LANG $(env | grep -c evil)'";
+    const show = "sh -c 'echo $(env -u OMP_NUM_THREADS nproc) $OMP_NUM_THREADS $TZ $LANG $(env | grep -c ^OMP_TOOL)'";
     const job = await runBatch(
       lab,
       `
