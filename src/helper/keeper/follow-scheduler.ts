@@ -4,6 +4,15 @@ import { JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 
 const usualEveryMs = 60_000;
+/** Before the script there is no process of the job whose end could be noticed, and LSF gives its hosts to others. */
+const beforeScriptEveryMs = 3000;
+
+export interface LookPace {
+  /** Between two questions while the job runs. */
+  readonly everyMs: number;
+  /** Between two questions until its command has come; only jobs that were opened without one. */
+  readonly beforeScriptMs: number;
+}
 
 /**
  * Aborts with a `JobError` once the scheduler has said twice that the job is over. Where no cgroup of the scheduler holds
@@ -12,15 +21,18 @@ const usualEveryMs = 60_000;
  */
 export function endWithScheduler(
   authority: Pick<SchedulerAuthority, 'isOver'>,
-  { job, schedulerJobId }: Pick<JobPlan, 'job' | 'schedulerJobId'>,
+  { job, schedulerJobId, command }: Pick<JobPlan, 'job' | 'schedulerJobId' | 'command'>,
   over: AbortSignal,
-  everyMs = usualEveryMs,
+  commandCame: Promise<unknown> = Promise.resolve(),
+  { everyMs, beforeScriptMs }: LookPace = { everyMs: usualEveryMs, beforeScriptMs: beforeScriptEveryMs },
 ): AbortSignal {
   const ended = new AbortController();
+  let isAwaited = command.kind === 'later';
+  void commandCame.then(() => (isAwaited = false));
   const look = async (): Promise<void> => {
     let times = 0;
     while (times < 2) {
-      await pause(everyMs, undefined, { signal: over, ref: false });
+      await pause(isAwaited ? beforeScriptMs : everyMs, undefined, { signal: over, ref: false });
       times = (await authority.isOver(schedulerJobId).catch(() => false)) ? times + 1 : 0;
     }
     ended.abort(

@@ -72,7 +72,9 @@ export async function openJob(
     leaseSignal(life, plan.job),
     heedTaskEnds(orders, { store, prefix: keyPrefix, plan, over: over.signal }),
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
-    ...(context.site.scheduler.requireJobCgroup ? [] : [endWithScheduler(authority, plan, over.signal)]),
+    ...(context.site.scheduler.requireJobCgroup
+      ? []
+      : [endWithScheduler(authority, plan, over.signal, orders.lateCommand)]),
   ]);
   const { lateCommand } = orders;
   const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension, lateCommand });

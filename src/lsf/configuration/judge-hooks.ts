@@ -14,6 +14,15 @@ export function isOurs({ keywords }: Section): boolean {
   return [...keywords.values()].some((value) => signs.test(value));
 }
 
+/** True when the section's jobs are started by this program's job starter. */
+export function hasStarter({ keywords }: Section): boolean {
+  return isStarter(keywords.get('JOB_STARTER') ?? '');
+}
+
+function isStarter(line: string): boolean {
+  return /hpc-submit-dockerjob\s+starter/.test(line);
+}
+
 /** What site.yaml makes of jobs that name no image themselves. */
 export interface HookWishes {
   /** It gives them images, by alias or queue. */
@@ -34,7 +43,9 @@ export function judgeHooks({ keywords }: Section, { wantsStarter, wantsPrologue 
     faults.push('JOB_CONTROLS calls bkill in TERMINATE: LSF would call it again and again');
   if (![line('POST_EXEC'), line('HOST_POST_EXEC')].some((value) => /share\/lsf\/post-exec|release-node/.test(value)))
     faults.push('neither HOST_POST_EXEC nor POST_EXEC is share/lsf/post-exec: containers of killed jobs stay');
-  if (wantsStarter && !/hpc-submit-dockerjob\s+starter/.test(line('JOB_STARTER')))
+  if (/["']\s*%USRCMD\s*["']/i.test(line('JOB_STARTER')) && isStarter(line('JOB_STARTER')))
+    faults.push('JOB_STARTER has %USRCMD in quotes: a command with quotes of its own breaks; leave it out');
+  if (wantsStarter && !isStarter(line('JOB_STARTER')))
     faults.push('JOB_STARTER is not hpc-submit-dockerjob starter: jobs with an alias run on the host itself');
   if (/^\s*docker\b/i.test(line('CONTAINER'))) faults.push('CONTAINER=docker: jobs are in a container already');
   if (![line('PRE_EXEC'), line('HOST_PRE_EXEC')].some((value) => value.includes('share/lsf/pre-exec')))

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Check } from '../../contract/finding.ts';
-import { fine } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 const own = 'hpcdocker';
 
@@ -26,15 +26,25 @@ export function checkEsub(read: () => Promise<LsfConfiguration>, { aliases, hasR
       const files = [own, ...aliases].map((name) => join(directory, `esub.${name}`));
       const usable = await Promise.all(files.map(isExecutable));
       const missing = files.filter((_, index) => !usable[index]);
-      if (missing.length > 0) {
-        throw wrong(
-          `esubs are missing, or cannot be executed: ${missing.join(', ')}`,
-          `Link each to share/lsf/esub.hpcdocker: without it only the esub of every submission (LSB_ESUB_METHOD="${own}") keeps a job with such an alias from the host itself.`,
-        );
-      }
       // Called without -a as well, so that jobs with APPLICATION and of queues with a default are judged.
       const methods = (conf.get('LSB_ESUB_METHOD') ?? '').split(/\s+/);
-      if (!methods.includes(own)) throw wrong(`lsf.conf does not name ${own} in LSB_ESUB_METHOD`, 'Add it.');
+      // All of them at once: who mends one of several should not have to ask again.
+      const faults = [
+        ...(missing.length > 0 ? [`esubs are missing, or cannot be executed: ${missing.join(', ')}`] : []),
+        ...(methods.includes(own) ? [] : [`lsf.conf does not name ${own} in LSB_ESUB_METHOD`]),
+      ];
+      if (faults.length > 0) {
+        throw wrong(
+          faults.join('; '),
+          `Link each esub to share/lsf/esub.hpcdocker, and let lsf.conf have LSB_ESUB_METHOD="${own}": without a link only that one keeps a job with such an alias from the host itself.`,
+        );
+      }
+      if (aliases.length > 0 && !/^y/i.test(conf.get('LSB_SUB_COMMANDNAME') ?? '')) {
+        return warning(
+          "lsf.conf has not LSB_SUB_COMMANDNAME=Y: of bsub -a NAME 'a; b' the second command runs on the host itself, unrefused",
+          'Add it: the esub sees the command line then.',
+        );
+      }
       return fine(`${files.length} esubs in ${directory}, LSB_ESUB_METHOD names ${own}`);
     },
   };

@@ -1,6 +1,7 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import type { HookWishes } from '../configuration/judge-hooks.ts';
-import { isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
+import type { Section } from '../configuration/parse-configuration.ts';
+import { hasStarter, isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Answer, Check } from '../../contract/finding.ts';
 import { fine, warning } from '../../contract/finding.ts';
@@ -25,12 +26,21 @@ function examine({ queues, applications }: LsfConfiguration, wanted: WantedHooks
   const missing = unknown.length === 0 ? [] : [`site.yaml names queues that lsb.queues has not: ${unknown.join(', ')}`];
   if (sections.length === 0 && missing.length === 0)
     throw wrong('no queue and no application profile has a hook of this program');
-  const judged = sections.map((section) => ({ name: section.name, ...judgeHooks(section, wanted) }));
+  // One queue for jobs with images is enough, and the best: see docs/lsf.md, "Images by bsub -a".
+  const someHasStarter = sections.some(hasStarter);
+  const wantsStarter = (section: Section): boolean =>
+    wanted.wantsStarter && (!someHasStarter || hasStarter(section) || wanted.queues.includes(section.name));
+  const judged = sections.map((section) => ({
+    name: section.name,
+    ...judgeHooks(section, { ...wanted, wantsStarter: wantsStarter(section) }),
+  }));
   const faults = [...missing, ...judged.flatMap(({ name, faults: own }) => own.map((fault) => `${name}: ${fault}`))];
   const warnings = judged.flatMap(({ name, warnings: own }) => own.map((each) => `${name}: ${each}`));
   if (faults.length > 0) throw wrong([...faults, ...warnings].join('; '));
   if (warnings.length > 0) return warning(warnings.join('; '), 'See docs/lsf.md, "lsb.queues".');
-  return fine(`${sections.map(({ name }) => name).join(', ')} have their hooks`);
+  const bare = wanted.wantsStarter ? sections.filter((section) => !hasStarter(section)) : [];
+  const note = bare.length === 0 ? '' : `; ${bare.map(({ name }) => name).join(', ')} without JOB_STARTER, for scripts`;
+  return fine(`${sections.map(({ name }) => name).join(', ')} have their hooks${note}`);
 }
 
 function wrong(fault: string): JobError {

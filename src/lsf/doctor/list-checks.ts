@@ -1,4 +1,5 @@
 import type { Check } from '../../contract/finding.ts';
+import { skipped } from '../../contract/finding.ts';
 import { once } from '../../values/once.ts';
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import { readConfiguration } from '../configuration/read-configuration.ts';
@@ -33,7 +34,7 @@ export function listChecks(wanted: WantedOfLsf): readonly Check[] {
   const read: () => Promise<LsfConfiguration> = once(
     async () => await readConfiguration({ confDirectory, environment: process.env }),
   );
-  return [
+  const [first, ...others] = [
     checkCgroup(read, { isRequired: wanted.requireJobCgroup, memoryPerSlotBytes: wanted.memoryPerSlotBytes }),
     checkHooks(read, {
       queues: wanted.queues,
@@ -44,5 +45,20 @@ export function listChecks(wanted: WantedOfLsf): readonly Check[] {
     checkStopTime(read, wanted.stopSeconds),
     checkHookUser(read),
     checkJobInfo(read),
-  ];
+  ] as const;
+  return [first, ...others.map((check) => onceReadable(check, read))];
+}
+
+/** That LSF's files cannot be read is told once, by the first check. */
+function onceReadable({ name, look }: Check, read: () => Promise<LsfConfiguration>): Check {
+  return {
+    name,
+    look: async () => {
+      const isReadable = await read().then(
+        () => true,
+        () => false,
+      );
+      return isReadable ? await look() : skipped("LSF's files cannot be read");
+    },
+  };
 }

@@ -1,5 +1,7 @@
 import { JobError } from '../../values/errors.ts';
 import { findNearestName } from '../../values/nearest-name.ts';
+import { oneLine } from '../../values/one-line.ts';
+import { findSecondCommand } from './find-second-command.ts';
 import { addLicenses } from './merge-resources.ts';
 
 /** What a job is to run in. */
@@ -33,6 +35,8 @@ export interface Submission {
   isServed(name: string): boolean;
   readonly parameters: ReadonlyMap<string, string>;
   readonly environment: NodeJS.ProcessEnv;
+  /** What bsub was given as the command; undefined for a script, and where LSF does not tell it. */
+  readonly commandLine?: string | undefined;
 }
 
 /** What LSF is to change about the submission. */
@@ -71,6 +75,7 @@ export function decideSubmission(submission: Submission, policy: SubmissionPolic
       hint: 'Submit without -L.',
     });
   }
+  if (alias !== undefined) refuseSecondCommand(alias, submission.commandLine);
   const rule = 'application' in wanted ? policy.ruleOf(wanted.application) : undefined;
   const changes = rule === undefined ? { parameters: {}, notes: [] } : applyRule(rule, parameters);
   return {
@@ -79,6 +84,17 @@ export function decideSubmission(submission: Submission, policy: SubmissionPolic
     needsStarter: alias !== undefined,
     notes: [...ignored, ...changes.notes],
   };
+}
+
+/** Fails with `REQUEST_INVALID` for a line of which only the first command would be run in the image. */
+function refuseSecondCommand(alias: string, line = ''): void {
+  const second = findSecondCommand(line);
+  if (second === undefined) return;
+  throw new JobError({
+    code: 'REQUEST_INVALID',
+    message: `bsub -a ${alias}: only the first command would run in the image, and on the host itself: ${oneLine(second, 120)}.`,
+    hint: "Submit a script (bsub < script), or one command: bash -c '…'.",
+  });
 }
 
 /** The names of `bsub -a "one two(x)"`. */

@@ -8,6 +8,7 @@ import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } fro
 import { findJobStarter } from '../../lsf/esub/find-job-starter.ts';
 import { parseParameters } from '../../lsf/esub/parse-parameters.ts';
 import { readAbortValue } from '../../lsf/read-abort-value.ts';
+import { findCommandLine } from './find-command-line.ts';
 import { decideImageOnly } from '../../policy/decide-request.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 
@@ -32,10 +33,14 @@ export async function runEsub({ alias, environment, sitePath, say }: EsubInput):
   const parameterFile = environment['LSB_SUB_PARM_FILE'] ?? '';
   if (parameterFile === '') return 0;
   try {
-    const parameters = parseParameters(readParameterFile(parameterFile));
+    const text = readParameterFile(parameterFile);
+    const parameters = parseParameters(text);
     const site = await loadSite(sitePath ?? defaultSitePath, { mustBeTrusted: false });
     const isServed = (name: string): boolean => hasEsub(name, environment['LSF_SERVERDIR'] ?? '');
-    const changes = decideSubmission({ alias, isServed, parameters, environment }, policyOf(site));
+    const changes = decideSubmission(
+      { alias, isServed, parameters, environment, commandLine: findCommandLine(text) },
+      policyOf(site),
+    );
     if (changes.needsStarter) await demandStarter(changes, parameters, environment);
     writeParameterChanges(environment['LSB_SUB_MODIFY_FILE'] ?? '', changes.parameters);
     writeEnvironmentChanges(environment['LSB_SUB_MODIFY_ENVFILE'] ?? '', changes.environment);

@@ -222,7 +222,8 @@ describe('lsf-hooks', () => {
 });
 
 describe('lsf-esub', () => {
-  const conf = (method = 'hpcdocker'): string => `LSF_SERVERDIR=${directory}/sbin\nLSB_ESUB_METHOD="${method}"`;
+  const conf = (method = 'hpcdocker'): string =>
+    `LSF_SERVERDIR=${directory}/sbin\nLSB_ESUB_METHOD="${method}"\nLSB_SUB_COMMANDNAME=y`;
   beforeEach(async () => {
     await mkdir(`${directory}/sbin`);
     await writeFile(`${directory}/sbin/esub.hpcdocker`, '#!/bin/sh\n', { mode: 0o755 });
@@ -256,6 +257,23 @@ describe('lsf-esub', () => {
     if (mode !== undefined) await chmod(`${directory}/sbin/esub.hpcdocker`, mode);
     const found = await find(checkLsfEsub(read, { aliases, hasRules: false }));
     expect(found).toMatchObject({ verdict: 'fail', message: expect.stringContaining(message) as string });
+  });
+});
+
+describe('lsf-esub of several faults', () => {
+  it('names all of them at once', async () => {
+    await mkdir(`${directory}/sbin`);
+    await writeLsf({ conf: `LSF_SERVERDIR=${directory}/sbin\nLSB_ESUB_METHOD="site"` });
+    const { message } = await find(checkLsfEsub(read, { aliases: ['foam'], hasRules: false }));
+    for (const fault of ['esub.hpcdocker', 'esub.foam', 'LSB_ESUB_METHOD']) expect(message).toContain(fault);
+  });
+
+  it('warns of a command line that the esub cannot see', async () => {
+    await mkdir(`${directory}/sbin`);
+    for (const name of ['hpcdocker', 'foam']) await writeFile(`${directory}/sbin/esub.${name}`, '', { mode: 0o755 });
+    await writeLsf({ conf: `LSF_SERVERDIR=${directory}/sbin\nLSB_ESUB_METHOD="hpcdocker"` });
+    const found = await find(checkLsfEsub(read, { aliases: ['foam'], hasRules: false }));
+    expect(found).toMatchObject({ verdict: 'warn', message: expect.stringContaining('LSB_SUB_COMMANDNAME') as string });
   });
 });
 
