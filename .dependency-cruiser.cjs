@@ -25,6 +25,7 @@ const room = (name, ...allowed) => ({
   to: { path: '^src/helper/[^/]+/', pathNot: [name, ...allowed].map((folder) => `^src/helper/${folder}/`) },
 });
 const helperRooms = [
+  room('audit'),
   room('caller'),
   room('host'),
   room('job', 'host'),
@@ -33,7 +34,7 @@ const helperRooms = [
   room('keeper', 'job', 'host', 'caller', 'release'),
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
-  room('verbs', 'host-checks', 'node', 'keeper', 'control', 'release', 'caller'),
+  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'release', 'caller'),
 ];
 
 module.exports = {

@@ -54,6 +54,7 @@ const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
   checkSources,
   checkDeadlines,
   checkStart,
+  checkAudit,
 ];
 
 function* checkEndpoints({ etcd }: SiteConfig): Iterable<RuleProblem> {
@@ -250,4 +251,13 @@ function failureOf(parse: () => unknown): string | undefined {
   } catch (thrown) {
     return asJobError(thrown).message;
   }
+}
+
+function* checkAudit({ audit }: SiteConfig): Iterable<RuleProblem> {
+  if (audit.required && audit.file === '')
+    yield {
+      path: ['audit', 'required'],
+      message: 'needs audit.file: nobody says whether a record has reached syslog',
+      uses: [['audit', 'file']],
+    };
 }

@@ -286,7 +286,16 @@ const deadlines = section({
 });
 
 const audit = section({
-  file: optionalPath().default('').describe('JSON lines of every decision; empty: syslog (facility auth).'),
+  file: optionalPath()
+    .default('')
+    .describe(
+      'JSON lines of every call and decision, each with the hash of the one before, in a directory that only root can change; empty: syslog (facility auth), without the hashes.',
+    ),
+  required: yesOrNo()
+    .default(false)
+    .describe(
+      'true: a host whose records cannot be written to audit.file starts no job (AUDIT_UNWRITABLE); clean-up goes on. Needs audit.file.',
+    ),
 });
 
 export const siteSchema = section({

@@ -2,7 +2,6 @@ import '../system/configure-zod.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flushOutput } from '../system/flush-output.ts';
 import { main } from './main.ts';
-import { rehearse } from './rehearse.ts';
 
 /** The part of Node's terminal streams that no type knows. */
 interface TerminalStream {
@@ -19,7 +18,10 @@ process.umask(0o022);
 
 async function run(): Promise<number> {
   const rehearsal = process.env['HPCDJ_REHEARSAL'];
-  if (rehearsal !== undefined) await rehearse(rehearsal);
+  if (rehearsal !== undefined) {
+    const { rehearse } = await import('./rehearse.ts');
+    await rehearse(rehearsal);
+  }
   return await main(process.argv.slice(2));
 }
 

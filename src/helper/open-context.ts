@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkPrograms } from '../config/check-programs.ts';
 import { checkUntamperable } from '../system/check-untamperable.ts';
-import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
@@ -15,8 +14,7 @@ import type { Store } from '../ports/store.ts';
 import { JobError } from '../values/errors.ts';
 import { hostPrograms } from '../system/host-programs.ts';
 import type { JobKey } from '../contract/job-key.ts';
-import { auditTo } from './audit.ts';
-import type { Audit } from './audit.ts';
+import type { Audit } from './audit/audit.ts';
 import { findAuthorities, schedulerPrograms } from './find-authority.ts';
 import type { Authorities } from './find-authority.ts';
 import { findRuntime } from './host/find-runtime.ts';
@@ -38,11 +36,11 @@ export interface HelperContext {
   reserveHostSubnet(job: JobKey, candidates: readonly string[]): Promise<string>;
 }
 
-/** Loads the policy and refuses to go on when it, or this program, could have been changed by anyone but root. */
-export async function openContext(caller: Caller): Promise<HelperContext> {
-  const site = await loadSite(defaultSitePath, { mustBeTrusted: true });
+/** Refuses to go on when this program, or one that it runs, could have been changed by anyone but root. */
+export async function openContext(caller: Caller, site: SiteConfig, audit: Audit): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
+  if (site.audit.file !== '') await checkUntamperable(`${packageDirectory}/share/append-audit`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
   await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...Object.keys(hostPrograms)]);
   const engine = connectEngine({ socketPath: site.docker.socket });
@@ -51,7 +49,7 @@ export async function openContext(caller: Caller): Promise<HelperContext> {
     caller,
     engine,
     authorities: findAuthorities(site.scheduler),
-    audit: auditTo(site.audit.file),
+    audit,
     findRuntime: async () => await findRuntime(packageDirectory),
     network: (name) => networkDriver(name, { engine, commandPath: site.scheduler.commandPath }),
     reserveHostSubnet: async (job, candidates) =>

@@ -39,6 +39,7 @@ const statusByCode = {
   LAUNCHER_FAILED: exitStatus.unavailable,
   HELPER_UNAVAILABLE: exitStatus.unavailable,
   HOST_UNFIT: exitStatus.unavailable,
+  AUDIT_UNWRITABLE: exitStatus.unavailable,
   BUG: exitStatus.bug,
   POOL_EXHAUSTED: exitStatus.temporary,
   JOB_BUSY: exitStatus.temporary,

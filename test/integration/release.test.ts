@@ -37,6 +37,7 @@ import { jobPlanSchema } from '../../src/contract/job-plan.ts';
 import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/contract/kvs-keys.ts';
 import { labels } from '../../src/contract/labels.ts';
 import { shellContainer } from '../support/container-spec.ts';
+import { keepAudit } from '../support/fake-audit.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 import { startEtcd } from '../support/etcd-server.ts';
@@ -107,10 +108,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
       isOver: (id) => Promise.resolve(!live.has(id)),
       readSuspendedSeconds: () => Promise.resolve(suspendedSeconds),
     },
-    audit: {
-      record: (event, facts) => void audited.push(JSON.stringify({ event, ...facts })),
-      flush: () => Promise.resolve(),
-    },
+    audit: keepAudit(audited),
     findRuntime: unused,
     network: (name) => networkDriver(name, { engine, commandPath, enter: enterHost() }),
     reserveHostSubnet: unused,

@@ -54,6 +54,11 @@ export function identifyCaller({ effectiveUid, parentUid, sudoUid }: CallerFacts
   return { kind: 'root' };
 }
 
+/** Who calls by what sudo says, for the record alone; undefined when that is no uid. */
+export function uidOf({ sudoUid }: CallerFacts): number | undefined {
+  return sudoUid === undefined ? 0 : parseUid(sudoUid);
+}
+
 /** The largest uid; the one above it means "none" to the kernel. */
 const largestUid = 0xff_ff_ff_fe;
 

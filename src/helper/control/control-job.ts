@@ -28,6 +28,7 @@ export async function controlJob(context: HelperContext, job: JobKey, action: st
     const { plan, finish } = await readState(context, store, job);
     if (plan === undefined || finish === 'absent') return nothing;
     requireOwner(context.caller, plan.user.uid, job);
+    context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { action, owner: plan.user.uid });
     context.audit.record('job-controlled', { job, action, hosts: plan.nodes.map(({ host }) => host) });
     await steerJob({ site, store, plan }, steering);
     return `job ${job}: ${done[steering]} on ${plan.nodes.length} of ${plan.nodes.length} hosts`;

@@ -6,12 +6,12 @@ import type { JobRequest } from '../../contract/job-request.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** What the site's policy says to the request; a refusal is audited and thrown. */
-export function decideAudited(context: HelperContext, request: JobRequest, uid: number): Decision {
+export function decideAudited(context: HelperContext, request: JobRequest): Decision {
   try {
     return decideRequest(context.site, { ...request, hostCount: request.hosts.length });
   } catch (thrown) {
     const { code, message } = asJobError(thrown);
-    context.audit.record('request-refused', { job: request.job, uid, code, message });
+    context.audit.record('request-refused', { job: request.job, code, message });
     throw thrown;
   }
 }
@@ -36,7 +36,7 @@ export async function confirmRequest(
           ? `has the hosts ${confirmed.hosts.slice(0, 8).join(', ')}, not those that the job's environment names`
           : undefined;
   if (problem === undefined) return confirmed;
-  context.audit.record('request-forged', { job: request.job, uid, problem });
+  context.audit.record('request-forged', { job: request.job, problem });
   throw new JobError({
     code: 'JOB_NOT_YOURS',
     message: `Job ${request.job} ${problem}.`,

@@ -35,8 +35,9 @@ export async function openCheckedJob(
   const { site, engine } = context;
   const uid = requireUser(context.caller);
   const request = readJobRequest(await orders.request, site);
+  context.audit.about(request.job);
   const authority = context.authorities.of(request.scheduler);
-  const decision = decideAudited(context, request, uid);
+  const decision = decideAudited(context, request);
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
   // Of several reasons to refuse, the scheduler's word is the one that is told.
   const [confirmed, user, image, hostAddresses, sharedStore] = await allOrNone([
@@ -48,6 +49,11 @@ export async function openCheckedJob(
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
   if (image === undefined) throw imageNotPresent(decision, request);
+  context.audit.allow('owner-and-policy', {
+    image: decision.imageReference,
+    hosts: request.hosts.map(({ name }) => name),
+  });
+  context.audit.requireWritable();
   const store = sharedStore ?? (await openLocalStore(confirmed, undo));
   const token = makeToken();
   const opening = { uid, job: confirmed.job };
@@ -75,7 +81,6 @@ export async function openCheckedJob(
   claims.move();
   context.audit.record('job-opened', {
     job: plan.job,
-    uid,
     user: user.name,
     image: decision.imageReference,
     imageId: image.id,

@@ -60,6 +60,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   // What root knows of the caller, before anything is claimed: the launch tells two calls of one user apart, no more.
   requireUserWhoOwns(context.caller, plan.user.uid, job);
   if (plan.launchId !== launchId) throw openedByAnother(job);
+  context.audit.allow('owner');
   const authority = context.authorities.of(plan.scheduler);
   const taken = await takeNode({ context, authority, store, plan, followed, told }, undo).catch(
     async (thrown: unknown) => {
@@ -95,9 +96,11 @@ interface TakenNode {
 
 /** Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. */
 async function takeNode(
-  { context: { site }, authority, store, plan, followed, told }: NodeToTake,
+  { context, authority, store, plan, followed, told }: NodeToTake,
   undo: AsyncDisposableStack,
 ): Promise<TakenNode> {
+  context.audit.requireWritable();
+  const { site } = context;
   const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
   const node = findOwnNode(plan);
   // Without the kernel's word the scheduler's: that the job runs on this host, and is the user's.
@@ -129,6 +132,7 @@ async function endUnstartedJob(
     const plan = await awaitPlan(site, store, followed, job, alone.signal);
     if (plan?.launchId !== launchId) return;
     requireUserWhoOwns(caller, plan.user.uid, job);
+    context.audit.allow('owner');
     await endRefusedJob(context, store, plan, orphaned());
   } catch {
     // it was never opened
@@ -142,7 +146,7 @@ async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan
   const { job } = plan;
   const { code, message, hint, exitStatus } = error;
   const where = `host ${hostname()} did not begin its node: ${message}`;
-  context.audit.record('node-refused', { job, uid: plan.user.uid, code, message });
+  context.audit.record('node-refused', { job, owner: plan.user.uid, code, message });
   const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
   await endJobInAnyCase(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
 }

@@ -49,7 +49,7 @@ export async function endStillHelpers(
     const now = await findMarked(job, mark);
     if (!standsStill(facts, now)) continue;
     signal(mark, 'SIGKILL');
-    audit.record('helper-killed', { job, pid: mark.pid, state: now?.state, stillMs: patience.stillMs });
+    audit.record('helper-killed', { job, killedPid: mark.pid, state: now?.state, stillMs: patience.stillMs });
     process.stderr.write(
       `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) stood still and kept its container from being removed; it was killed\n`,
     );

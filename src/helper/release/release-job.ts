@@ -50,9 +50,13 @@ export async function releaseJob(
   const store = await openStoreToEnd(context.site, job);
   try {
     const state = await readUnlessForced(context, store, job, isForced);
-    if (state === undefined) return await removeUnread(context, store, job);
+    if (state === undefined) {
+      context.audit.allow('root', { isForced });
+      return await removeUnread(context, store, job);
+    }
     if (state.plan !== undefined) {
       requireOwner(context.caller, state.plan.user.uid, job);
+      context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { owner: state.plan.user.uid, isForced });
       // What is here is taken away all the same when the store has gone meanwhile.
       await endJobInAnyCase(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);
     }

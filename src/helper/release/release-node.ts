@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Store, StoreEntry } from '../../ports/store.ts';
 import { awaitState } from '../../system/await-state.ts';
@@ -49,11 +48,12 @@ export interface NodeRelease {
 export async function releaseNode(context: HelperContext, job: JobKey): Promise<NodeRelease> {
   // Between a job's first file and its plan nothing says whose it is: then it is not a user's to take away.
   if (!(await isOwnedHere(context, job))) return { wasHere: false, leftovers: [], untold: undefined };
+  context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner');
   const wasHere = (await findAllJobsHere(context)).jobs.has(job);
   await endFirst(context, job);
   const leftovers = await releaseHere(context, job);
   const untold = leftovers.length === 0 ? await tellStore(context, job) : undefined;
-  context.audit.record('node-released', { job, host: hostname(), leftovers, untold });
+  context.audit.record('node-released', { job, leftovers, untold });
   return { wasHere, leftovers, untold };
 }
 

@@ -8,12 +8,13 @@ export const checkHostVerb: HelperVerb = {
   words: [],
   options: {},
   run: async ({ openContext }) => {
-    // Loaded only when asked for: every job's start waits for this program.
     const { checkHost, readHostQuestion } = await import('../host-checks/check-host.ts');
     const { statusOfFindings } = await import('../../contract/finding.ts');
     requireStream(0);
     const context = await openContext();
-    const findings = await checkHost(context, await readHostQuestion(process.stdin, context.caller.kind === 'root'));
+    const question = await readHostQuestion(process.stdin, context.caller.kind === 'root');
+    context.audit.allow('anyone', { scope: question.scope });
+    const findings = await checkHost(context, question);
     for (const finding of findings) process.stdout.write(toJsonLine(finding));
     process.exitCode = statusOfFindings(findings);
   },

@@ -1,5 +1,4 @@
 import { requireJobKey } from '../../contract/job-key.ts';
-import { controlJob } from '../control/control-job.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { jobWord } from './helper-verb.ts';
 import { say } from './say.ts';
@@ -11,6 +10,7 @@ export const controlJobVerb: HelperVerb = {
   options: {},
   run: async ({ words: [text = '', action = ''], openContext }) => {
     const job = requireJobKey(text);
+    const { controlJob } = await import('../control/control-job.ts');
     say([await controlJob(await openContext(), job, action)]);
   },
 };

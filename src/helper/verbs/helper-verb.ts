@@ -1,3 +1,4 @@
+import type { JobError } from '../../values/errors.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** A word that stands after a verb, in its place. */
@@ -5,6 +6,8 @@ export interface VerbWord {
   readonly name: string;
   readonly meaning: string;
   readonly isOptional?: true;
+  /** Of the last word: any number of it. */
+  readonly isRepeated?: true;
 }
 
 /** An option of a verb; none widens what a caller may do. */
@@ -31,7 +34,11 @@ export interface HelperVerb {
   readonly does: string;
   readonly words: readonly VerbWord[];
   readonly options: Readonly<Record<string, VerbOption>>;
-  /** Does it, and says so on standard output. Sets the exit status when it is not 0; fails with a `JobError`. */
+  /** True for a verb that lasts as long as a job: its end is recorded as well. */
+  readonly isLong?: true;
+  /** How a failure is told; without it, as a line on standard error. */
+  readonly tellFailure?: (error: JobError) => void;
+  /** Does it, and says so on standard output. Loads what it needs: every host of a job waits for this program. Sets the exit status when it is not 0; fails with a `JobError`. */
   readonly run: (call: VerbCall) => Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+import { auditVerb } from './audit.ts';
 import { checkHostVerb } from './check-host.ts';
 import { controlJobVerb } from './control-job.ts';
 import type { HelperVerb } from './helper-verb.ts';
@@ -16,4 +17,5 @@ export const helperVerbs: readonly HelperVerb[] = [
   releaseJobVerb,
   controlJobVerb,
   checkHostVerb,
+  auditVerb,
 ];

@@ -75,7 +75,7 @@ function requireOption(
 function requireWords({ name, words: wanted }: HelperVerb, words: readonly string[]): void {
   const missing = wanted.filter(({ isOptional }) => isOptional !== true)[words.length];
   if (missing !== undefined) throw usage(`${name} lacks its word <${missing.name}>`);
-  if (words.length > wanted.length)
+  if (words.length > wanted.length && wanted.at(-1)?.isRepeated !== true)
     throw usage(`${name} takes ${wanted.length === 0 ? 'no' : `at most ${wanted.length}`} words, not ${words.length}`);
 }
 

@@ -1,4 +1,3 @@
-import { reapJobs } from '../release/reap-jobs.ts';
 import { describeReaped } from '../release/report-release.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { complain, say, warn } from './say.ts';
@@ -9,6 +8,7 @@ export const reapVerb: HelperVerb = {
   words: [],
   options: {},
   run: async ({ openContext }) => {
+    const { reapJobs } = await import('../release/reap-jobs.ts');
     const reaped = await reapJobs(await openContext());
     say(describeReaped(reaped));
     for (const note of reaped.notes) warn(note);

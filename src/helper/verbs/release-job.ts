@@ -1,5 +1,4 @@
 import { requireJobKey } from '../../contract/job-key.ts';
-import { releaseJob } from '../release/release-job.ts';
 import { describeJobRelease } from '../release/report-release.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { jobWord } from './helper-verb.ts';
@@ -12,6 +11,7 @@ export const releaseJobVerb: HelperVerb = {
   options: { force: { meaning: 'remove keys and subnet although hosts did not report (root only)' } },
   run: async ({ words: [text = ''], options, openContext }) => {
     const job = requireJobKey(text);
+    const { releaseJob } = await import('../release/release-job.ts');
     const released = await releaseJob(await openContext(), job, { isForced: options['force'] === true });
     say(describeJobRelease(job, released));
     complain(released.leftovers);

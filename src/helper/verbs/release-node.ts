@@ -3,8 +3,6 @@ import { requireJobKey } from '../../contract/job-key.ts';
 import { isAnySchedulerJobId } from '../../contract/schedulers.ts';
 import { JobError } from '../../values/errors.ts';
 import type { HelperContext } from '../open-context.ts';
-import { findJobsHere } from '../release/find-jobs-here.ts';
-import { releaseNode } from '../release/release-node.ts';
 import { describeNodeRelease } from '../release/report-release.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { jobWord } from './helper-verb.ts';
@@ -17,6 +15,7 @@ export const releaseNodeVerb: HelperVerb = {
   options: { 'scheduler-job': { value: 'id', meaning: "the scheduler's own id, as an epilog knows it" } },
   run: async ({ words: [job], options, openContext }) => {
     const asked = job === undefined ? requireSchedulerJob(options['scheduler-job']) : requireJobKey(job);
+    const { findJobsHere } = await import('../release/find-jobs-here.ts');
     const context = await openContext();
     const jobs = job === undefined ? await findJobsHere(context, asked) : [requireJobKey(job)];
     if (jobs.length === 0) say([`job ${asked}: nothing of it to release on this host`]);
@@ -25,6 +24,7 @@ export const releaseNodeVerb: HelperVerb = {
 };
 
 async function releaseOne(context: HelperContext, job: JobKey): Promise<void> {
+  const { releaseNode } = await import('../release/release-node.ts');
   const released = await releaseNode(context, job);
   say(describeNodeRelease(job, released));
   complain(released.leftovers);

@@ -1,5 +1,4 @@
 import { requireJobKey } from '../../contract/job-key.ts';
-import { runNode } from '../node/run-node.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { jobWord } from './helper-verb.ts';
 
@@ -8,6 +7,10 @@ export const runNodeVerb: HelperVerb = {
   does: "run this host's container of an open job until the job ends",
   words: [jobWord, { name: 'launch', meaning: 'id of the launch, as the middleware has made it' }],
   options: {},
-  run: async ({ words: [job = '', launch = ''], openContext }) =>
-    await runNode(await openContext(), requireJobKey(job), launch),
+  isLong: true,
+  run: async ({ words: [text = '', launch = ''], openContext }) => {
+    const job = requireJobKey(text);
+    const { runNode } = await import('../node/run-node.ts');
+    await runNode(await openContext(), job, launch);
+  },
 };

@@ -47,7 +47,10 @@ function helpOfVerb(verb: HelperVerb): string {
 }
 
 function usageOf({ name, words, options }: HelperVerb): string {
-  const takes = words.map((word) => (word.isOptional === true ? `[<${word.name}>]` : `<${word.name}>`));
+  const takes = words.map(({ name: word, isOptional, isRepeated }) => {
+    const shown = `<${word}>${isRepeated === true ? '...' : ''}`;
+    return isOptional === true ? `[${shown}]` : shown;
+  });
   return [name, ...(Object.keys(options).length > 0 ? ['[options]'] : []), ...takes].join(' ');
 }
 

@@ -13,16 +13,13 @@ import { readProcess, parseStat } from '../../../src/helper/host/read-process.ts
 import type { ProcessFacts } from '../../../src/helper/host/read-process.ts';
 import { endStillHelpers, standsStill } from '../../../src/helper/release/end-still-helpers.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
+import { keepAudit } from '../../support/fake-audit.ts';
 
 const job = requireJobKey('772');
 const patience = { askAfterMs: 100, settleMs: 200, stillMs: 700 };
 
 let directory: string;
-let audited: object[];
-const audit = {
-  record: (event: string, facts: object) => void audited.push({ event, ...facts }),
-  flush: () => Promise.resolve(),
-};
+let audited: string[];
 beforeEach(async () => {
   audited = [];
   directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-test-'));
@@ -61,7 +58,11 @@ async function stop({ child, pid }: Started): Promise<void> {
 }
 
 const end = async (removed = new AbortController().signal): Promise<void> =>
-  await endStillHelpers({ audit }, job, { marks: await listHelperMarks(directory), removed, patience });
+  await endStillHelpers({ audit: keepAudit(audited) }, job, {
+    marks: await listHelperMarks(directory),
+    removed,
+    patience,
+  });
 
 describe('a helper of a job whose container does not go away', () => {
   it('is killed when it is stopped, and the audit says so', async () => {
@@ -70,7 +71,9 @@ describe('a helper of a job whose container does not go away', () => {
     const ended = once(helper.child, 'exit');
     await end();
     expect(await ended).toEqual([null, 'SIGKILL']);
-    expect(audited).toEqual([{ event: 'helper-killed', job, pid: helper.pid, state: 'T', stillMs: 700 }]);
+    expect(audited.map((line): unknown => JSON.parse(line))).toEqual([
+      expect.objectContaining({ event: 'helper-killed', uid: 0, job, killedPid: helper.pid, state: 'T', stillMs: 700 }),
+    ]);
   });
 
   it('is asked and never killed while it works', async () => {

@@ -3,15 +3,29 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../src/helper/main.ts';
+import { keepAudit } from '../../support/fake-audit.ts';
 import { helperVerbs } from '../../../src/helper/verbs/helper-verbs.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
+interface Called {
+  readonly status: number;
+  readonly said: string;
+  readonly records: readonly unknown[];
+}
+
 /** Status and words of the helper called like this; none of these calls gets as far as root's work. */
-async function call(...argv: readonly string[]): Promise<{ readonly status: number; readonly said: string }> {
+async function call(...argv: readonly string[]): Promise<Called> {
   let said = '';
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((said += String(text)), true));
-  return { status: await main(argv), said };
+  const records: string[] = [];
+  const status = await main(argv, (_, { uid, verb, job }) => {
+    expect([uid, verb]).toEqual([0, argv[0] ?? '']);
+    const audit = keepAudit(records);
+    audit.about(job ?? 'none');
+    return audit;
+  });
+  return { status, said, records: records.map((line): unknown => JSON.parse(line)) };
 }
 
 describe('the helper', () => {
@@ -38,9 +52,22 @@ describe('the helper', () => {
     [['release-node'], /release-node needs a job, or --scheduler-job/],
     [['release-job', '--', '--force'], /"--force" is not a job/],
   ])('called with %j says what is wrong and what to do, and ends with 64', async (argv, words) => {
-    const { status, said } = await call(...argv);
+    const { status, said, records } = await call(...argv);
     expect(said).toMatch(words);
     expect(status).toBe(64);
+    expect(records).toEqual([expect.objectContaining({ event: 'call', verdict: 'refused', status: 64 })]);
+  });
+});
+
+describe('the record of a refused call', () => {
+  it.each([
+    [['run-node', '772', '773', '774'], '772'],
+    [['release-job', '7;2'], '7;2'],
+    [['control-job', '772_3'], '772_3'],
+    [['nosuch', '772'], 'none'],
+    [['reap', '772'], 'none'],
+  ])('names the job of %j', async (argv, job) => {
+    expect((await call(...argv)).records).toEqual([expect.objectContaining({ job, verdict: 'refused' })]);
   });
 });
 

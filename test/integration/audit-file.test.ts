@@ -1,0 +1,250 @@
+/** Audit records on their way to a real file, by the real appender: several helpers at once, rotation, kills, full and hanging disks. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CallAudit } from '../../src/helper/audit/audit.ts';
+import { auditCall } from '../../src/helper/audit/audit.ts';
+import type { AuditPlaces } from '../../src/helper/audit/append-by-process.ts';
+import { fileSink } from '../../src/helper/audit/audit-sink.ts';
+import { findRotated, verifyAudit } from '../../src/helper/audit/verify-audit.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+let directory: string;
+let places: AuditPlaces;
+let file: string;
+beforeEach(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-audit-'));
+  places = { spool: `${directory}/spool`, state: `${directory}/state/host`, appender: `${root}/share/append-audit` };
+  file = `${directory}/log/audit.json`;
+  await mkdir(`${directory}/log`);
+});
+afterEach(async () => {
+  await execa('umount', [`${directory}/log`], { reject: false });
+  await rm(directory, { recursive: true, maxRetries: 20 }); // an appender may still be at work
+});
+
+function open(to = file, isRequired = true): CallAudit {
+  return auditCall(fileSink(to, places), { uid: 2001, verb: 'release-job', job: '772' }, { isRequired });
+}
+
+/** One call with so many records, written out. */
+async function call(count = 1, to = file): Promise<void> {
+  const audit = open(to);
+  audit.allow('owner');
+  for (let n = 1; n < count; n += 1) audit.record('node-released', { note: `\u2028${n}\n` });
+  await audit.flush();
+}
+
+const faultsOf = async (): Promise<readonly string[]> => {
+  const { findings } = await verifyAudit(await findRotated(file), places.state);
+  return findings.filter(({ kind }) => kind === 'broken').map(({ text }) => text);
+};
+const countOf = async (of = file): Promise<number> => (await readFile(of, 'utf8')).split('\n').length - 1;
+const waiting = async (): Promise<number> =>
+  (await readdir(places.spool)).filter((name) => /^\d/.test(name)).length +
+  (await readdir(`${places.spool}/.work`)).length;
+
+describe('records in a file', () => {
+  it('are a whole chain, of root alone, and nothing of them waits any more', async () => {
+    await call(3);
+    await call(2);
+    expect(await countOf()).toBe(5);
+    expect(await faultsOf()).toEqual([]);
+    expect(await waiting()).toBe(0);
+    const modes = await execa('stat', ['-c', '%a', file, places.spool, places.state]);
+    expect(modes.stdout.split('\n')).toEqual(['600', '700', '600']);
+  });
+
+  it('of many helpers at once come each whole, and once', async () => {
+    const script = `
+      import { auditCall } from '${root}/src/helper/audit/audit.ts';
+      import { fileSink } from '${root}/src/helper/audit/audit-sink.ts';
+      const audit = auditCall(fileSink('${file}', ${JSON.stringify(places)}), { uid: process.pid, verb: 'test' }, { isRequired: false });
+      for (let n = 0; n < 5; n += 1) audit.record('node-released', { n });
+      await audit.flush();`;
+    const argv = ['--input-type=module', '--disable-warning=ExperimentalWarning', '-e', script];
+    await Promise.all(Array.from({ length: 8 }, async () => await execa(process.execPath, argv)));
+    await expect.poll(countOf, { timeout: 10_000 }).toBe(40);
+    expect(await faultsOf()).toEqual([]);
+    const all = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(new Set(all.map((line) => line.match(/"(?:uid|n)":\d+/g)?.join())).size).toBe(40);
+  });
+
+  it.each([
+    ['a new file', async () => await rename(file, `${file}.1`)],
+    [
+      'copying and truncating',
+      async () => {
+        await copyFile(file, `${file}-20261128`);
+        await truncate(file);
+      },
+    ],
+    [
+      'a new file that is compressed',
+      async () => {
+        await rename(file, `${file}.1`);
+        await execa('gzip', [`${file}.1`]);
+      },
+    ],
+  ])('are one chain across a rotation by %s', async (_, rotate) => {
+    await call(3);
+    await rotate();
+    await call(2);
+    expect(await findRotated(file)).toHaveLength(2);
+    expect(await faultsOf()).toEqual([]);
+    await rm((await findRotated(file)).find((each) => each !== file)!);
+    const { findings } = await verifyAudit([file], places.state);
+    expect(findings.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      expect.stringMatching(/^note: .*begins with record 4/),
+    ]);
+  });
+
+  it('that somebody has cut off at the end are missed', async () => {
+    await call(4);
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    await writeFile(file, `${lines.slice(0, 2).join('\n')}\n`);
+    expect(await faultsOf()).toEqual([expect.stringContaining('records 3 to 4 are missing at the end')]);
+    await call();
+    expect(await faultsOf()).toEqual([expect.stringContaining('records 3 to 4 are missing before this line')]);
+  });
+});
+
+describe('an append that is killed', () => {
+  it('at any moment is finished by the next one, with every record once', async () => {
+    for (let round = 0; round < 12; round += 1) {
+      const audit = open();
+      for (let n = 0; n < 6; n += 1) audit.record('node-released', { round, n });
+      const child = spawn('/bin/sh', [places.appender, places.spool, file, places.state], {
+        stdio: 'ignore',
+        detached: true,
+        env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+      });
+      const over = once(child, 'exit');
+      await new Promise((resolve) => setTimeout(resolve, round * 4));
+      try {
+        process.kill(-child.pid!, 'SIGKILL');
+      } catch {
+        // it was quicker
+      }
+      await over;
+    }
+    await call();
+    await expect.poll(countOf, { timeout: 10_000 }).toBe(12 * 6 + 1);
+    expect(await faultsOf()).toEqual([]);
+  });
+
+  it('between its write and its note of it is not written again', async () => {
+    await call(2);
+    const state = await readFile(places.state, 'utf8');
+    await call(2);
+    const [third, fourth] = (await readFile(file, 'utf8')).split('\n').slice(2);
+    // As it was before the note: the records are claimed, the file has them, the state does not.
+    await writeFile(places.state, state);
+    for (const [n, line] of [third, fourth].entries()) {
+      const { seq, prev, ...record } = JSON.parse(line!) as Record<string, unknown>;
+      expect([typeof seq, typeof prev]).toEqual(['number', 'string']);
+      await writeFile(`${places.spool}/.work/0000000000000000000${n}-1-1`, `${JSON.stringify(record)}\n`);
+    }
+    await writeFile(`${places.spool}/.appending`, '');
+    await truncate(file, (await readFile(file)).length - 30); // and of the last one a part only
+    await call();
+    const after = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(after).toHaveLength(6); // the torn one stays
+    expect(await faultsOf()).toEqual([]);
+  });
+
+  it('is no longer waited for when somebody has stopped it', async () => {
+    await call();
+    const holder = spawn('/bin/sh', ['-c', 'exec 9>>.lock; flock 9; echo $$ >.holder; while :; do sleep 0.05; done'], {
+      cwd: places.spool,
+      stdio: 'ignore',
+      detached: true,
+    });
+    const ended = once(holder, 'exit');
+    await expect.poll(async () => await readFile(`${places.spool}/.holder`, 'utf8')).toBe(`${holder.pid}\n`);
+    process.kill(-holder.pid!, 'SIGSTOP');
+    const startedAt = performance.now();
+    await call();
+    expect(performance.now() - startedAt).toBeLessThan(1800); // it waits a second, whatever holds the lock
+    await expect.poll(countOf, { timeout: 15_000 }).toBe(2);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(await faultsOf()).toEqual([]);
+  });
+});
+
+describe('a disk that takes nothing', () => {
+  it('when it is full loses no record, refuses what demands records, and is made up for later', async () => {
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'hpcdj-test', `${directory}/log`]);
+    await call(2);
+    await execa('dd', ['if=/dev/zero', `of=${directory}/log/ballast`, 'bs=1k'], { reject: false });
+    await call(30);
+    const audit = open();
+    expect(() => audit.requireWritable()).toThrow(/No space left on device/);
+    expect(() => open(file, false).requireWritable()).not.toThrow();
+    await rm(`${directory}/log/ballast`);
+    await call();
+    expect(await countOf()).toBeGreaterThanOrEqual(33);
+    expect(await faultsOf()).toEqual([]);
+    expect(() => audit.requireWritable()).not.toThrow();
+  });
+
+  it('when it hangs holds no call, and nobody writes beside it', async () => {
+    const hanging = `${directory}/hang`;
+    await writeFile(hanging, 'cd "$1"; exec 9>>.lock; flock -n 9 || exit 0; while [ ! -e over ]; do sleep 0.1; done');
+    const real = places;
+    places = { ...places, appender: hanging };
+    const startedAt = performance.now();
+    await call();
+    expect(performance.now() - startedAt).toBeLessThan(1800);
+    await appendFile(`${real.spool}/over`, '');
+    places = real;
+    await call();
+    await expect.poll(countOf, { timeout: 10_000 }).toBe(2);
+    expect(await faultsOf()).toEqual([]);
+  });
+
+  it.each([
+    ['a pipe that nobody reads', async () => await execa('mkfifo', [file]), /is no regular file/],
+    ['a directory', async () => await mkdir(file), /is no regular file/],
+    [
+      'in no directory',
+      async () => await rm(`${directory}/log`, { recursive: true }),
+      /cannot create|No such file|nonexistent/i,
+    ],
+  ])('because it is %s is told, and holds no call', async (_, make, reason) => {
+    await make();
+    const startedAt = performance.now();
+    await call();
+    expect(performance.now() - startedAt).toBeLessThan(1800);
+    await expect
+      .poll(
+        () => {
+          try {
+            open().requireWritable();
+            return '';
+          } catch (error) {
+            return (error as Error).message;
+          }
+        },
+        { timeout: 5000 },
+      )
+      .toMatch(reason);
+    await mkdir(`${directory}/log`, { recursive: true });
+  });
+});
