@@ -2,12 +2,15 @@ import '../system/configure-zod.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flushOutput } from '../system/flush-output.ts';
 import { main } from './main.ts';
+import { shedInheritance } from './shed-inheritance.ts';
 
 /** The part of Node's terminal streams that no type knows. */
 interface TerminalStream {
   readonly isTTY?: boolean;
   readonly _handle?: { readonly setBlocking?: (on: boolean) => void };
 }
+
+shedInheritance();
 
 // Node writes to terminals synchronously: one that is stopped (^S) would stop us, with every lease and deadline.
 for (const { isTTY, _handle } of [process.stdout, process.stderr] as readonly TerminalStream[])
