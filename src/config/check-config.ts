@@ -2,12 +2,15 @@ import { asJobError } from '../values/errors.ts';
 import { findForbiddenImages } from './find-forbidden-images.ts';
 import { readSiteFile } from './load-site.ts';
 import { readSite } from './parse-site.ts';
+import { findLinkedSources } from './refuse-linked-sources.ts';
 
 /** All that is wrong with a policy file before it is installed; empty when it may be. Does not ask whose file it is. */
 export async function checkConfigFile(path: string): Promise<readonly string[]> {
   try {
     const { config, problems } = readSite(await readSiteFile(path), path);
-    return config === undefined ? problems : findForbiddenImages(config).map((problem) => `${path}: ${problem}`);
+    if (config === undefined) return problems;
+    const found = [...findForbiddenImages(config), ...findLinkedSources(config)];
+    return found.map((problem) => `${path}: ${problem}`);
   } catch (thrown) {
     return [asJobError(thrown).message];
   }

@@ -17,10 +17,19 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Described
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => describeUnknownKey(key, path, root));
   }
+  if (issue.code === 'invalid_union') return describeUnion(issue, path, root);
   if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
   const found = valueAt(root, path);
   if (found === undefined) return [{ path, message: `is missing: ${issue.message}` }];
   return [{ path, message: `${issue.message}, got ${showValue(found)}` }];
+}
+
+/** Of a value that may have one of several forms: what is wrong with it in the form that it has. */
+function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: SitePath, root: unknown): DescribedIssue[] {
+  const isOfOtherForm = ({ code, path: inner }: z.core.$ZodIssue): boolean =>
+    code === 'invalid_type' && inner.length === 0;
+  const form = issue.errors.find((issues) => !issues.some(isOfOtherForm)) ?? issue.errors[0] ?? [];
+  return form.flatMap((inner) => describeIssue({ ...inner, path: [...path, ...inner.path] }, root));
 }
 
 /** `network.pool`, `mounts.allowed[0].source`, `applications."openfoam:2.3.0".image` */

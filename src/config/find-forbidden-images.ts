@@ -7,7 +7,7 @@ import type { SiteConfig } from './site-schema.ts';
  * No fault that closes the site to other jobs, but one to mend. Empty when there is none.
  */
 export function findForbiddenImages({ lsf, images }: SiteConfig): readonly string[] {
-  const patterns = images.allowed.map(parseImagePattern);
+  const patterns = images.allowed.map(({ image }) => parseImagePattern(image));
   return (['aliases', 'queues'] as const).flatMap((table) =>
     Object.entries(lsf[table])
       .filter(([, { image }]) => image !== '')

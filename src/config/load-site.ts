@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { JobError } from '../values/errors.ts';
 import { checkUntamperable } from '../system/check-untamperable.ts';
 import { parseSite } from './parse-site.ts';
+import { refuseLinkedSources } from './refuse-linked-sources.ts';
 import type { SiteConfig } from './site-schema.ts';
 
 /** Where the policy is installed. */
@@ -17,7 +18,9 @@ const maxBytes = 1024 * 1024;
 export async function loadSite(path: string, options: { readonly mustBeTrusted: boolean }): Promise<SiteConfig> {
   // Checked first: what only root can change cannot be another file when it is opened.
   const trusted = options.mustBeTrusted ? await checkUntamperable(path, { expected: 'file' }) : path;
-  return parseSite(await readSiteFile(trusted), path);
+  const site = parseSite(await readSiteFile(trusted), path);
+  refuseLinkedSources(site, path);
+  return site;
 }
 
 /** The text of a policy file, read once; fails with `CONFIG_INVALID`. */

@@ -14,6 +14,8 @@ export interface SchemaNode {
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
   readonly items?: SchemaNode;
+  /** A value of one of several forms: at most one of them is a section. */
+  readonly anyOf?: readonly SchemaNode[];
   readonly additionalProperties?: SchemaNode | boolean;
 }
 
@@ -29,17 +31,22 @@ export function siteSchemaTree(): SchemaNode {
 export function schemaAt(path: readonly (string | number)[]): SchemaNode | undefined {
   return path.reduce<SchemaNode | undefined>((node, step) => {
     if (typeof step === 'number') return node?.items;
-    const open = node?.additionalProperties;
-    return node?.properties?.[step] ?? (typeof open === 'object' ? open : undefined);
+    const { properties, additionalProperties: open } = sectionOf(node) ?? {};
+    return properties?.[step] ?? (typeof open === 'object' ? open : undefined);
   }, siteSchemaTree());
 }
 
 /** Names of the keys that may stand in the section at `path`. */
 export function keysAt(path: readonly (string | number)[]): string[] {
-  return Object.keys(schemaAt(path)?.properties ?? {});
+  return Object.keys(sectionOf(schemaAt(path))?.properties ?? {});
 }
 
 /** True where the schema wants a section of keys or a map of names. */
 export function isSection(path: readonly (string | number)[]): boolean {
   return schemaAt(path)?.type === 'object';
+}
+
+/** The form of the value that is a section of keys; the node itself where it has one form. */
+export function sectionOf(node: SchemaNode | undefined): SchemaNode | undefined {
+  return node?.anyOf?.find(({ properties }) => properties !== undefined) ?? node;
 }

@@ -3,6 +3,7 @@ import { asJobError } from '../values/errors.ts';
 import { parseImagePattern } from '../values/image-pattern.ts';
 import { parseImageReference } from '../values/image-reference.ts';
 import { overlapsCidr, parseCidr, subnetCount } from '../values/subnet.ts';
+import { findForbidden, isBelow, throughRun } from './forbidden-sources.ts';
 import type { SoundPart } from './find-sound-part.ts';
 import type { SitePath } from './read-site-yaml.ts';
 import type { SiteConfig } from './site-schema.ts';
@@ -26,9 +27,6 @@ const mostShortCallSeconds = 13 * 60;
 
 /** Of the container's own system or ours: a mount there, or above, would hide it. */
 const reservedTargets = ['/proc', '/sys', '/dev', '/.hpcdj', '/etc'];
-
-/** Of the host's system: what stands in them is the kernel's or the services', never a user's data. */
-const reservedSources = ['/proc', '/sys', '/dev', '/run', '/var/run', '/boot'];
 
 /**
  * Every broken rule across keys, by its path in the file. Left out are those that rest on a `faulty` key: something else
@@ -80,8 +78,8 @@ function* checkLease({ etcd }: SiteConfig): Iterable<RuleProblem> {
 }
 
 function* checkImagePatterns({ images }: SiteConfig): Iterable<RuleProblem> {
-  for (const [index, pattern] of images.allowed.entries()) {
-    const message = failureOf(() => parseImagePattern(pattern));
+  for (const [index, { image }] of images.allowed.entries()) {
+    const message = failureOf(() => parseImagePattern(image));
     if (message !== undefined) yield { path: ['images', 'allowed', index], message };
   }
 }
@@ -192,9 +190,14 @@ function* checkSources({ mounts, docker, etcd }: SiteConfig): Iterable<RuleProbl
     const secret = secrets.find(({ file }) => isBelow(file, source));
     if (secret !== undefined)
       yield { path, uses: [secret.key], message: `"${mount.source}" would bring ${secret.file} into containers` };
-    const reserved = reservedSources.find((other) => isBelow(source, other));
+    const reserved = findForbidden(mount.source);
     if (reserved !== undefined && secret === undefined)
-      yield { path, message: `"${mount.source}" lies in ${reserved}, which belongs to the host's system` };
+      yield {
+        path,
+        message: isBelow(source, reserved)
+          ? `"${mount.source}" lies in ${reserved}, which belongs to the host's system`
+          : `"${mount.source}" would bring ${reserved} into containers, which belongs to the host's system`,
+      };
     const earlier = mounts.allowed.findIndex((other) => other.source === mount.source);
     if (earlier !== index) yield { path, message: `"${mount.source}" stands twice` };
   }
@@ -224,15 +227,6 @@ function* checkStart({ lsf, scheduler }: SiteConfig): Iterable<RuleProblem> {
     message:
       '"prologue" needs scheduler.requireJobCgroup: false, since LSF runs pre-execution commands outside of the cgroup of the job',
   };
-}
-
-/** /var/run is a link to /run on every current Linux: both spellings are one place. */
-function throughRun(path: string): string {
-  return path.replace(/^\/var\/run(?=\/|$)/, '/run');
-}
-
-function isBelow(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }
 
 function isNested(a: string, b: string): boolean {

@@ -95,11 +95,32 @@ const docker = section({
   socket: absolutePath().default('/var/run/docker.sock').describe('Where this host’s Docker Engine listens.'),
 });
 
+const name = (): z.ZodString => text(/^[^\s\p{Cc}]{1,256}$/u, 'a name, or its number in quotes');
+
+/** Who may use an entry; every list that is not empty must hold. */
+const admission = {
+  users: listOf(name(), 'users').default([]).describe('Only for these users; empty: for all.'),
+  groups: listOf(name(), 'groups').default([]).describe('Only for members of one of these groups; empty: for all.'),
+  partitions: listOf(name(), 'partitions')
+    .default([])
+    .describe('Only for jobs in one of these partitions, or of queues; empty: for all.'),
+  queues: listOf(name(), 'queues').default([]).describe('The same in the word of other schedulers than Slurm.'),
+};
+
+const imagePattern = (): z.ZodString => text(/^\S{1,512}$/, 'a pattern like registry.example:5000/hpc/*');
+
+/** A pattern alone is for everybody. */
+const allowedImage = z
+  .union([imagePattern(), section({ image: imagePattern().describe('The pattern.'), ...admission })])
+  .transform((entry) =>
+    typeof entry === 'string' ? { image: entry, users: [], groups: [], partitions: [], queues: [] } : entry,
+  );
+
 const images = section({
-  allowed: listOf(text(/^\S{1,512}$/, 'a pattern like registry.example:5000/hpc/*'), 'image patterns')
+  allowed: listOf(allowedImage, 'image patterns')
     .default([])
     .describe(
-      'Patterns of image references that users may name themselves. "*" matches within one part of the path, "**" across; without a tag every tag and digest matches, with one no digest does. The registry must be written out; none is docker.io. The images of applications are always allowed.',
+      'Patterns of image references that users may name themselves. "*" matches within one part of the path, "**" across; without a tag every tag and digest matches, with one no digest does. The registry must be written out; none is docker.io. A pattern with conditions is a section of its own: {image: …, groups: [cfd]}. The images of applications need no pattern.',
     ),
 });
 
@@ -116,6 +137,7 @@ const application = section({
   description: text(/^\P{Cc}{0,200}$/u, 'one line of at most 200 characters')
     .default('')
     .describe('One line for `explain` and error messages.'),
+  ...admission,
   network: oneOf('', ...drivers)
     .default('')
     .describe('Driver for several hosts; empty: network.driver.'),
@@ -210,6 +232,7 @@ const allowedMount = section({
   always: yesOrNo()
     .default(true)
     .describe('true: in every container; false: only if an application or --mount names it.'),
+  ...admission,
 }).transform((mount) => ({ ...mount, target: mount.target ?? mount.source }));
 
 const mounts = section({

@@ -1,4 +1,4 @@
-import { siteSchemaTree } from './schema-tree.ts';
+import { sectionOf, siteSchemaTree } from './schema-tree.ts';
 import type { SchemaNode } from './schema-tree.ts';
 
 const introduction = `# site.yaml
@@ -18,7 +18,7 @@ hpc-submit-dockerjob config check FILE
 All problems are told at once, each with its line. An unknown key is an error. Rules across keys are checked, too: the
 store is only used over TLS, a lease outlives three calls, the pool holds at least one subnet and no VXLAN identifier
 exceeds 24 bits, targets of mounts do not overlap each other or the container's system, sources of mounts bring neither
-the host's system nor a secret into containers.
+the host's system nor a secret into containers, by links neither.
 
 \`etc/site.schema.json\` is the same as a JSON schema, for editors.
 `;
@@ -52,8 +52,9 @@ function writeTable(path: string, node: SchemaNode): string {
 /** Lists whose items have keys of their own follow the table that names the list. */
 function writeItems(path: string, keys: readonly (readonly [string, SchemaNode])[]): string {
   return keys
-    .filter(([, { items }]) => items?.properties !== undefined)
-    .map(([key, { items }]) => `\n### ${path}${key}[]\n${writeSection(`${path}${key}[].`, items ?? {})}`)
+    .map(([key, { items }]) => [key, sectionOf(items)] as const)
+    .filter(([, item]) => item?.properties !== undefined)
+    .map(([key, item]) => `\n### ${path}${key}[]\n${writeSection(`${path}${key}[].`, item ?? {})}`)
     .join('');
 }
 
@@ -73,7 +74,10 @@ function writeRow(key: string, node: SchemaNode, isRequired: boolean): string {
 function typeOf(node: SchemaNode): string {
   if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
   if (node.enum !== undefined) return node.enum.map((name) => `\`${name || '""'}\``).join(', ');
-  if (node.type === 'array') return `list of ${node.items?.properties === undefined ? 'texts' : 'sections'}`;
+  if (node.type === 'array') {
+    const form = sectionOf(node.items)?.properties === undefined ? 'texts' : 'sections';
+    return node.items?.anyOf === undefined ? `list of ${form}` : 'list of texts or sections';
+  }
   if (node.type === 'object') return 'names with texts';
   if (node.type === 'string') return 'text';
   if (node.type !== 'integer') return node.type ?? '';

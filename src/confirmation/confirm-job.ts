@@ -12,25 +12,46 @@ export interface JobSource<Facts extends { readonly state: string }> extends Ask
   isLive(state: string): boolean;
   /** True when none of its processes can be on any host. */
   isOver(state: string): boolean;
+  /** Uid of the job's user; undefined when it cannot be read. */
+  readOwner(facts: Facts): number | undefined | Promise<number | undefined>;
   /** Undefined when the facts are of no known form. */
-  read(facts: Facts, schedulerJobId: string): ConfirmedJob | undefined | Promise<ConfirmedJob | undefined>;
+  read(facts: Facts, schedulerJobId: string, uid: number): ConfirmedJob | undefined | Promise<ConfirmedJob | undefined>;
 }
 
 /**
- * The job, which must hold its hosts now. Fails with `JOB_NOT_YOURS` when the scheduler knows no such job or it is over,
- * with `SCHEDULER_UNREACHABLE` when the scheduler does not answer.
+ * The job, which must hold its hosts now and, with a uid, belong to that user. Fails with `JOB_NOT_YOURS`: in the same words
+ * when the scheduler knows no such job and when it is another user's, so that nobody learns of others' jobs; and with
+ * `SCHEDULER_UNREACHABLE` when the scheduler does not answer.
  */
 export async function confirmJob<Facts extends { readonly state: string }>(
   source: JobSource<Facts>,
   schedulerJobId: string,
+  uid?: number,
 ): Promise<ConfirmedJob> {
   if (!isSchedulerJobId(source.name, schedulerJobId)) throw notRunning(source, schedulerJobId, 'it is no job id');
   const facts = await source.ask(schedulerJobId);
-  if (facts === undefined) throw notRunning(source, schedulerJobId, `${source.label} knows no such job`);
+  if (facts === undefined) throw unknownOrForeign(source, schedulerJobId, uid);
+  // Before anything else is said of it.
+  const owner = await source.readOwner(facts);
+  if (owner === undefined) throw unreadable(source, facts);
+  if (uid !== undefined && owner !== uid) throw unknownOrForeign(source, schedulerJobId, uid);
   if (!source.isLive(facts.state)) throw notRunning(source, schedulerJobId, `its state is ${facts.state.slice(0, 20)}`);
-  const job = await source.read(facts, schedulerJobId);
+  const job = await source.read(facts, schedulerJobId, owner);
   if (job === undefined) throw unreadable(source, facts);
   return job;
+}
+
+/**
+ * Uid of the job's user, whatever its state; undefined when the scheduler knows no such job. Fails with
+ * `SCHEDULER_UNREACHABLE`.
+ */
+export async function findJobOwner<Facts extends { readonly state: string }>(
+  source: JobSource<Facts>,
+  schedulerJobId: string,
+): Promise<number | undefined> {
+  if (!isSchedulerJobId(source.name, schedulerJobId)) return undefined;
+  const facts = await source.ask(schedulerJobId);
+  return facts === undefined ? undefined : await source.readOwner(facts);
 }
 
 /**
@@ -44,6 +65,11 @@ export async function isJobOver<Facts extends { readonly state: string }>(
   if (!isSchedulerJobId(source.name, schedulerJobId)) return false;
   const facts = await source.ask(schedulerJobId);
   return facts === undefined || source.isOver(facts.state);
+}
+
+function unknownOrForeign(source: AskedScheduler, schedulerJobId: string, uid: number | undefined): JobError {
+  const reason = `${source.label} knows no such job`;
+  return notRunning(source, schedulerJobId, uid === undefined ? reason : `${reason}, or it belongs to another user`);
 }
 
 function notRunning({ label }: AskedScheduler, schedulerJobId: string, reason: string): JobError {

@@ -1,4 +1,4 @@
-import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
+import { confirmJob, findJobOwner, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { qstatSource } from './qstat-source.ts';
@@ -13,7 +13,8 @@ export function gridEngineAuthority(options: QstatOptions): SchedulerAuthority {
     signalsBatchScript: true,
     // qacct is no command of PBS, whose qstat is another one.
     isHere: () => ['qstat', 'qacct'].every((name) => findProgram(name, options.commandPath) !== undefined),
-    confirmJob: async (schedulerJobId) => await confirmJob(source, schedulerJobId),
+    confirmJob: async (schedulerJobId, uid) => await confirmJob(source, schedulerJobId, uid),
+    findOwner: async (job) => await findJobOwner(source, job.replace('_', '.')),
     isOver: async (schedulerJobId) => await isJobOver(source, schedulerJobId),
     // Its processes are told apart by an additional group, which sudo takes from the helper.
     findJobCgroup: () => undefined,

@@ -7,6 +7,7 @@ import type { ConfirmedJob } from '../ports/scheduler.ts';
 import { parseJobKey } from '../contract/job-key.ts';
 import { hostNameSchema } from '../contract/job-request.ts';
 import { readDetails, readShares } from './read-answers.ts';
+import type { TaskShare } from './read-answers.ts';
 
 export const gridEngine: AskedScheduler = {
   name: 'gridengine',
@@ -28,6 +29,8 @@ export interface JobFacts {
   /** As qstat shows it (`r`, `s`, `dr` …); empty for a job or element that no host has. */
   readonly state: string;
   readonly owner: string;
+  /** In which its first task runs; undefined for a job that no host has. */
+  readonly queue: string | undefined;
   /** The job's host for each slot, the extra slot of a script that is not a task of its own included. */
   readonly hosts: readonly string[];
   readonly memoryPerSlotBytes: number | undefined;
@@ -44,6 +47,7 @@ export function qstatSource(options: QstatOptions): JobSource<JobFacts> {
     // t: on its way to its hosts, whose first is the one that asks; T, S: suspended with its queue; d: about to be killed.
     isLive: (state) => /^[RrthsST]+$/.test(state) && /[rtsST]/.test(state),
     isOver: (state) => state === '',
+    readOwner: async ({ owner }) => await findUid(owner),
     read: readConfirmedJob,
   };
 }
@@ -59,7 +63,7 @@ async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<
   if (details === 'unknown') return undefined;
   const { owner, startedTasks, memoryPerSlotBytes } = details;
   const isStarted = task === undefined ? startedTasks.length > 0 : startedTasks.includes(task);
-  if (!isStarted) return { state: '', owner, hosts: [], memoryPerSlotBytes };
+  if (!isStarted) return { state: '', owner, queue: undefined, hosts: [], memoryPerSlotBytes };
   // It stands behind -u, where "*" would mean everybody.
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/.test(owner)) throw unreadable(gridEngine, owner);
   const shares = readShares(await ask(options, schedulerJobId, '-g', 't', '-s', 'rs', '-u', owner));
@@ -68,7 +72,7 @@ async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<
   const [first] = own;
   if (first === undefined || own.some((share) => share.owner !== owner || share.state !== first.state))
     throw unreachable(gridEngine, schedulerJobId, 'two answers of qstat do not agree');
-  return { state: first.state, owner, hosts: own.map(({ host }) => host), memoryPerSlotBytes };
+  return { state: first.state, owner, queue: queueOf(own), hosts: own.map(({ host }) => host), memoryPerSlotBytes };
 }
 
 async function ask(
@@ -89,16 +93,23 @@ async function ask(
   throw unreachable(gridEngine, schedulerJobId, firstWords(gridEngine, answer));
 }
 
-async function readConfirmedJob(facts: JobFacts, schedulerJobId: string): Promise<ConfirmedJob | undefined> {
+/** The one queue of all tasks: a job spread over several is in none that a rule could mean. */
+function queueOf(shares: readonly TaskShare[]): string | undefined {
+  const [queue, ...others] = new Set(shares.map((share) => share.queue));
+  return others.length === 0 ? queue : undefined;
+}
+
+function readConfirmedJob(facts: JobFacts, schedulerJobId: string, uid: number): ConfirmedJob | undefined {
   const job = parseJobKey(schedulerJobId.replace('.', '_'));
   if (job === undefined || !facts.hosts.every((host) => hostNameSchema.safeParse(host).success)) return undefined;
   const slots = new Map<string, number>();
   for (const host of facts.hosts) slots.set(host, (slots.get(host) ?? 0) + 1);
-  const { memoryPerSlotBytes } = facts;
+  const { memoryPerSlotBytes, queue } = facts;
   return {
     job,
     schedulerJobId,
-    uid: await findUid(facts.owner),
+    uid,
+    ...(queue === undefined ? {} : { queue }),
     hosts: [...slots.keys()],
     slots,
     ...(memoryPerSlotBytes === undefined ? {} : { memoryPerSlotBytes }),

@@ -17,6 +17,7 @@ export interface TaskShare {
   readonly task: string | undefined;
   readonly owner: string;
   readonly state: string;
+  readonly queue: string;
   readonly host: string;
 }
 
@@ -65,10 +66,11 @@ export function readShares(xml: string): readonly TaskShare[] | undefined {
 
 function readShare(line: XmlElement): TaskShare | undefined {
   const [jobNumber, owner, state] = ['JB_job_number', 'JB_owner', 'state'].map((name) => textOf(line, name));
-  const host = /@([^@]+)$/.exec(textOf(line, 'queue_name') ?? '')?.[1];
+  const [, queue, host] = /^([^@]*)@([^@]+)$/.exec(textOf(line, 'queue_name') ?? '') ?? [];
   const tasks = childrenOf(line, 'tasks');
   const task = textOf(line, 'tasks');
-  if (jobNumber === undefined || owner === undefined || state === undefined || host === undefined) return undefined;
+  if (jobNumber === undefined || owner === undefined || state === undefined) return undefined;
+  if (queue === undefined || host === undefined) return undefined;
   if (tasks.length > 0 && task === undefined) return undefined;
-  return { jobNumber, owner, state, host, task };
+  return { jobNumber, owner, state, queue, host, task };
 }

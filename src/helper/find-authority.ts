@@ -3,6 +3,7 @@ import type { JobCgroup, SchedulerAuthority } from '../ports/scheduler.ts';
 import { knownSchedulers } from '../schedulers/known-schedulers.ts';
 import { JobError } from '../values/errors.ts';
 import { isSchedulerJobId, schedulerNames } from '../contract/schedulers.ts';
+import type { JobKey } from '../contract/job-key.ts';
 import type { SchedulerName } from '../contract/schedulers.ts';
 
 /** The schedulers whose word counts on this host. */
@@ -13,6 +14,8 @@ export interface Authorities {
   of(name: SchedulerName): SchedulerAuthority;
   /** See `SchedulerAuthority.isOver`; where the job's scheduler is not known, all that could have given the id must say so. */
   isOver(schedulerJobId: string, name: SchedulerName | undefined): Promise<boolean>;
+  /** See `SchedulerAuthority.findOwner`; what every scheduler says that answers and could have such a job. */
+  findOwners(job: JobKey): Promise<readonly number[]>;
   /** See `SchedulerAuthority.readSuspendedSeconds`; the most that any scheduler says which could have given the id. */
   readSuspendedSeconds(schedulerJobId: string): Promise<number>;
 }
@@ -63,6 +66,13 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
       if (candidates.length === 0) return await of(allowed[0] ?? schedulerNames[0]).isOver(schedulerJobId);
       const answers = await Promise.all(candidates.map(async (authority) => await authority.isOver(schedulerJobId)));
       return answers.every(Boolean);
+    },
+    findOwners: async (job) => {
+      const here = allowed
+        .map((name) => knownSchedulers[name].authorize(settings))
+        .filter((authority) => authority.isHere());
+      const owners = await Promise.all(here.map(async (each) => await each.findOwner(job).catch(() => undefined)));
+      return owners.filter((owner) => owner !== undefined);
     },
     readSuspendedSeconds: async (schedulerJobId) => {
       const answers = await Promise.all(

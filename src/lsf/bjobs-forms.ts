@@ -7,6 +7,8 @@ export interface JobFacts {
   readonly index: string | undefined;
   readonly user: string;
   readonly state: string;
+  /** Undefined where the answer does not tell it. */
+  readonly queue: string | undefined;
   /** As shown; undefined where this form does not give all of them. */
   readonly execHosts: string | undefined;
 }
@@ -26,6 +28,7 @@ const record = z.object({
   JOBINDEX: text.optional(),
   USER: text.optional(),
   STAT: text.optional(),
+  QUEUE: text.optional(),
   EXEC_HOST: text.optional(),
   ERROR: z.string().optional(),
 });
@@ -41,7 +44,7 @@ function parseJson(stdout: string, hasAllHosts: boolean): readonly JobFacts[] | 
   const answer = jsonAnswer.safeParse(value);
   if (!answer.success) return undefined;
   const jobs: JobFacts[] = [];
-  for (const { JOBID, JOBINDEX, USER, STAT, EXEC_HOST, ERROR } of answer.data.RECORDS) {
+  for (const { JOBID, JOBINDEX, USER, STAT, QUEUE, EXEC_HOST, ERROR } of answer.data.RECORDS) {
     if (ERROR !== undefined) {
       // A job that is not known has a record of its own; so has a failure to ask.
       if (!isUnknownJob(ERROR)) return undefined;
@@ -49,7 +52,7 @@ function parseJson(stdout: string, hasAllHosts: boolean): readonly JobFacts[] | 
     }
     if (JOBINDEX === undefined || USER === undefined || STAT === undefined) return undefined;
     const execHosts = hasAllHosts ? (EXEC_HOST ?? '') : undefined;
-    jobs.push({ id: JOBID, index: JOBINDEX || '0', user: USER, state: STAT, execHosts });
+    jobs.push({ id: JOBID, index: JOBINDEX || '0', user: USER, state: STAT, queue: QUEUE, execHosts });
   }
   return jobs;
 }
@@ -60,7 +63,7 @@ export function isUnknownJob(message: string): boolean {
 }
 
 /** `nexec_host` is not looked at: releases that know it show all hosts, and as slots, the others refuse it. */
-const ownFields = 'jobid jobindex stat user exec_host nexec_host';
+const ownFields = 'jobid jobindex stat user queue exec_host nexec_host';
 
 const json: BjobsForm = {
   options: ['-X', '-o', ownFields, '-json'],
@@ -72,9 +75,16 @@ const delimited: BjobsForm = {
   parse: (stdout) => {
     const jobs = linesOf(stdout).map((line): JobFacts | undefined => {
       const values = line.split('|').map((value) => value.trim());
-      const [id, index, state, user, execHosts] = values;
-      if (values.length !== 6 || id === undefined || state === undefined || user === undefined) return undefined;
-      return { id, index: index === '-' || index === '' ? '0' : index, user, state, execHosts };
+      const [id, index, state, user, queue, execHosts] = values;
+      if (values.length !== 7 || id === undefined || state === undefined || user === undefined) return undefined;
+      return {
+        id,
+        index: index === '-' || index === '' ? '0' : index,
+        user,
+        state,
+        queue,
+        execHosts,
+      };
     });
     return jobs.every((job) => job !== undefined) ? jobs : undefined;
   },
@@ -91,15 +101,15 @@ const wide: BjobsForm = {
     const [header, first, ...more] = linesOf(stdout);
     if (header === undefined) return [];
     if (!/^JOBID\s+USER\s+STAT\s+QUEUE\s+FROM_HOST\s+EXEC_HOST\s+JOB_NAME\s/.test(header)) return undefined;
-    const [id, user, state, , , execHosts] = first?.split(/\s+/) ?? [];
+    const [id, user, state, queue, , execHosts] = first?.split(/\s+/) ?? [];
     if (id === undefined || user === undefined || state === undefined || more.some((line) => /^\d/.test(line)))
       return undefined;
-    return [{ id, index: undefined, user, state, execHosts }];
+    return [{ id, index: undefined, user, state, queue, execHosts }];
   },
 };
 
 const jsonFirstHostOnly: BjobsForm = {
-  options: ['-o', 'jobid jobindex stat user', '-json'],
+  options: ['-o', 'jobid jobindex stat user queue', '-json'],
   parse: (stdout) => parseJson(stdout, false),
   hostsBy: wide,
 };

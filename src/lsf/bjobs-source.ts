@@ -20,13 +20,15 @@ export function bjobsSource(options: BjobsOptions): JobSource<JobFacts> {
     ask: async (schedulerJobId) => await askBjobs(options, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
     isOver: (state) => overStates.includes(state),
+    readOwner: async ({ user }) => await findUid(user),
     read: readConfirmedJob,
   };
 }
 
-async function readConfirmedJob(facts: JobFacts, schedulerJobId: string): Promise<ConfirmedJob | undefined> {
+function readConfirmedJob(facts: JobFacts, schedulerJobId: string, uid: number): ConfirmedJob | undefined {
   const job = parseJobKey(schedulerJobId.replace('[', '_').replace(']', ''));
   const slots = parseExecHosts(facts.execHosts ?? '');
   if (job === undefined || slots === undefined) return undefined;
-  return { job, schedulerJobId, uid: await findUid(facts.user), hosts: [...slots.keys()], slots };
+  const { queue } = facts;
+  return { job, schedulerJobId, uid, ...(queue === undefined ? {} : { queue }), hosts: [...slots.keys()], slots };
 }

@@ -1,4 +1,4 @@
-import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
+import { confirmJob, findJobOwner, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import type { BjobsOptions } from './ask-bjobs.ts';
@@ -12,7 +12,8 @@ export function lsfAuthority(options: BjobsOptions): SchedulerAuthority {
     // To the whole process group of the batch script, and by launchers that pass signals on to the tasks as well.
     signalsBatchScript: true,
     isHere: () => findProgram('bjobs', options.commandPath) !== undefined,
-    confirmJob: async (schedulerJobId) => await confirmJob(bjobsSource(options), schedulerJobId),
+    confirmJob: async (schedulerJobId, uid) => await confirmJob(bjobsSource(options), schedulerJobId, uid),
+    findOwner: async (job) => await findJobOwner(bjobsSource(options), job.replace(/_(.*)$/, '[$1]')),
     isOver: async (schedulerJobId) => await isJobOver(bjobsSource(options), schedulerJobId),
     findJobCgroup,
   };

@@ -1,4 +1,4 @@
-import { confirmJob, isJobOver } from '../confirmation/confirm-job.ts';
+import { confirmJob, findJobOwner, isJobOver } from '../confirmation/confirm-job.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { qstatSource } from './qstat-source.ts';
@@ -17,7 +17,8 @@ export function pbsAuthority({ commandPath }: PbsAuthorityOptions): SchedulerAut
     signalsBatchScript: true,
     // pbsdsh is no command of Grid Engine, whose qstat is another one.
     isHere: () => ['qstat', 'pbsdsh'].every((name) => findProgram(name, commandPath) !== undefined),
-    confirmJob: async (schedulerJobId) => await confirmJob(source, schedulerJobId),
+    confirmJob: async (schedulerJobId, uid) => await confirmJob(source, schedulerJobId, uid),
+    findOwner: async (job) => await findJobOwner(source, job.replace(/_(.*)$/, '[$1]')),
     isOver: async (schedulerJobId) => await isJobOver(source, schedulerJobId),
     findJobCgroup: () => undefined,
   };

@@ -28,6 +28,7 @@ export function qstatSource(commandPath: string): JobSource<JobFacts> {
     ask: async (schedulerJobId) => await askQstat(commandPath, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
     isOver: (state) => overStates.includes(state),
+    readOwner: async ({ user }) => await findUid(user),
     read: readConfirmedJob,
   };
 }
@@ -47,9 +48,10 @@ async function askQstat(commandPath: string, schedulerJobId: string): Promise<Jo
   return facts;
 }
 
-async function readConfirmedJob(facts: JobFacts, schedulerJobId: string): Promise<ConfirmedJob | undefined> {
+function readConfirmedJob(facts: JobFacts, schedulerJobId: string, uid: number): ConfirmedJob | undefined {
   const job = parseJobKey(schedulerJobId.replace('[', '_').replace(']', ''));
   const slots = parseExecHost(facts.execHost);
   if (job === undefined || slots === undefined) return undefined;
-  return { job, schedulerJobId, uid: await findUid(facts.user), hosts: [...slots.keys()], slots };
+  const { queue } = facts;
+  return { job, schedulerJobId, uid, ...(queue === undefined ? {} : { queue }), hosts: [...slots.keys()], slots };
 }

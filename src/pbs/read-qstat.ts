@@ -7,6 +7,8 @@ export interface JobFacts {
   readonly state: string;
   /** The account under which it runs. */
   readonly user: string;
+  /** In which it was put; undefined where the answer does not say it. */
+  readonly queue: string | undefined;
   /** As shown; empty while it has no hosts. */
   readonly execHost: string;
 }
@@ -15,7 +17,7 @@ const jobLine = /^Job Id: *(\d+(?:\[\d*\])?)\.\S+$/;
 /** `name` or `name.resource` behind four blanks. */
 const attributeLine = /^ {4}([A-Za-z_][\w.]*) = (.*)$/s;
 /** Attributes of which there is one at most. */
-const wanted = ['Job_Owner', 'job_state', 'exec_host'] as const;
+const wanted = ['Job_Owner', 'job_state', 'queue', 'exec_host'] as const;
 type Attribute = (typeof wanted)[number];
 
 /**
@@ -39,7 +41,7 @@ export function readQstat(text: string): JobFacts | undefined {
   if (owner === undefined || state === undefined) return undefined;
   // Not euser: it is shown to managers only, so elsewhere a user's own line of that name would stand alone.
   const user = owner.replace(/@.*$/s, '');
-  return { id, state, user, execHost: found.get('exec_host') ?? '' };
+  return { id, state, user, queue: found.get('queue'), execHost: found.get('exec_host') ?? '' };
 }
 
 /**

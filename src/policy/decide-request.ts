@@ -1,31 +1,14 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { JobError } from '../values/errors.ts';
-import { matchesImagePattern, parseImagePattern } from '../values/image-pattern.ts';
-import { formatImageReference, parseImageReference } from '../values/image-reference.ts';
-import { findNearestName } from '../values/nearest-name.ts';
 import { hostCapacity } from '../values/subnet.ts';
+import { decideApplication, decideImage, imageAsksForQueue } from './decide-image.ts';
+import type { Application, WantedImage } from './decide-image.ts';
+import { decideMounts, decideWorkdir, mountsAskForQueue } from './decide-mounts.ts';
+import type { DecidedMount } from './decide-mounts.ts';
+import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
+import { anyRequester, unknownRequester } from './requester.ts';
 
-/** The parts of a request on which the site's policy has a say. */
-export interface RequestToDecide {
-  readonly application?: string | undefined;
-  readonly image?: string | undefined;
-  readonly workdir: string;
-  readonly mounts: readonly string[];
-  readonly hostCount: number;
-}
-
-export interface DecidedMount {
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
-}
-
-/** One thing that was decided and the key of site.yaml that decided it. */
-export interface DecidingRule {
-  readonly subject: string;
-  readonly decision: string;
-  readonly rule: string;
-}
+export type { RequestToDecide } from './request-to-decide.ts';
 
 export interface Decision {
   readonly imageReference: string;
@@ -39,14 +22,14 @@ export interface Decision {
 
 /**
  * What the site's policy makes of a request; throws the `JobError` of the first rule that refuses it.
- * Pure: the middleware uses it to explain, the helper to decide, so both say the same.
+ * Pure: `explain`, `open-job` and every host of a job judge by it, so all of them say the same.
  */
-export function decideRequest(site: SiteConfig, request: RequestToDecide): Decision {
-  const application = decideApplication(site, request);
-  const image = decideImage(site, request, application);
+export function decideRequest(site: SiteConfig, request: RequestToDecide, requester = unknownRequester): Decision {
   refuseTooManyHosts(site, request.hostCount);
+  const application = decideApplication(site, request, requester);
+  const image = decideImage(site, request, application, requester);
   const driver = decideDriver(site, request.hostCount, application);
-  const mounts = decideMounts(site, request, application);
+  const mounts = decideMounts(site, request, application, requester);
   const workdir = decideWorkdir(request.workdir, mounts);
   return {
     imageReference: image.reference,
@@ -60,77 +43,23 @@ export function decideRequest(site: SiteConfig, request: RequestToDecide): Decis
 }
 
 /** The image of a request before anything else is known of it: which one it is. Throws as `decideRequest` does. */
-export function decideImageOnly(site: SiteConfig, wanted: WantedOfRequest): string {
-  return decideImage(site, wanted, decideApplication(site, wanted)).reference;
+export function decideImageOnly(site: SiteConfig, wanted: WantedImage, requester = anyRequester): string {
+  return decideImage(site, wanted, decideApplication(site, wanted, requester), requester).reference;
 }
 
-type WantedOfRequest = Pick<RequestToDecide, 'application' | 'image'>;
-type Application = SiteConfig['applications'][string];
-
-function decideApplication(site: SiteConfig, request: WantedOfRequest): Application | undefined {
-  const { application: name, image } = request;
-  if (name !== undefined && image !== undefined) {
-    throw new JobError({
-      code: 'REQUEST_INVALID',
-      message: 'Both an application and an image were asked for.',
-      hint: 'Give one of APPLICATION (--application) and --image.',
-    });
-  }
-  if (name === undefined) return undefined;
-  if (Object.hasOwn(site.applications, name)) return site.applications[name];
-  const known = Object.keys(site.applications);
-  const nearest = findNearestName(name, known);
-  throw new JobError({
-    code: 'APPLICATION_UNKNOWN',
-    message: `Application "${name}" is not in this site's catalogue.`,
-    hint:
-      nearest === undefined
-        ? known.length === 0
-          ? 'The catalogue is empty; ask the administrators, or name an image with --image.'
-          : `Known: ${known.slice(0, 20).join(', ')}.`
-        : `Did you mean "${nearest}"?`,
-  });
+/** What `decideRequest` refuses whoever asks, and the image that it is about: before anything is looked up for the request. */
+export function decideForAnybody(site: SiteConfig, request: RequestToDecide): string {
+  refuseTooManyHosts(site, request.hostCount);
+  return decideImageOnly(site, request);
 }
 
-function decideImage(
+/** True when the verdict on the request rests on the partition or queue of its job. Throws as `decideRequest` does. */
+export function needsQueue(
   site: SiteConfig,
-  request: WantedOfRequest,
-  application: Application | undefined,
-): { reference: string; rule: DecidingRule } {
-  if (application !== undefined) {
-    return {
-      reference: formatImageReference(parseImageReference(application.image)),
-      rule: {
-        subject: `application ${request.application ?? ''}`,
-        decision: `runs image ${application.image}`,
-        rule: `applications."${request.application ?? ''}".image`,
-      },
-    };
-  }
-  if (request.image === undefined || request.image === '') {
-    throw new JobError({
-      code: 'IMAGE_MISSING_IN_REQUEST',
-      message: 'No image: neither APPLICATION (--application) nor --image is given.',
-      hint: "Set APPLICATION=name:tag from the site's catalogue, or name an image with --image.",
-    });
-  }
-  const reference = parseImageReference(request.image);
-  const pattern = site.images.allowed.find((candidate) => matchesImagePattern(reference, parseImagePattern(candidate)));
-  if (pattern === undefined) {
-    throw new JobError({
-      code: 'IMAGE_NOT_ALLOWED',
-      message: `Image ${request.image} is not allowed at this site.`,
-      hint:
-        site.images.allowed.length === 0
-          ? 'site.yaml images.allowed is empty: only applications of the catalogue may be used.'
-          : `Allowed are: ${site.images.allowed.join(', ')} (site.yaml images.allowed).`,
-    });
-  }
-  return {
-    // Written out in full: the engine would take a short text of hex digits for an image id and pass the pattern by.
-    reference: formatImageReference(reference),
-    rule: { subject: `image ${request.image}`, decision: 'allowed', rule: `images.allowed "${pattern}"` },
-  };
+  request: Pick<RequestToDecide, 'application' | 'image' | 'mounts'>,
+): boolean {
+  const application = decideApplication(site, request, anyRequester);
+  return imageAsksForQueue(site, request, application) || mountsAskForQueue(site, request, application);
 }
 
 function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {
@@ -155,54 +84,4 @@ function decideDriver(
   const name = wanted === '' ? site.network.driver : wanted;
   const rule = wanted === '' ? 'network.driver' : 'applications.*.network';
   return { name, rule: { subject, decision: name, rule } };
-}
-
-interface MountWithRule extends DecidedMount {
-  readonly rule: DecidingRule;
-}
-
-function decideMounts(
-  site: SiteConfig,
-  request: RequestToDecide,
-  application: Application | undefined,
-): MountWithRule[] {
-  const wanted = new Map<string, string>();
-  for (const mount of site.mounts.allowed) if (mount.always) wanted.set(mount.source, 'mounts.allowed (always)');
-  for (const source of application?.mounts ?? []) wanted.set(source, 'applications.*.mounts');
-  for (const source of request.mounts) wanted.set(source, 'mounts.allowed, asked for');
-  return [...wanted].map(([source, rule]) => {
-    const allowed = site.mounts.allowed.find((mount) => mount.source === source);
-    if (allowed === undefined) {
-      throw new JobError({
-        code: 'MOUNT_NOT_ALLOWED',
-        message: `${source} may not be mounted into a container at this site.`,
-        hint: `Allowed are: ${site.mounts.allowed.map((mount) => mount.source).join(', ') || 'none'} (site.yaml mounts.allowed).`,
-      });
-    }
-    const { target, readOnly } = allowed;
-    const decision = `mounted at ${target}${readOnly ? ', read-only' : ''}`;
-    return { source, target, readOnly, rule: { subject: `mount ${source}`, decision, rule } };
-  });
-}
-
-/**
- * The workdir needs no mount of its own: it must lie below one that the site allows, and is entered inside the
- * container by the user. So root never follows a path that a user can change.
- */
-function decideWorkdir(workdir: string, mounts: readonly MountWithRule[]): DecidingRule {
-  const mount = mounts.find(
-    ({ target }) => workdir === target || workdir.startsWith(target.endsWith('/') ? target : `${target}/`),
-  );
-  if (mount === undefined) {
-    throw new JobError({
-      code: 'WORKDIR_UNUSABLE',
-      message: `The working directory ${workdir} is not in a directory that containers see.`,
-      hint: `Put it below ${mounts.map(({ target }) => target).join(' or ') || 'a mount that site.yaml allows'}, or ask for its mount with --mount.`,
-    });
-  }
-  return {
-    subject: `workdir ${workdir}`,
-    decision: 'visible in the container',
-    rule: `mounts.allowed "${mount.source}"`,
-  };
 }

@@ -27,6 +27,10 @@ export interface ConfirmedJob {
   readonly schedulerJobId: string;
   readonly uid: number;
   readonly hosts: readonly string[];
+  /** Primary group under which it was submitted, where the scheduler runs it with that; to be checked against the user's groups. */
+  readonly gid?: number;
+  /** Partition or queue in which it runs, where the scheduler tells it. */
+  readonly queue?: string;
   /** Slots of the job on each of them, where the scheduler tells them. */
   readonly slots?: ReadonlyMap<string, number>;
   /** Memory that the job asked for, for each slot, where the scheduler tells it. */
@@ -92,10 +96,13 @@ export interface SchedulerAuthority {
   /** True when this host has the scheduler's commands. */
   isHere(): boolean;
   /**
-   * The running job as the scheduler tells it; whose it is, the caller compares. Fails with `JOB_NOT_YOURS` when it is
-   * unknown or not running, with `SCHEDULER_UNREACHABLE` when nobody answers.
+   * The running job as the scheduler tells it. With a uid it must be that user's: there is one answer for a job that is not
+   * there and for another user's, whatever its state. Fails with `JOB_NOT_YOURS` when it is unknown, not running or not
+   * theirs, with `SCHEDULER_UNREACHABLE` when nobody answers.
    */
-  confirmJob(schedulerJobId: string): Promise<ConfirmedJob>;
+  confirmJob(schedulerJobId: string, uid?: number): Promise<ConfirmedJob>;
+  /** Uid of a job's user, running or not; undefined when the scheduler does not know the job. Fails with `SCHEDULER_UNREACHABLE`. */
+  findOwner(job: JobKey): Promise<number | undefined>;
   /**
    * True when nothing of the job can be left on any host by the scheduler's word: it is unknown, has ended everywhere, or
    * waits to be started again. Fails with `SCHEDULER_UNREACHABLE`.

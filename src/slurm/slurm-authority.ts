@@ -4,7 +4,7 @@ import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 import { readSuspendedSeconds } from './read-suspended-seconds.ts';
-import { squeueSource } from './squeue-source.ts';
+import { findOwner, squeueSource } from './squeue-source.ts';
 
 export interface SlurmAuthorityOptions {
   /** Directories of Slurm's commands: site.yaml `scheduler.commandPath`. The caller has made sure that they are root's. */
@@ -20,7 +20,8 @@ export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): Schedule
     // scancel --signal goes to the steps alone.
     signalsBatchScript: false,
     isHere: () => findProgram('squeue', commandPath) !== undefined,
-    confirmJob: async (schedulerJobId) => await confirmJob(source(), schedulerJobId),
+    confirmJob: async (schedulerJobId, uid) => await confirmJob(source(), schedulerJobId, uid),
+    findOwner: async (job) => await findOwner(squeue(), job),
     isOver: async (schedulerJobId) => await isJobOver(source(), schedulerJobId),
     readSuspendedSeconds: async (schedulerJobId) => await readSuspendedSeconds(squeue(), schedulerJobId),
     findJobCgroup,

@@ -4,6 +4,7 @@ import type { JobSource } from '../confirmation/confirm-job.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
 import { expandHostList } from './host-list.ts';
 import { parseJobKey } from '../contract/job-key.ts';
+import type { JobKey } from '../contract/job-key.ts';
 import { parseTimeLeft } from './parse-time-left.ts';
 
 export const slurm: AskedScheduler = {
@@ -22,6 +23,8 @@ const fields = {
   state: '%T',
   hosts: '%N',
   timeLeft: '%L',
+  gid: '%G',
+  partition: '%P',
 } as const;
 type JobLine = Record<keyof typeof fields, string>;
 
@@ -48,11 +51,27 @@ export function squeueSource(squeue: string): JobSource<JobLine> {
     ask: async (schedulerJobId) => await askSqueue(squeue, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
     isOver: (state) => !presentStates.includes(state),
+    readOwner: readUid,
     read: readConfirmedJob,
   };
 }
 
-async function askSqueue(squeue: string, schedulerJobId: string): Promise<JobLine | undefined> {
+/** Uid of the user of a job or of an element of an array; undefined when Slurm knows no such job. Fails with `SCHEDULER_UNREACHABLE`. */
+export async function findOwner(squeue: string, job: JobKey): Promise<number | undefined> {
+  const line = await askSqueue(squeue, job, (each) => keyOf(each) === job);
+  return line === undefined ? undefined : readUid(line);
+}
+
+function readUid({ uid }: JobLine): number | undefined {
+  return /^\d{1,10}$/.test(uid) ? Number(uid) : undefined;
+}
+
+/** The id of an array stands for all its elements, so others than the one that is meant may be in the answer. */
+async function askSqueue(
+  squeue: string,
+  schedulerJobId: string,
+  isMeant: (line: JobLine) => boolean = ({ jobId }) => jobId === schedulerJobId,
+): Promise<JobLine | undefined> {
   const format = Object.values(fields).join('|');
   const argv = ['--noheader', '--array', '--states=all', `--jobs=${schedulerJobId}`, `--format=${format}`];
   const answer = await askScheduler(slurm, schedulerJobId, { file: squeue, argv });
@@ -63,8 +82,7 @@ async function askSqueue(squeue: string, schedulerJobId: string): Promise<JobLin
   const lines = answer.stdout.split('\n').filter((line) => line.trim() !== '');
   const jobs = lines.map(readLine);
   if (jobs.includes(undefined)) throw unreadable(slurm, lines);
-  // The id of an array stands for all its elements, so others may be in the answer.
-  return jobs.find((job) => job?.jobId === schedulerJobId);
+  return jobs.find((job) => job !== undefined && isMeant(job));
 }
 
 function readLine(line: string): JobLine | undefined {
@@ -74,16 +92,23 @@ function readLine(line: string): JobLine | undefined {
   return Object.fromEntries(names.map((name, index) => [name, values[index]])) as JobLine;
 }
 
-function readConfirmedJob(line: JobLine): ConfirmedJob | undefined {
-  const { uid, jobId, arrayJobId, arrayIndex, hosts, timeLeft } = line;
+function keyOf({ jobId, arrayJobId, arrayIndex }: JobLine): JobKey | undefined {
   const isElement = arrayIndex !== 'N/A' && arrayIndex !== '';
-  const job = parseJobKey(isElement ? `${arrayJobId}_${arrayIndex}` : jobId);
-  if (job === undefined || !/^\d{1,10}$/.test(uid) || hosts === '') return undefined;
+  return parseJobKey(isElement ? `${arrayJobId}_${arrayIndex}` : jobId);
+}
+
+function readConfirmedJob(line: JobLine, _: string, uid: number): ConfirmedJob | undefined {
+  const { jobId, hosts, timeLeft, gid, partition } = line;
+  const job = keyOf(line);
+  if (job === undefined || !/^\d{1,10}$/.test(gid) || hosts === '') return undefined;
   const secondsLeft = parseTimeLeft(timeLeft);
   return {
     job,
     schedulerJobId: jobId,
-    uid: Number(uid),
+    uid,
+    gid: Number(gid),
+    // While it waits a job may be in several.
+    ...(partition === '' || partition.includes(',') ? {} : { queue: partition }),
     hosts: expandHostList(hosts),
     ...(secondsLeft === undefined ? {} : { secondsLeft }),
   };

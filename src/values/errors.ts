@@ -50,6 +50,7 @@ const statusByCode = {
   HELPER_LOST: exitStatus.temporary,
   OVER_BUDGET: exitStatus.temporary,
   IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,
+  APPLICATION_NOT_ALLOWED: exitStatus.refusedByPolicy,
   MOUNT_NOT_ALLOWED: exitStatus.refusedByPolicy,
   JOB_NOT_YOURS: exitStatus.refusedByPolicy,
   NOT_PERMITTED: exitStatus.refusedByPolicy,

@@ -95,7 +95,9 @@ describe('a job of Grid Engine', () => {
     const thief = await startGridEngineJob(lab, statuses, { user: 'bob', qsub: ['-q', 'all.q@node1'] });
     await thief.end();
     expect(await thief.stdout()).toBe('status 77\nstatus 77\nstatus 77\nstatus 65');
-    expect(await thief.stderr()).toContain(`Job ${victim.id} belongs to another user. `);
+    expect(await thief.stderr()).toContain(
+      `Job "${victim.id}" is not a running Grid Engine job: Grid Engine knows no such job, or it belongs`,
+    );
     expect(await thief.stderr()).toContain('has the hosts node1, not those that');
     await asAlice('qdel', victim.id);
     await victim.end();

@@ -72,9 +72,15 @@ const calls: readonly (readonly [name: string, script: string, status: number, .
     `SLURM_JOB_ID=$BOB SLURM_JOBID=$BOB ${withImage} -- true`,
     77,
     '[JOB_NOT_YOURS]',
-    'belongs to another user',
+    'knows no such job, or it belongs to another user',
   ],
-  ['with a job id that is none', `SLURM_JOB_ID=999999 SLURM_JOBID=999999 ${withImage} -- true`, 77, '[JOB_NOT_YOURS]'],
+  [
+    'with a job id that is none',
+    `SLURM_JOB_ID=999999 SLURM_JOBID=999999 ${withImage} -- true`,
+    77,
+    '[JOB_NOT_YOURS]',
+    'knows no such job, or it belongs to another user',
+  ],
   [
     'with hosts of another job',
     `SLURM_JOB_NODELIST='node[1-3]' SLURM_NODELIST='node[1-3]' SLURM_JOB_NUM_NODES=3 SLURM_NNODES=3 SLURM_TASKS_PER_NODE='1(x3)' SLURM_JOB_CPUS_PER_NODE='1(x3)' ${withImage} -- true`,

@@ -55,6 +55,8 @@ let directory: string;
 let context: HelperContext;
 let audited: string[];
 let live: Set<string>;
+/** By the scheduler's word, of every job. */
+let owners: readonly number[] = [];
 let suspendedSeconds: number;
 let count = 0;
 const undo = new AsyncDisposableStack();
@@ -106,6 +108,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
       of: unused,
       findJobCgroup: () => undefined,
       isOver: (id) => Promise.resolve(!live.has(id)),
+      findOwners: () => Promise.resolve(owners),
       readSuspendedSeconds: () => Promise.resolve(suspendedSeconds),
     },
     audit: keepAudit(audited),
@@ -335,7 +338,11 @@ describe('release-node of a user', () => {
     await installJobTable(commands(), plan.job, '');
     const before = await findHere(plan.job);
     const nothing = { wasHere: false, leftovers: [], untold: undefined };
-    expect(await releaseNode(asUser(plan.user.uid + 1), plan.job)).toEqual(nothing);
+    await expect(releaseNode(asUser(plan.user.uid + 1), plan.job)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+    // Theirs, by the scheduler's word: not to be taken away all the same.
+    owners = [plan.user.uid];
+    expect(await releaseNode(asUser(plan.user.uid), plan.job)).toEqual(nothing);
+    owners = [];
     expect(await findHere(plan.job)).toEqual(before);
     expect(await isKeptHere(plan.job)).toBe(true);
     await releaseNode(context, plan.job);

@@ -91,18 +91,17 @@ export function requireUser(caller: Caller): number {
   });
 }
 
-/** Fails with `JOB_NOT_YOURS` unless the caller is root or the job's owner. */
-export function requireOwner(caller: Caller, ownerUid: number, job: string): void {
+/** Fails with `JOB_NOT_YOURS` unless the caller is root or the job's owner; undefined is nobody. */
+export function requireOwner(caller: Caller, ownerUid: number | undefined, job: string): void {
   if (caller.kind === 'root' || caller.uid === ownerUid) return;
-  throw new JobError({
-    code: 'JOB_NOT_YOURS',
-    message: `Job ${job} belongs to another user.`,
-    hint: rootShellHint,
-  });
+  throw notYours(job);
 }
 
-/** Fails with `JOB_NOT_YOURS` unless the caller is the very user who owns the job: what runs a part of it is never root's. */
-export function requireUserWhoOwns(caller: Caller, ownerUid: number, job: string): void {
-  requireUser(caller);
-  requireOwner(caller, ownerUid, job);
+/** The one answer about a job that is not the caller's, whether or not there is one of that name. */
+export function notYours(job: string): JobError {
+  return new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Job ${job} belongs to another user, or there is no such job.`,
+    hint: rootShellHint,
+  });
 }

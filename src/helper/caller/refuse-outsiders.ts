@@ -42,8 +42,17 @@ export async function refuseOutsiders({ site, authorities, caller }: Outside, jo
   if (caller.kind === 'root' || !site.scheduler.requireJobCgroup) return;
   const found = authorities.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
   // The key of an array's element does not tell the scheduler's id.
-  const schedulerJobId = job.includes('_') ? (found?.schedulerJobId ?? '') : job;
+  const schedulerJobId = isElement(job) ? (found?.schedulerJobId ?? '') : job;
   await requireJobCgroup(site, authorities, { schedulerJobId, uid: caller.uid, job });
+}
+
+/** True when a user whom `refuseOutsiders` has let through is in this very job, by the kernel's word. */
+export function isProvenInside({ scheduler }: SiteConfig, job: JobKey): boolean {
+  return scheduler.requireJobCgroup && !isElement(job);
+}
+
+function isElement(job: JobKey): boolean {
+  return job.includes('_');
 }
 
 /** The same before it is known for which job the call is: it must come from within any job of that user. */

@@ -1,6 +1,6 @@
 import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
-import { requireOwner } from '../caller/identify-caller.ts';
+import { requireOwnJob } from '../caller/require-own-job.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openStoreToEnd } from '../job/open-store-to-end.ts';
 import { readState } from '../job/read-state.ts';
@@ -26,8 +26,8 @@ export async function controlJob(context: HelperContext, job: JobKey, action: st
   const store = await openStoreToEnd(site, job);
   try {
     const { plan, finish } = await readState(context, store, job);
+    await requireOwnJob(context, job, plan?.user.uid);
     if (plan === undefined || finish === 'absent') return nothing;
-    requireOwner(context.caller, plan.user.uid, job);
     context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { action, owner: plan.user.uid });
     context.audit.record('job-controlled', { job, action, hosts: plan.nodes.map(({ host }) => host) });
     await steerJob({ site, store, plan }, steering);

@@ -95,6 +95,12 @@ export async function freeSubnet(store: Store, claimer: Claimer & { readonly cid
   await freeOwn(store, claimer, entries);
 }
 
+/** True when the claim of this very subnet names this run of the job. */
+export async function holdsSubnet(store: Store, claimer: Claimer & { readonly cidr: string }): Promise<boolean> {
+  const [held] = (await store.read(keyOnly(subnetKey(claimer.prefix, claimer.cidr)))).flatMap(toHeld);
+  return held?.claim.job === claimer.job && held.claim.token === claimer.token;
+}
+
 /** Gives back whatever this run of the job holds, also what it does not know of; reads all claims of the site. */
 export async function freeSubnetsOf(store: Store, claimer: Claimer): Promise<void> {
   await freeOwn(store, claimer, await store.read(subnetsRange(claimer.prefix)));

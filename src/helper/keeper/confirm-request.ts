@@ -1,14 +1,12 @@
-import type { Decision } from '../../policy/decide-request.ts';
-import { decideRequest } from '../../policy/decide-request.ts';
 import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import type { HelperContext } from '../open-context.ts';
 
-/** What the site's policy says to the request; a refusal is audited and thrown. */
-export function decideAudited(context: HelperContext, request: JobRequest): Decision {
+/** What `decide` makes of the request by the site's policy; a refusal is audited and thrown. */
+export function auditRefusal<T>(context: HelperContext, request: JobRequest, decide: () => T): T {
   try {
-    return decideRequest(context.site, { ...request, hostCount: request.hosts.length });
+    return decide();
   } catch (thrown) {
     const { code, message } = asJobError(thrown);
     context.audit.record('request-refused', { job: request.job, code, message });
@@ -23,10 +21,14 @@ export async function confirmRequest(
   request: JobRequest,
   uid: number,
 ): Promise<ConfirmedJob> {
-  const confirmed = await authority.confirmJob(request.schedulerJobId);
+  const confirmed = await authority.confirmJob(request.schedulerJobId, uid).catch((thrown: unknown) => {
+    const { code, message } = asJobError(thrown);
+    if (code === 'JOB_NOT_YOURS') context.audit.record('request-forged', { job: request.job, problem: message });
+    throw thrown;
+  });
   const problem =
     confirmed.uid !== uid
-      ? 'belongs to another user'
+      ? 'is not yours'
       : confirmed.job !== request.job
         ? `is called ${confirmed.job} by the scheduler, not ${request.job}`
         : !isSameSet(

@@ -1,6 +1,7 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Lease, Store } from '../../ports/store.ts';
+import { decideForAnybody, decideRequest } from '../../policy/decide-request.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
@@ -10,10 +11,10 @@ import { makeToken } from '../job/make-token.ts';
 import { requireJobCgroup } from '../caller/refuse-outsiders.ts';
 import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
-import { readUser } from './read-user.ts';
+import { inGroupOfJob, readUser } from '../../system/read-user.ts';
 import type { Orders } from './receive-orders.ts';
 import { claimJob } from './claim-job.ts';
-import { confirmRequest, decideAudited } from './confirm-request.ts';
+import { auditRefusal, confirmRequest } from './confirm-request.ts';
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
 import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
@@ -37,17 +38,20 @@ export async function openCheckedJob(
   const request = readJobRequest(await orders.request, site);
   context.audit.about(request.job);
   const authority = context.authorities.of(request.scheduler);
-  const decision = decideAudited(context, request);
+  const wanted = { ...request, hostCount: request.hosts.length };
+  // An image that nobody may have is refused at once; which one it is does not rest on who asks.
+  const imageReference = auditRefusal(context, request, () => decideForAnybody(site, wanted));
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
   // Of several reasons to refuse, the scheduler's word is the one that is told.
   const [confirmed, user, image, hostAddresses, sharedStore] = await allOrNone([
     confirmRequest(context, authority, request, uid),
     readUser(uid),
-    engine.findImage(decision.imageReference),
+    engine.findImage(imageReference),
     resolveHosts(request.hosts.map(({ name }) => name)),
     request.hosts.length > 1 ? reachSharedStore(context, request.job, undo) : undefined,
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
+  const decision = auditRefusal(context, request, () => decideRequest(site, wanted, { user, queue: confirmed.queue }));
   if (image === undefined) throw imageNotPresent(decision, request);
   context.audit.allow('owner-and-policy', {
     image: decision.imageReference,
@@ -70,7 +74,7 @@ export async function openCheckedJob(
     request,
     decision,
     confirmed,
-    user,
+    user: inGroupOfJob(user, confirmed.gid),
     image,
     hostAddresses,
     subnet,

@@ -1,15 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Store } from '../../ports/store.ts';
-import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { jobRange } from '../../contract/kvs-keys.ts';
+import { notYours } from '../caller/identify-caller.ts';
+import { parseJobState } from '../job/job-state.ts';
+import type { JobState } from '../job/job-state.ts';
 import type { FollowedJob } from './follow-control.ts';
 
 /**
  * The plan of the job, which may still be on its way: the launcher starts while the job is being opened. Undefined
- * when this process is told to end before: the job was refused.
+ * when this process is told to end before, since the job was refused, and when the job is over. With `ownerUid` the plan of
+ * another user is as good as none: nobody learns of others' jobs.
  */
 export async function awaitPlan(
   site: SiteConfig,
@@ -17,20 +20,25 @@ export async function awaitPlan(
   followed: FollowedJob,
   job: JobKey,
   told: AbortSignal,
+  ownerUid?: number,
 ): Promise<JobPlan | undefined> {
   const late = new AbortController();
+  const { keyPrefix } = site.site;
+  const read = async (): Promise<JobState> => parseJobState(keyPrefix, job, await store.read(jobRange(keyPrefix, job)));
   const deadline = async (): Promise<never> => {
     await pause(site.deadlines.openSeconds * 1000, undefined, { signal: late.signal });
     // Says so itself when it cannot be reached.
-    await store.read(jobRange(site.site.keyPrefix, job));
-    throw new JobError({
-      code: 'JOB_NOT_YOURS',
-      message: `There is no open job ${job}.`,
-      hint: 'run-node is called by hpc-submit-dockerjob on every host of a job.',
-    });
+    await store.read(jobRange(keyPrefix, job));
+    throw notYours(job);
+  };
+  const isTheirs = ({ plan }: JobState): boolean => ownerUid === undefined || plan?.user.uid === ownerUid;
+  const planOrEnd = async (): Promise<JobPlan | undefined> => {
+    const plan = await followed.until((state) => (isTheirs(state) ? state.plan : undefined));
+    if (plan !== undefined || told.aborted || isTheirs(await read())) return plan;
+    return await deadline();
   };
   try {
-    return await Promise.race([followed.until((state) => state.plan), deadline()]);
+    return await Promise.race([planOrEnd(), deadline()]);
   } catch (error) {
     if (told.aborted) return undefined;
     throw error;

@@ -23,7 +23,7 @@ export async function confirmShare(
   plan: JobPlan,
   { host }: PlannedNode,
 ): Promise<HostShare> {
-  const confirmed = await authority.confirmJob(plan.schedulerJobId);
+  const confirmed = await authority.confirmJob(plan.schedulerJobId, plan.user.uid);
   const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
   if (isThatJob && confirmed.hosts.includes(host)) {
     const { slots, memoryPerSlotBytes } = confirmed;
@@ -33,7 +33,7 @@ export async function confirmShare(
     code: 'JOB_NOT_YOURS',
     message: isThatJob
       ? `The scheduler does not say that job ${plan.job} runs on host ${host}.`
-      : `The scheduler says that job ${plan.job} belongs to another user.`,
+      : `The scheduler does not say that job ${plan.job} is yours.`,
   });
 }
 

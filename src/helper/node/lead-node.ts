@@ -20,32 +20,35 @@ import { hasInput, makeJobInput } from '../host/job-input.ts';
 import { createNodeRunDirectory, jobRunDirectory } from '../host/run-directory.ts';
 import { serveAgent } from './serve-agent.ts';
 import type { OutputDelivery } from './deliver-output.ts';
-import { checkMountsHere, findPlannedImage, ownLimits } from './check-node.ts';
+import { ownLimits } from './check-node.ts';
+import type { JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
 import { publishEnd } from './publish-end.ts';
 
 /** The steps of one node; each leaves its undo on the stack before the next begins. */
 export async function leadNode(
   context: HelperContext,
-  own: OwnNode,
+  claimed: OwnNode,
   given: {
     readonly cgroup: JobCgroup | undefined;
     readonly share: HostShare | undefined;
     readonly delivery: OutputDelivery;
+    /** This host's own verdict on the plan: nothing is made before. */
+    readonly judged: Promise<JudgedNode>;
   },
   undo: AsyncDisposableStack,
 ): Promise<void> {
-  const { plan, node, site } = own;
   const { cgroup, share, delivery } = given;
+  const { plan, image } = await given.judged;
+  const own = { ...claimed, plan };
+  const { node, site } = own;
   const driver = context.network(plan.network.driver);
   // All of them through before the undo of any: a network that is made meanwhile would stay.
-  const [cgroupParent, image, network, directory, input] = await allOrNone([
+  const [cgroupParent, network, directory, input] = await allOrNone([
     findCgroupParent({ engine: context.engine, isRequired: site.scheduler.requireJobCgroup }, cgroup),
-    findPlannedImage(context, own),
     driver.prepare(plan, node),
     createNodeRunDirectory(plan, node),
     hasInput(plan, node) ? makeJobInput(plan, site.scheduler.commandPath) : undefined,
-    checkMountsHere(own),
   ]);
   reached(own, 'prepared');
   const server = await serveAgent(directory.agentSocket, plan.user.uid);

@@ -9,15 +9,17 @@ import { endJobInAnyCase } from '../job/end-job.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { followControl } from './follow-control.ts';
 import { outliveSuspensionSignal } from '../job/follow-suspension.ts';
-import { refuseOutsiders, requireJobCgroup } from '../caller/refuse-outsiders.ts';
+import { isProvenInside, refuseOutsiders, requireJobCgroup } from '../caller/refuse-outsiders.ts';
 import type { HostShare } from './confirm-share.ts';
 import { confirmShare } from './confirm-share.ts';
-import { requireUserWhoOwns } from '../caller/identify-caller.ts';
+import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { lifelineOf } from '../job/lifeline.ts';
 import { openStoreOf } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { findOwnNode } from '../host/find-own-node.ts';
+import { judgeHere } from './judge-here.ts';
+import type { JudgedNode } from './judge-here.ts';
 import { claimNode, reached } from './own-node.ts';
 import { createJobRunDirectory, forgetJobHere } from '../host/run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
@@ -36,7 +38,9 @@ const standStillMs = 600_000;
  */
 export async function runNode(context: HelperContext, job: JobKey, launchId: string): Promise<void> {
   const { site } = context;
+  const uid = requireUser(context.caller);
   await refuseOutsiders(context, job);
+  const isInJob = isProvenInside(site, job);
   await using undo = new AsyncDisposableStack();
   const told = undo.use(listenToEnd()).told;
   undo.use(outliveSuspensionSignal());
@@ -49,7 +53,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   undo.defer(async () => await store.close());
   const followed = followControl(store, site.site.keyPrefix, job, told);
   undo.defer(() => followed.stop());
-  const plan = await awaitPlan(site, store, followed, job, told);
+  const plan = await awaitPlan(site, store, followed, job, told, isInJob ? undefined : uid);
   if (plan === undefined) {
     // By its status the launcher tells that this node will not come; where that is gone as well, only the store can.
     process.exitCode = asJobError(told.reason).exitStatus;
@@ -58,7 +62,12 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   }
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
   // What root knows of the caller, before anything is claimed: the launch tells two calls of one user apart, no more.
-  requireUserWhoOwns(context.caller, plan.user.uid, job);
+  if (plan.user.uid !== uid || plan.job !== job) {
+    // The kernel says that the job is the caller's, so the plan is wrong.
+    const error = foreignPlan(job);
+    if (isInJob) await endRefusedJob(context, store, { ...plan, job }, error);
+    throw error;
+  }
   if (plan.launchId !== launchId) throw openedByAnother(job);
   context.audit.allow('owner');
   const authority = context.authorities.of(plan.scheduler);
@@ -68,11 +77,11 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
       throw thrown;
     },
   );
-  const { own, cgroup, share } = taken;
+  const { own, cgroup, share, judged } = taken;
   reached(own, 'claimed');
   undo.defer(async () => await releaseAndReport(context, own));
   try {
-    await leadNode(context, own, { cgroup, share, delivery }, undo);
+    await leadNode(context, own, { cgroup, share, delivery, judged }, undo);
   } catch (thrown) {
     await reportTrouble(context, own, asJobError(thrown));
   }
@@ -92,6 +101,8 @@ interface TakenNode {
   readonly cgroup: JobCgroup | undefined;
   /** The scheduler's word where the kernel has none. */
   readonly share: HostShare | undefined;
+  /** Looked at while the node is claimed. */
+  readonly judged: Promise<JudgedNode>;
 }
 
 /** Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. */
@@ -105,13 +116,15 @@ async function takeNode(
   const node = findOwnNode(plan);
   // Without the kernel's word the scheduler's: that the job runs on this host, and is the user's.
   const share = cgroup === undefined ? await confirmShare(authority, plan, node) : undefined;
+  const judged = judgeHere(context, store, plan, node);
+  judged.catch(() => undefined); // told once the node is claimed: then the keeper hears of it
   const { leaseTtlSeconds } = site.etcd;
   const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
   undo.defer(async () => await life.end().catch(() => undefined));
   const signalsByStore = authority.signalsBatchScript;
   const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
-  if (await claimNode(own)) return { own, cgroup, share };
+  if (await claimNode(own)) return { own, cgroup, share, judged };
   await forgetJobHere(plan.job);
   throw new JobError({
     code: 'JOB_BUSY',
@@ -125,13 +138,13 @@ async function endUnstartedJob(
   store: Store,
   { job, launchId }: { readonly job: JobKey; readonly launchId: string },
 ): Promise<void> {
-  const { site, caller } = context;
+  const { site } = context;
+  const uid = requireUser(context.caller);
   const alone = new AbortController();
   const followed = followControl(store, site.site.keyPrefix, job, alone.signal);
   try {
-    const plan = await awaitPlan(site, store, followed, job, alone.signal);
+    const plan = await awaitPlan(site, store, followed, job, alone.signal, uid);
     if (plan?.launchId !== launchId) return;
-    requireUserWhoOwns(caller, plan.user.uid, job);
     context.audit.allow('owner');
     await endRefusedJob(context, store, plan, orphaned());
   } catch {
@@ -149,6 +162,15 @@ async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan
   context.audit.record('node-refused', { job, owner: plan.user.uid, code, message });
   const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
   await endJobInAnyCase(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
+}
+
+/** Its job's name, or its user, would stand in all that this host makes. */
+function foreignPlan(job: JobKey): JobError {
+  return new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `The plan of job ${job} in the store is one of another user or job.`,
+    hint: 'Somebody has changed it: tell the administrators.',
+  });
 }
 
 /** Two calls in one job at the same time: only the nodes of the one that has opened it may take its hosts. */

@@ -5,7 +5,8 @@ import type { JobKey } from '../../contract/job-key.ts';
 import { jobRange } from '../../contract/kvs-keys.ts';
 import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
-import { requireOwner, rootShellHint } from '../caller/identify-caller.ts';
+import { rootShellHint } from '../caller/identify-caller.ts';
+import { requireOwnJob } from '../caller/require-own-job.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -55,7 +56,7 @@ export async function releaseJob(
       return await removeUnread(context, store, job);
     }
     if (state.plan !== undefined) {
-      requireOwner(context.caller, state.plan.user.uid, job);
+      await requireOwnJob(context, job, state.plan.user.uid);
       context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { owner: state.plan.user.uid, isForced });
       // What is here is taken away all the same when the store has gone meanwhile.
       await endJobInAnyCase(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);

@@ -10,7 +10,7 @@ import { labels } from '../../contract/labels.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { reportReleased } from '../job/report-released.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
-import { requireOwner } from '../caller/identify-caller.ts';
+import { requireOwnJob } from '../caller/require-own-job.ts';
 import type { JobState } from '../job/job-state.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -101,15 +101,15 @@ async function tellStore(context: HelperContext, job: JobKey): Promise<string | 
 
 /**
  * True when the job is the caller's by the label of its containers or by its plan; root may release every job. False
- * when there is neither. Fails with `JOB_NOT_YOURS` when it is another user's.
+ * when there is neither, and the scheduler says that the job is theirs. Fails with `JOB_NOT_YOURS` for every other one.
  */
 async function isOwnedHere(context: HelperContext, job: JobKey): Promise<boolean> {
   if (context.caller.kind === 'root') return true;
   const found = await context.engine.findContainers({ [labels.job]: job });
-  for (const container of found) requireOwner(context.caller, Number(container.labels[labels.uid]), job);
+  for (const container of found) await requireOwnJob(context, job, Number(container.labels[labels.uid]));
   if (found.length > 0) return true;
   const plan = await planOf(context, job);
-  if (plan !== undefined) requireOwner(context.caller, plan.user.uid, job);
+  await requireOwnJob(context, job, plan?.user.uid);
   return plan !== undefined;
 }
 

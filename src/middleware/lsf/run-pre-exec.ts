@@ -28,6 +28,7 @@ const usualAbortValue = 99;
 /** Ends of the job that no other host would spare it. */
 const refusals: readonly string[] = [
   'IMAGE_NOT_ALLOWED',
+  'APPLICATION_NOT_ALLOWED',
   'APPLICATION_UNKNOWN',
   'IMAGE_REFERENCE_INVALID',
   'REQUEST_INVALID',

@@ -24,7 +24,7 @@ describe('parseSite', () => {
 
   it('takes the source of a mount for its target', () => {
     const { mounts } = parseSite('version: 1\nmounts: {allowed: [{source: /scratch}]}');
-    expect(mounts.allowed).toEqual([{ source: '/scratch', target: '/scratch', readOnly: false, always: true }]);
+    expect(mounts.allowed).toMatchObject([{ source: '/scratch', target: '/scratch', readOnly: false, always: true }]);
   });
 
   it('tells all problems in one error, each with its line', () => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { schemaAt, siteSchemaTree } from '../../../src/config/schema-tree.ts';
+import { keysAt, schemaAt, siteSchemaTree } from '../../../src/config/schema-tree.ts';
 import type { SchemaNode } from '../../../src/config/schema-tree.ts';
 import { writeJsonSchema, writeReference } from '../../../src/config/write-reference.ts';
 import { parse } from 'yaml';
@@ -29,6 +29,10 @@ describe('etc/site.yaml', () => {
       'openfoam:2.3.0': {
         image: 'hpc/openfoam:2.3.0',
         description: '',
+        users: [],
+        groups: [],
+        partitions: [],
+        queues: [],
         network: '',
         mounts: [],
         environment: {},
@@ -45,6 +49,7 @@ describe('etc/site.yaml', () => {
     // The keys of one mount stand in a comment beside the empty list.
     for (const key of Object.keys(schemaAt(['mounts', 'allowed', 0])?.properties ?? {}))
       expect(text).toMatch(new RegExp(`# .*${key}: `));
+    for (const key of keysAt(['images', 'allowed', 0])) expect(text).toMatch(new RegExp(`# .*${key}: `));
     for (const table of ['aliases', 'queues'])
       for (const key of Object.keys(schemaAt(['lsf', table, 'x'])?.properties ?? {}))
         expect(text).toMatch(new RegExp(`# .*{${key}: `));

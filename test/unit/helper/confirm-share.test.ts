@@ -15,6 +15,7 @@ function authorityThatSays(facts: Partial<ConfirmedJob>): SchedulerAuthority {
     signalsBatchScript: true,
     isHere: () => true,
     confirmJob: () => Promise.resolve(confirmed),
+    findOwner: () => Promise.resolve(undefined),
     isOver: () => Promise.resolve(false),
     findJobCgroup: () => undefined,
   };

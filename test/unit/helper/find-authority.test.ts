@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import type { Authorities } from '../../../src/helper/find-authority.ts';
+import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { findAuthorities } from '../../../src/helper/find-authority.ts';
 
 let directory: string;
@@ -21,7 +22,7 @@ async function authoritiesOf(kind: string, programs: Readonly<Record<string, str
 }
 
 const slurmOver = 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1';
-const slurmRuns = 'echo "1|12|12|N/A|RUNNING|n1|1:00"';
+const slurmRuns = 'echo "1|12|12|N/A|RUNNING|n1|1:00|1|lab"';
 const lsfOver = 'echo "Job <12> is not found" >&2; exit 255';
 
 describe('findAuthorities', () => {
@@ -44,6 +45,14 @@ describe('findAuthorities', () => {
     expect(await running.isOver('12[3]', undefined)).toBe(true);
     const over = await authoritiesOf('auto', { squeue: slurmOver });
     expect(await over.isOver('12', undefined)).toBe(true);
+  });
+
+  it('names the owners of a job by every scheduler that answers, and nobody when none does', async () => {
+    const job = requireJobKey('12');
+    expect(await (await authoritiesOf('auto', { bjobs: lsfOver, squeue: slurmRuns })).findOwners(job)).toEqual([1]);
+    expect(await (await authoritiesOf('auto', { squeue: slurmOver })).findOwners(job)).toEqual([]);
+    expect(await (await authoritiesOf('auto', { squeue: 'echo away >&2; exit 1' })).findOwners(job)).toEqual([]);
+    expect(await (await authoritiesOf('auto', {})).findOwners(job)).toEqual([]);
   });
 
   it('has no word without any scheduler on the host', async () => {

@@ -28,7 +28,9 @@ const record = (facts: Record<string, string>): string =>
   JSON.stringify({
     COMMAND: 'bjobs',
     JOBS: 1,
-    RECORDS: [{ JOBID: '12', JOBINDEX: '0', STAT: 'RUN', USER: username, EXEC_HOST: 'node1', ...facts }],
+    RECORDS: [
+      { JOBID: '12', JOBINDEX: '0', STAT: 'RUN', USER: username, QUEUE: 'normal', EXEC_HOST: 'node1', ...facts },
+    ],
   });
 
 const wideHeader = 'JOBID   USER    STAT  QUEUE      FROM_HOST   EXEC_HOST   JOB_NAME   SUBMIT_TIME';
@@ -59,6 +61,7 @@ describe('confirmJob', () => {
     job: '12',
     schedulerJobId: '12',
     uid,
+    queue: 'normal',
     hosts: Object.keys(hosts),
     slots: new Map(Object.entries(hosts)),
   });
@@ -67,8 +70,8 @@ describe('confirmJob', () => {
   it.each([
     ['JSON', current({ EXEC_HOST: '2*node1:node2' })],
     ['JSON with every slot', current({ EXEC_HOST: 'node1:node1:node2' })],
-    ['columns with a delimiter', withoutJson(`12|0|RUN|${username}|2*node1:node2|3`)],
-    ['columns without an index', withoutJson(`12|-|RUN|${username}|2*node1:node2|3`)],
+    ['columns with a delimiter', withoutJson(`12|0|RUN|${username}|normal|2*node1:node2|3`)],
+    ['columns without an index', withoutJson(`12|-|RUN|${username}|normal|2*node1:node2|3`)],
     [
       'JSON and a wide line',
       firstHostOnly(record({ EXEC_HOST: 'node1' }), `${wideHeader}\n${wideLine('2*node1:node2')}`),

@@ -54,7 +54,10 @@ describe('confirmJob', () => {
     ['a user who writes an account himself', { Variable_List: 'X=a\n    euser = root' }, { n1: 4, n2: 2 }],
   ])('reads an answer of %s', async (_, facts, hosts) => {
     const authority = await authorityWith(printing(answer(facts)));
-    expect(await authority.confirmJob('12')).toEqual({ job: '12', schedulerJobId: '12', uid, ...slots(hosts) });
+    expect(await authority.confirmJob('12')).toEqual({
+      ...{ job: '12', schedulerJobId: '12', uid, queue: 'workq' },
+      ...slots(hosts),
+    });
   });
 
   it('asks for an element of an array, never at a server that its id names', async () => {

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
-import { boundCommand } from '../../system/bound-command.ts';
-import { JobError } from '../../values/errors.ts';
+import { boundCommand } from './bound-command.ts';
+import { JobError } from '../values/errors.ts';
 
 /** A user as the host's user database (NSS) knows it. */
 export interface HostUser {
@@ -38,6 +38,12 @@ export async function readUser(uid: number): Promise<HostUser> {
       cause,
     });
   }
+}
+
+/** The user with the job's primary group (`newgrp`, `sg`); with their own where the database does not have them in it. */
+export function inGroupOfJob(user: HostUser, gid: number | undefined): HostUser {
+  const isMember = gid !== undefined && user.groups.some((group) => group.gid === gid);
+  return isMember ? { ...user, gid } : user;
 }
 
 async function readGroups(gids: readonly number[]): Promise<HostUser['groups']> {

@@ -1,0 +1,96 @@
+import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { findForbidden } from '../../config/forbidden-sources.ts';
+import { judgePlan, planNeedsQueue } from '../../policy/judge-plan.ts';
+import type { ImageFacts } from '../../ports/container-engine.ts';
+import type { Store } from '../../ports/store.ts';
+import { allOrNone } from '../../system/all-or-none.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { readUser } from '../../system/read-user.ts';
+import { JobError } from '../../values/errors.ts';
+import { formatImageReference, parseImageReference } from '../../values/image-reference.ts';
+import { holdsSubnet } from '../job/claim-subnet.ts';
+import type { HelperContext } from '../open-context.ts';
+
+/** What this host carries out of a plan, and the image that it does it with. */
+export interface JudgedNode {
+  readonly plan: JobPlan;
+  readonly image: ImageFacts;
+}
+
+/**
+ * The plan as this host allows it: by its own site.yaml, user database, images and scheduler, since whoever has one
+ * host's certificate can write a plan. Changes nothing here. Fails as `judgePlan` does, with `IMAGE_NOT_PRESENT`, and with
+ * `JOB_NOT_YOURS` for a network that the store does not give to this run of the job.
+ */
+export async function judgeHere(
+  context: HelperContext,
+  store: Store,
+  plan: JobPlan,
+  { host }: PlannedNode,
+): Promise<JudgedNode> {
+  const [user, queue, image] = await allOrNone([
+    readUser(plan.user.uid),
+    planNeedsQueue(context.site, plan) ? askQueue(context, plan) : undefined,
+    findPlannedImage(context, plan, host),
+    requireOwnSubnet(context, store, plan),
+  ]);
+  const judged = judgePlan(context.site, plan, { host, user, queue });
+  for (const { source } of judged.mounts) await checkSource(source);
+  return { plan: judged, image: requireSame(image, plan, host) };
+}
+
+/** What the source leads to is root's choice alone, and nothing that no site may allow. */
+async function checkSource(source: string): Promise<void> {
+  const end = await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
+  const forbidden = findForbidden(end);
+  if (forbidden === undefined) return;
+  throw new JobError({
+    code: 'MOUNT_NOT_ALLOWED',
+    message: `${source} leads to ${end} on this host, and ${forbidden} may never be mounted.`,
+    hint: 'Correct mounts.allowed in site.yaml.',
+  });
+}
+
+async function askQueue({ authorities }: HelperContext, plan: JobPlan): Promise<string | undefined> {
+  const { queue } = await authorities.of(plan.scheduler).confirmJob(plan.schedulerJobId, plan.user.uid);
+  return queue;
+}
+
+/** What the reference names on this host, by the engine's own look-up; undefined when it names nothing. */
+async function findPlannedImage(
+  { engine }: HelperContext,
+  { image }: JobPlan,
+  host: string,
+): Promise<ImageFacts | undefined> {
+  // As open-job writes it: the engine would read other texts as ids, or as places below its own address.
+  const reference = formatImageReference(parseImageReference(image.reference));
+  if (reference === image.reference) return await engine.findImage(reference);
+  throw new JobError({
+    code: 'IMAGE_NOT_ALLOWED',
+    message: `The plan on host ${host} names its image in a form that open-job does not write.`,
+  });
+}
+
+function requireSame(found: ImageFacts | undefined, { image }: JobPlan, host: string): ImageFacts {
+  if (found?.id === image.id) return found;
+  throw new JobError({
+    code: 'IMAGE_NOT_PRESENT',
+    message:
+      found === undefined
+        ? `image ${image.reference} is not present on host ${host}.`
+        : `image ${image.reference} on host ${host} is another one (${found.id.slice(0, 19)}) than on the first host (${image.id.slice(0, 19)}).`,
+    hint: 'Ask the administrators to bring the same image to every host (docker pull, or docker save and load).',
+  });
+}
+
+/** A job on one host has a bridge of its own, which the engine itself keeps apart from others'. */
+async function requireOwnSubnet({ site }: HelperContext, store: Store, plan: JobPlan): Promise<void> {
+  const { job, token, network } = plan;
+  if (network.driver === 'bridge') return;
+  if (await holdsSubnet(store, { prefix: site.site.keyPrefix, job, token, cidr: network.cidr })) return;
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `The network ${network.cidr} in the plan of job ${job} is not claimed by this run of the job.`,
+    hint: 'Submit the job again. (Administrators: /.site/subnets in etcd.)',
+  });
+}

@@ -1,0 +1,65 @@
+import type { HostUser } from '../system/read-user.ts';
+
+/** No text: a queue may have any name. */
+const any = Symbol('any');
+
+/** For whom a request is judged. `any` stands for what is not known yet: a rule about it then refuses nothing. */
+export interface Requester {
+  /** As the user database of the judging host knows them; undefined for nobody in particular. */
+  readonly user: Pick<HostUser, 'name' | 'uid' | 'groups'> | undefined | typeof any;
+  /** Partition or queue of the job; undefined where the scheduler tells none, which no rule about queues admits. */
+  readonly queue: string | undefined | typeof any;
+}
+
+/** A request that anybody may make, anywhere: the rules about users, groups and queues are left to a later judge. */
+export const anyRequester: Requester = { user: any, queue: any };
+
+/** Nobody in particular, in no queue: gets what is for everybody. */
+export const unknownRequester: Requester = { user: undefined, queue: undefined };
+
+/** Who may use an entry of site.yaml. Each list that is not empty must hold. */
+export interface Admission {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  readonly partitions: readonly string[];
+  readonly queues: readonly string[];
+}
+
+/** Why the entry is not for this requester, in words; undefined when it is. */
+export function findBar(entry: Admission, { user, queue }: Requester): string | undefined {
+  if (user !== any) {
+    if (entry.users.length > 0 && !(user !== undefined && isNamed(entry.users, user.name, user.uid)))
+      return `it is for the users ${entry.users.join(', ')}`;
+    if (entry.groups.length > 0 && user?.groups.some(({ name, gid }) => isNamed(entry.groups, name, gid)) !== true)
+      return `it is for the groups ${entry.groups.join(', ')}`;
+  }
+  const queues = queuesOf(entry);
+  if (queues.length === 0 || queue === any) return undefined;
+  if (queue !== undefined && queues.includes(queue)) return undefined;
+  return `it is for jobs in ${queues.join(', ')}, and this one is in ${queue ?? 'no partition or queue that the scheduler tells'}`;
+}
+
+/** True when the entry asks in which partition or queue a job is. */
+export function asksForQueue(entry: Admission): boolean {
+  return queuesOf(entry).length > 0;
+}
+
+/** ` (users alice, groups cfd)`, for a list of what is allowed; empty for an entry that is for everybody. */
+export function describeAdmission(entry: Admission): string {
+  const limits = [
+    ...(entry.users.length === 0 ? [] : [`users ${entry.users.join(', ')}`]),
+    ...(entry.groups.length === 0 ? [] : [`groups ${entry.groups.join(', ')}`]),
+    ...(asksForQueue(entry) ? [`jobs in ${queuesOf(entry).join(', ')}`] : []),
+  ];
+  return limits.length === 0 ? '' : ` (${limits.join('; ')})`;
+}
+
+/** Slurm says partition where others say queue: a site may use either word. */
+function queuesOf({ partitions, queues }: Admission): readonly string[] {
+  return [...partitions, ...queues];
+}
+
+/** By name, or by number where a directory's names are unwieldy. */
+function isNamed(list: readonly string[], name: string, id: number): boolean {
+  return list.includes(name) || list.includes(String(id));
+}
