@@ -9,4 +9,6 @@ export const containerPaths = {
   input: '/.hpcdj/input',
   /** tmpfs of the user: keys, ssh files, shims, host files. Private keys never touch a disk. */
   private: '/.hpcdj/private',
+  /** Marks a container that is never started as one through which we look at an image. */
+  lookedAt: '/.hpcdj/looked-at',
 } as const;

@@ -1,4 +1,7 @@
-/** Labels by which every container and network of ours is found again; `job` alone identifies the job. */
+/**
+ * Labels by which every container and network of ours is found again; `job` alone identifies the job. That it is ours, they
+ * do not say: see `own-objects.ts`.
+ */
 export const labels = {
   job: 'hpcdj.job',
   node: 'hpcdj.node',

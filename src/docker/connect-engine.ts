@@ -6,8 +6,6 @@ import type {
   ContainerEngine,
   ContainerSpec,
   EngineFacts,
-  FoundContainer,
-  FoundNetwork,
   ImageFacts,
 } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
@@ -16,6 +14,7 @@ import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, openContainer, removeContainer } from './control-container.ts';
 import { findImageFaults } from './examine-image.ts';
+import { deviceOption, explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
 
 export interface EngineOptions {
@@ -78,12 +77,13 @@ async function findImage(client: EngineClient, reference: string): Promise<Image
 
 async function createContainer(client: EngineClient, spec: ContainerSpec): Promise<Container> {
   const options = await describeCreateOptions(spec);
-  const created = await callEngine(
+  const created = await callEngine<{ readonly id: string } | 'taken'>(
     client,
     `create container ${spec.name}`,
     (abortSignal) => client.docker.createContainer({ ...options, abortSignal }),
-    { meaning: { 404: refuseImage(spec), 409: refuseName(spec) } },
+    { meaning: { 404: refuseImage(spec), 409: () => 'taken' as const } },
   );
+  if (created === 'taken') throw await explainTakenName(client, spec.name);
   return controlContainer(client, created.id, spec);
 }
 
@@ -95,35 +95,6 @@ function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
       hint: 'Ask the administrators to load the same image on every host.',
     });
   };
-}
-
-function refuseName(spec: ContainerSpec): (engineSays: string) => never {
-  return () => {
-    throw new JobError({
-      code: 'JOB_BUSY',
-      message: `A container named ${spec.name} is already on this host.`,
-      hint: 'It belongs to an earlier run of the same job; it goes away when that run is released.',
-    });
-  };
-}
-
-type Labels = Readonly<Record<string, string | undefined>>;
-
-/** The engine joins several label filters by "and". */
-function toFilter(labels: Labels): { label: string[] } {
-  return { label: Object.entries(labels).map(([name, value]) => (value === undefined ? name : `${name}=${value}`)) };
-}
-
-async function findContainers(client: EngineClient, labels: Labels): Promise<readonly FoundContainer[]> {
-  const found = await callEngine(client, 'list containers', (abortSignal) =>
-    client.docker.listContainers({ all: true, filters: toFilter(labels), abortSignal }),
-  );
-  return found.map((container) => ({
-    id: container.Id,
-    name: container.Names[0]?.replace(/^\//, '') ?? '',
-    labels: container.Labels,
-    running: ['running', 'paused', 'restarting'].includes(container.State),
-  }));
 }
 
 async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'> {
@@ -140,7 +111,7 @@ async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec
         EnableIPv6: false,
         IPAM: { Driver: 'default', Config: [{ Subnet: spec.cidr, Gateway: spec.gateway }] },
         Options: {
-          'com.docker.network.bridge.name': spec.bridgeName,
+          [deviceOption]: spec.bridgeName,
           'com.docker.network.bridge.enable_icc': 'true',
           'com.docker.network.bridge.enable_ip_masquerade': 'false',
         },
@@ -163,33 +134,6 @@ function judgeConflict(spec: BridgeNetworkSpec): (engineSays: string) => 'overla
       message: `The Docker Engine refused to create network ${spec.name}: ${engineSays}.`,
     });
   };
-}
-
-async function findNetworks(client: EngineClient, labels: Labels): Promise<readonly FoundNetwork[]> {
-  const listed = await callEngine(client, 'list networks', (abortSignal) =>
-    client.docker.listNetworks({ filters: toFilter(labels), abortSignal }),
-  );
-  // The list leaves out who is connected.
-  const inspected = await Promise.all(listed.map(({ Id }) => inspectNetwork(client, Id)));
-  return inspected.flatMap((network) =>
-    network === undefined
-      ? []
-      : {
-          id: network.Id,
-          name: network.Name,
-          labels: network.Labels ?? {},
-          containerCount: Object.keys(network.Containers ?? {}).length,
-        },
-  );
-}
-
-function inspectNetwork(client: EngineClient, id: string): Promise<Docker.NetworkInspectInfo | undefined> {
-  return callEngine<Docker.NetworkInspectInfo | undefined>(
-    client,
-    `look up network ${id}`,
-    () => client.docker.getNetwork(id).inspect(),
-    { meaning: { 404: () => undefined } },
-  );
 }
 
 async function removeNetwork(client: EngineClient, id: string): Promise<void> {

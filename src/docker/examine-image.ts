@@ -1,8 +1,10 @@
 import type Docker from 'dockerode';
+import { containerPaths } from '../contract/container-paths.ts';
 import type { ImageMountPlace, ImageQuestion } from '../ports/container-engine.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { removeContainer } from './control-container.ts';
+import { explainTakenName } from './find-own-objects.ts';
 import { findTargetFaults } from './find-target-faults.ts';
 import { inspectContainer } from './inspect-container.ts';
 import { ImageFault, openImageFiles } from './read-image-files.ts';
@@ -30,13 +32,14 @@ export async function findImageFaults(
   client: EngineClient,
   question: ImageQuestion,
 ): Promise<readonly string[] | undefined> {
-  const created = await callEngine<Docker.Container | undefined>(
+  const created = await callEngine<Docker.Container | 'taken' | undefined>(
     client,
     'look into the image',
     (abortSignal) => client.docker.createContainer({ ...describeUnstarted(question), abortSignal }),
-    { meaning: { 404: () => undefined } },
+    { meaning: { 404: () => undefined, 409: () => 'taken' as const } },
   );
   if (created === undefined) return undefined;
+  if (created === 'taken') throw await explainTakenName(client, question.name);
   const faults = await findFaultsIn(client, created, question).catch(async (error: unknown) => {
     if (error instanceof ImageFault) return [error.message];
     // Found by its label later, if it stays: what went wrong first is what is told.
@@ -59,7 +62,12 @@ function describeUnstarted({ name, imageId, labels, volumes }: ImageQuestion): D
     User: '65534:65534',
     WorkingDir: '/',
     Healthcheck: { Test: ['NONE'] },
-    HostConfig: { NetworkMode: 'none', LogConfig: { Type: 'none', Config: {} }, Tmpfs: Object.fromEntries(instead) },
+    HostConfig: {
+      NetworkMode: 'none',
+      LogConfig: { Type: 'none', Config: {} },
+      Tmpfs: Object.fromEntries(instead),
+      Mounts: [{ Type: 'tmpfs', Source: '', Target: containerPaths.lookedAt }],
+    },
   };
 }
 
@@ -83,7 +91,9 @@ async function findFaultsIn(
 /** The proof that the question names all volumes of the image: a volume has no limit, and no bounds but the disk's. */
 async function findVolumes(client: EngineClient, container: Docker.Container): Promise<readonly string[]> {
   const mounts = (await inspectContainer(client, container))?.Mounts ?? [];
-  return mounts.map(({ Destination }) => `its volume ${JSON.stringify(Destination)} cannot be kept from being made`);
+  return mounts
+    .filter(({ Type }) => Type !== 'tmpfs')
+    .map(({ Destination }) => `its volume ${JSON.stringify(Destination)} cannot be kept from being made`);
 }
 
 /** The engine reads it as root before it starts a container, whatever it is. */

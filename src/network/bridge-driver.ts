@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
@@ -6,15 +5,10 @@ import { JobError } from '../values/errors.ts';
 import type { JobKey } from '../contract/job-key.ts';
 import { parseJobKey } from '../contract/job-key.ts';
 import { labels } from '../contract/labels.ts';
+import { bridgeNames } from '../contract/own-objects.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../values/subnet.ts';
 import type { HostCommands } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
-
-/** Names of the job's Docker network and of its bridge device, which has room for 15 characters. */
-export function bridgeNames(job: JobKey): { readonly network: string; readonly device: string } {
-  const hash = createHash('sha256').update(job).digest('hex').slice(0, 12);
-  return { network: `hpcdj-${job}`, device: `hj${hash}` };
-}
 
 /** One Docker bridge per job, for jobs on one host. It reaches nothing but itself: not even the host. */
 export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): NetworkDriver {

@@ -9,7 +9,7 @@ export interface ContainerEngine {
   findImageFaults(question: ImageQuestion): Promise<readonly string[] | undefined>;
   /** Creates, does not start. A container of that name that is already there is an error (`JOB_BUSY`): the name is the lock. */
   createContainer(spec: ContainerSpec): Promise<Container>;
-  /** Every container that carries all of these labels, running or not. */
+  /** Every container of ours that carries all of these labels, running or not: by `isOwnContainer`. */
   findContainers(labels: Readonly<Record<string, string>>): Promise<readonly FoundContainer[]>;
   /** Handle of a container that another process created; whether it is there shows when it is used. */
   openContainer(id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'>;
@@ -17,7 +17,7 @@ export interface ContainerEngine {
   removeContainer(id: string): Promise<void>;
   /** Docker bridge network that reaches nothing but itself; retried by the caller on `NetworkOverlap`. */
   createBridgeNetwork(spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'>;
-  /** Every network that carries all of these labels; undefined stands for any value. */
+  /** Every network of ours that carries all of these labels; undefined stands for any value. */
   findNetworks(labels: Readonly<Record<string, string | undefined>>): Promise<readonly FoundNetwork[]>;
   /** Succeeds when it is gone already. */
   removeNetwork(id: string): Promise<void>;
@@ -159,5 +159,4 @@ export interface FoundNetwork {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly containerCount: number;
 }

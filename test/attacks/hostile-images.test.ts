@@ -1,9 +1,12 @@
 /** The attacker has an image of his own making on the hosts, and the sudo rule. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
+import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { findLastingLeftovers, inHostDocker } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, inHostDocker, startBatch } from '../support/e2e-jobs.ts';
 import { e2eLab, jobDirectory, runBatch } from '../support/e2e-lab.ts';
+
+const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
 
 let lab: Lab;
 
@@ -179,5 +182,53 @@ describe('having a queue try for ever, or bar hosts, for what is the image’s o
       refused('lab/hostile:arm', 'it is made for "s390x" processors'),
     ]);
     expect(await inHostDocker(lab, 'node1', 'ps', '--all', '--quiet')).toBe('');
+  });
+});
+
+describe('having containers taken for another job’s, or a job for another user’s', () => {
+  it('does not come of labels: what bears them is left alone, and the job goes on', async () => {
+    const job = await startBatch(
+      lab,
+      'hpc-submit-dockerjob --image lab/tiny:1 -- sh -c "echo running; while [ ! -e over ]; do sleep 0.2; done; echo whole"',
+      { sbatch: onNode1 },
+    );
+    await using end = new AsyncDisposableStack();
+    end.defer(async () => void (await mustRun(lab, 'node1', ['touch', `${job.directory}/over`])));
+    await job.shows('running', 'out');
+    const said = { job: job.id, node: '1', uid: '2002', 'run-until': '1', 'scheduler-job': job.id };
+    const labels = Object.entries(said).map(([name, value]) => `hpcdj.${name}=${value}`);
+    const image = await build('labels', 'true', `LABEL ${labels.join(' ')}`);
+    const start = async (...argv: readonly string[]): Promise<string> =>
+      await inHostDocker(lab, 'node1', 'run', '--detach', '--network=none', ...argv, image, 'sleep', '300');
+    const foreign = [await start(), await start('--name', `hpcdj-${job.id}-node-1`)];
+    end.defer(async () => void (await inHostDocker(lab, 'node1', 'rm', '--force', ...foreign)));
+
+    const reaped = await mustRun(lab, 'node1', [helper, 'reap']); // one of them says that its time is up
+    expect(reaped).not.toContain(job.id);
+    expect(await job.stdout()).toBe('running\n');
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    const ended = await job.end();
+    expect([ended.exitCode, ended.stdout]).toEqual(['0:0', 'running\nwhole\n']);
+    expect(ended.stderr).not.toContain('still there');
+    await mustRun(lab, 'node1', [helper, 'reap']);
+    const left = await inHostDocker(lab, 'node1', 'ps', '--quiet', '--no-trunc');
+    expect(left.split('\n').sort()).toEqual([...foreign].sort());
+  });
+
+  it('does not make a container of the attacker’s own somebody else’s', async () => {
+    const image = await build('own', 'true', 'LABEL hpcdj.job=1 hpcdj.uid=2002 hpcdj.run-until=1 hpcdj.token=x');
+    const directory = jobDirectory();
+    const script = `hpc-submit-dockerjob --image ${image} -- sh -c 'touch seen; while [ ! -e over ]; do sleep 0.2; done'`;
+    const job = await startBatch(lab, script, { sbatch: onNode1, directory });
+    await mustRun(lab, 'node1', [
+      ...['sh', '-c', 'for i in $(seq 300); do [ -e "$1/seen" ] && exit; sleep 0.1; done; exit 1', 'look', directory],
+    ]);
+    const own = JSON.parse(
+      await inHostDocker(lab, 'node1', 'inspect', `hpcdj-${job.id}-node-0`, '--format', '{{json .Config.Labels}}'),
+    ) as Record<string, string>;
+    await mustRun(lab, 'node1', ['touch', `${directory}/over`]);
+    expect((await job.end()).exitCode).toBe('0:0');
+    expect(own).toMatchObject({ 'hpcdj.job': job.id, 'hpcdj.uid': '2001', 'hpcdj.run-until': '' });
+    expect(own['hpcdj.token']).toMatch(/^[0-9a-f]{32}$/);
   });
 });

@@ -11,7 +11,8 @@ import { listVolumes } from '../../src/helper/node/judge-image.ts';
 import { JobError } from '../../src/values/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
 import { slowInspections } from '../support/slow-docker.ts';
-import { shellContainer } from '../support/container-spec.ts';
+import { requireJobKey } from '../../src/contract/job-key.ts';
+import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 
@@ -171,23 +172,35 @@ describe('a container', () => {
   });
 
   test('is refused when its name is taken: the name is the lock', async () => {
-    const spec = shellContainer(imageId, 'sleep 60');
+    const spec = shellContainer(imageId, 'sleep 60', await ownMarks(lab, requireJobKey('9003')));
     const container = await engine.createContainer(spec);
     await expect(engine.createContainer(spec)).rejects.toMatchObject({ code: 'JOB_BUSY' });
     await container.remove();
   });
 
   test('is found by its labels, running or not, and only by all of them', async () => {
-    const labels = { 'hpcdj.job': '9001', 'hpcdj.node': '0' };
-    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60', { labels }));
+    const own = await ownMarks(lab, requireJobKey('9001'));
+    const { labels } = own;
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60', own));
     expect(await engine.findContainers({ 'hpcdj.job': '9001' })).toMatchObject([
       { id: container.id, labels, running: false },
     ]);
     await container.start();
     expect(await engine.findContainers(labels)).toMatchObject([{ id: container.id, running: true }]);
+    expect(await engine.findContainers({})).toMatchObject([{ id: container.id }]);
     expect(await engine.findContainers({ ...labels, 'hpcdj.node': '1' })).toEqual([]);
     await container.remove();
     expect(await engine.findContainers(labels)).toEqual([]);
+  });
+
+  test('of somebody else with the name of ours is no earlier run of the job', async () => {
+    const own = await ownMarks(lab, requireJobKey('9002'));
+    const container = await engine.createContainer(shellContainer(imageId, 'sleep 60', { ...own, mounts: [] }));
+    await expect(engine.createContainer(shellContainer(imageId, 'sleep 60', own))).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: expect.stringContaining('did not make it') as string,
+    });
+    await container.remove();
   });
 
   test('is removed with the volumes that its image made, as often as one likes', async () => {
@@ -391,7 +404,7 @@ describe('an image that is looked into', () => {
     });
   };
   afterAll(async () => {
-    expect(await engine.findContainers({ 'hpcdj.job': '773' })).toEqual([]);
+    expect(await lab.docker('ps', '--all', '--quiet', '--filter', 'label=hpcdj.job=773')).toBe('');
     expect(await lab.docker('volume', 'ls', '-q')).toBe('');
   });
 

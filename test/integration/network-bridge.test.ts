@@ -7,13 +7,13 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
-import { bridgeNames } from '../../src/network/bridge-driver.ts';
+import { bridgeNames } from '../../src/contract/own-objects.ts';
 import { networkDriver, reserveHostSubnet } from '../../src/network/network-driver.ts';
 import type { NetworkDependencies } from '../../src/network/network-driver.ts';
 import type { Container, ContainerEngine } from '../../src/ports/container-engine.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';
-import { shellContainer } from '../support/container-spec.ts';
+import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 import { networkPlan } from '../support/network-plan.ts';
@@ -69,7 +69,7 @@ describe("a job's bridge", () => {
     const attached = await driver.prepare(plan, node);
     expect(attached).toEqual({ kind: 'bridge', name: network, ip: node.ip });
     container = await engine.createContainer(
-      shellContainer(imageId, 'sleep 600', { network: attached, labels: { 'hpcdj.job': plan.job } }),
+      shellContainer(imageId, 'sleep 600', { network: attached, ...(await ownMarks(lab, plan.job)) }),
     );
   });
   afterEach(async () => {

@@ -36,7 +36,8 @@ import type { JobPlan } from '../../src/contract/job-plan.ts';
 import { jobPlanSchema } from '../../src/contract/job-plan.ts';
 import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/contract/kvs-keys.ts';
 import { labels } from '../../src/contract/labels.ts';
-import { shellContainer } from '../support/container-spec.ts';
+import { bridgeNames } from '../../src/contract/own-objects.ts';
+import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { keepAudit } from '../support/fake-audit.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -154,8 +155,8 @@ async function occupyHost(plan: JobPlan, runUntil = ''): Promise<void> {
   await installJobTable(commands(), plan.job, 'chain input { type filter hook input priority raw; }');
   const image = (await context.engine.findImage(busyboxImage))?.id ?? '';
   const facts = { [labels.schedulerJob]: plan.schedulerJobId, [labels.uid]: '2001', [labels.runUntil]: runUntil };
-  const own = { [labels.job]: plan.job, ...facts };
-  const container = await context.engine.createContainer(shellContainer(image, 'sleep 600', { labels: own }));
+  const own = await ownMarks(docker, plan.job, facts);
+  const container = await context.engine.createContainer(shellContainer(image, 'sleep 600', own));
   await container.start();
 }
 
@@ -235,7 +236,7 @@ describe('release-node', () => {
       const plan = await openJobOfTwo();
       await createNodeRunDirectory(plan, plan.nodes[0]!);
       const container = await context.engine.createContainer(
-        shellContainer(image, 'cat /dev/zero', { labels: { [labels.job]: plan.job } }),
+        shellContainer(image, 'cat /dev/zero', await ownMarks(docker, plan.job)),
       );
       const reader = await attachAsHelper(plan.job, container.id);
       const ended = once(reader, 'exit');
@@ -276,12 +277,40 @@ describe('release-node', () => {
   test('finds a job of which only a Docker network is left, made when the release was over', async () => {
     const plan = await openJobOfTwo();
     const cidr = '10.128.77.0/24';
-    const spec = { name: `hpcdj-${plan.job}`, bridgeName: 'hjtest', cidr, gateway: '10.128.77.1' };
+    const { network: name, device: bridgeName } = bridgeNames(plan.job);
+    const spec = { name, bridgeName, cidr, gateway: '10.128.77.1' };
     const engine = connectEngine({ socketPath: docker.socketPath });
     await engine.createBridgeNetwork({ ...spec, labels: { [labels.job]: plan.job, [labels.subnet]: cidr } });
     expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
     await reapJobs(context);
     expect(await engine.findNetworks({ [labels.job]: plan.job })).toEqual([]);
+  });
+
+  test('leaves alone what others have started and labelled as the job’s, and does not count it', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    const marks = ['job', 'node', 'uid', 'runUntil'] as const;
+    const [job, node, uid, runUntil] = marks.map((mark) => labels[mark]);
+    const said = `LABEL ${job}=${plan.job} ${node}=1 ${uid}=2002 ${runUntil}=1`;
+    const image = await docker.importBusybox('hpcdj/labelled:1', said);
+    const start = async (...argv: readonly string[]): Promise<string> =>
+      (await docker.docker('run', '--detach', '--network=none', ...argv, image, '/bin/sleep', '600')).trim();
+    const foreign = [await start(), await start('--name', `hpcdj-${plan.job}-node-1`)];
+    const network = await docker.docker('network', 'create', '--label', `${job}=${plan.job}`, 'of-somebody');
+    const asOwner = { ...context, caller: { kind: 'user', uid: 2001 } } as const;
+
+    live.add(plan.schedulerJobId);
+    expect((await reapJobs(context)).released).toEqual([]); // an image's label says that its time is up
+    live.clear();
+    expect(await releaseNode(asOwner, plan.job)).toMatchObject({ wasHere: true, leftovers: [] });
+    expect(await findHere(plan.job)).toEqual([]);
+    expect(await releaseNode(context, plan.job)).toMatchObject({ wasHere: false, leftovers: [] });
+
+    const running = await docker.docker('ps', '--quiet', '--no-trunc');
+    expect(running.split('\n').sort()).toEqual([...foreign].sort());
+    expect(await docker.docker('network', 'ls', '--quiet', '--no-trunc')).toContain(network.trim());
+    await docker.docker('rm', '--force', ...foreign);
+    await docker.docker('network', 'rm', 'of-somebody');
   });
 
   test('has nothing to do for a job without any trace here, though neither etcd nor dockerd answers', async () => {

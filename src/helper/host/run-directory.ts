@@ -2,17 +2,16 @@ import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/p
 import { isLeftBeside } from '../../local-store/claim-socket-path.ts';
 import { containerPaths } from '../../contract/container-paths.ts';
 import type { JobKey } from '../../contract/job-key.ts';
+import { nodeRunDirectory, runDirectory } from '../../contract/own-objects.ts';
 import { nodeHostname, parseJobKey, shortHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { Mount } from '../../ports/container-engine.ts';
 import { findMarked, parseHelperMark } from './helper-marks.ts';
 import { removeJobInput } from './job-input.ts';
 
-const root = '/run/hpc-dockerjob';
-
 /** `/run/hpc-dockerjob/<job>`: closed to everybody but root; containers get single files and directories out of it. */
 export function jobRunDirectory(job: JobKey): string {
-  return `${root}/${job}`;
+  return `${runDirectory}/${job}`;
 }
 
 /** Socket by which the programs of a one-host job share their store. */
@@ -34,7 +33,7 @@ const schedulerJobFile = 'scheduler-job';
  */
 export async function createJobRunDirectory(job: JobKey, schedulerJobId: string): Promise<void> {
   await mkdir(jobRunDirectory(job), { recursive: true, mode: 0o700 });
-  await chmod(root, 0o700);
+  await chmod(runDirectory, 0o700);
   await writeFile(`${jobRunDirectory(job)}/${schedulerJobFile}`, schedulerJobId, { mode: 0o600 });
 }
 
@@ -48,7 +47,7 @@ export interface NodeRunDirectory {
 /** Writes the files that a node's container gets: passwd, group, hosts, and the directory of the agent's socket. */
 export async function createNodeRunDirectory(plan: JobPlan, node: PlannedNode): Promise<NodeRunDirectory> {
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
-  const path = `${jobRunDirectory(plan.job)}/node-${node.index}`;
+  const path = nodeRunDirectory(plan.job, node.index);
   await rm(path, { recursive: true, force: true });
   await mkdir(`${path}/helper`, { recursive: true, mode: 0o755 });
   const files = { passwd: passwdText(plan), group: groupText(plan), hosts: hostsText(plan) };
@@ -121,10 +120,10 @@ export async function forgetJobHere(job: JobKey): Promise<void> {
 /** Jobs that have a run directory on this host, with the scheduler's id where it is known. */
 export async function listRunDirectories(): Promise<ReadonlyMap<JobKey, string | undefined>> {
   const jobs = new Map<JobKey, string | undefined>();
-  for (const name of await listDirectory(root)) {
+  for (const name of await listDirectory(runDirectory)) {
     const job = parseJobKey(name);
     if (job === undefined) continue;
-    const id = await readFile(`${root}/${name}/${schedulerJobFile}`, 'utf8').catch(() => '');
+    const id = await readFile(`${runDirectory}/${name}/${schedulerJobFile}`, 'utf8').catch(() => '');
     jobs.set(job, id === '' ? undefined : id);
   }
   return jobs;
