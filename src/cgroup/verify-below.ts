@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { JobError } from '../values/errors.ts';
+import { parseCgroups } from './hierarchies.ts';
 
 /** Fails with `HOST_UNFIT` unless the process really runs below `parent` in every controller that the job uses. */
 export async function verifyBelow(pid: number, parent: string | undefined): Promise<void> {
@@ -18,12 +19,4 @@ export async function verifyBelow(pid: number, parent: string | undefined): Prom
     message: `The container is not under the job's limits: ${outside.map(({ controllers }) => controllers || 'unified').join(', ')} outside ${parent}.`,
     hint: 'Check cgroup-parent and the cgroup driver of dockerd on this host.',
   });
-}
-
-function parseCgroups(text: string): { readonly controllers: string; readonly path: string }[] {
-  return text
-    .split('\n')
-    .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
-    .filter((match) => match !== null)
-    .map((match) => ({ controllers: match[1] ?? '', path: match[2] ?? '' }));
 }

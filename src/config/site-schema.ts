@@ -93,6 +93,11 @@ const etcd = section({
 
 const docker = section({
   socket: absolutePath().default('/var/run/docker.sock').describe('Where this host’s Docker Engine listens.'),
+  absenceSeconds: wholeNumber(1, 31_536_000, 'seconds')
+    .default(3600)
+    .describe(
+      'A running job outlives a Docker Engine that does not answer for so many seconds; meanwhile the kernel tells whether its containers live.',
+    ),
 });
 
 const name = (): z.ZodString => text(/^[^\s\p{Cc}]{1,256}$/u, 'a name, or its number in quotes');

@@ -47,7 +47,7 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
   /** It cannot go on; `message` is for people and is cut and cleaned before it is shown. */
   z.strictObject({
     type: z.literal('failed'),
-    code: z.enum(['WORKDIR_UNUSABLE', 'IMAGE_UNUSABLE', 'NODE_LATE', 'BUG']),
+    code: z.enum(['WORKDIR_UNUSABLE', 'IMAGE_UNUSABLE', 'NODE_LATE', 'NODE_LOST', 'BUG']),
     message: z.string().max(2000),
   }),
   /** A remark for the user that does not end the job. */

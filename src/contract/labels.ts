@@ -9,6 +9,8 @@ export const labels = {
   token: 'hpcdj.token',
   schedulerJob: 'hpcdj.scheduler-job',
   cgroup: 'hpcdj.cgroup-parent',
+  /** The hierarchies in which the scheduler itself has the job, so that nobody else removes them; names with blanks between. */
+  schedulerCgroups: 'hpcdj.scheduler-cgroups',
   subnet: 'hpcdj.subnet',
   runUntil: 'hpcdj.run-until',
 } as const;

@@ -1,11 +1,27 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { JobCommand } from '../contract/job-request.ts';
+import { PartIsOver } from './connect-helper.ts';
 import type { HelperLink } from './connect-helper.ts';
 import { startCommand } from './start-command.ts';
 import type { UndoStack } from './undo-stack.ts';
 
 /** The helper writes the outcome to the store, then says `finish`. */
 const finishDeadlineMs = 60_000;
+
+/** A scheduler that ends the job tells this process last, perhaps: what it has told the keeper must come first. */
+const stopWordMs = 1000;
+
+/** Not the command's own end, though the command ends of it. */
+async function tellOfStop(link: HelperLink): Promise<void> {
+  const reason: unknown = link.over.reason;
+  if (!(reason instanceof PartIsOver) || reason.reason !== 'terminated') return;
+  await new Promise((resolve) => setTimeout(resolve, stopWordMs));
+  link.send({
+    type: 'failed',
+    code: 'NODE_LOST',
+    message: 'the container was told to end, by the Docker Engine of its host or by a process in it, not by the job.',
+  });
+}
 
 /**
  * Runs the job's command on the master, reports how it ended and waits for the end of the job. When the part is over
@@ -30,9 +46,9 @@ export async function runJobCommand(
 
   const isOver = link.whenOver();
   const first = await Promise.race([ended, isOver.then(() => undefined)]);
-  if (first === undefined) await group.end(job.stopGraceMs);
+  if (first !== undefined) link.send({ type: 'exited', exitStatus: first });
+  else await Promise.all([group.end(job.stopGraceMs), tellOfStop(link)]);
   const exitStatus = await ended;
-  link.send({ type: 'exited', exitStatus });
   await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, finishDeadlineMs).unref())]);
   return exitStatus;
 }

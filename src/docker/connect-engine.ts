@@ -15,17 +15,24 @@ import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, openContainer, removeContainer } from './control-container.ts';
 import { findImageFaults } from './examine-image.ts';
 import { deviceOption, explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
+import { findOwnContainer } from './find-own-container.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
 
 export interface EngineOptions {
   readonly socketPath: string;
   /** Deadline of one call; a create or a start on a busy host takes seconds. */
   readonly callTimeoutMs?: number;
+  /** How long a running container outlives an engine that is away; default: an hour. */
+  readonly absenceMs?: number;
+  /** How long calls are tried again since the engine went away; default: not at all. */
+  readonly retryMs?: number;
 }
 
 /** The Docker Engine behind a Unix socket. Opens no connection yet; every call has a deadline of its own. */
-export function connectEngine({ socketPath, callTimeoutMs = 30_000 }: EngineOptions): ContainerEngine {
-  const client: EngineClient = { docker: openClient(socketPath), socketPath, callTimeoutMs };
+export function connectEngine(options: EngineOptions): ContainerEngine {
+  const { socketPath, callTimeoutMs = 30_000, absenceMs = 3_600_000, retryMs = 0 } = options;
+  const patience = { callTimeoutMs, absenceMs, retryMs, absence: { since: undefined } };
+  const client: EngineClient = { docker: openClient(socketPath), socketPath, ...patience };
   return {
     findImage: (reference) => findImage(client, reference),
     findImageFaults: (question) => findImageFaults(client, question),
@@ -77,14 +84,21 @@ async function findImage(client: EngineClient, reference: string): Promise<Image
 
 async function createContainer(client: EngineClient, spec: ContainerSpec): Promise<Container> {
   const options = await describeCreateOptions(spec);
-  const created = await callEngine<{ readonly id: string } | 'taken'>(
+  let tries = 0;
+  const created = await callEngine<{ readonly id: string } | undefined>(
     client,
     `create container ${spec.name}`,
-    (abortSignal) => client.docker.createContainer({ ...options, abortSignal }),
-    { meaning: { 404: refuseImage(spec), 409: () => 'taken' as const } },
+    (abortSignal) => {
+      tries += 1;
+      return client.docker.createContainer({ ...options, abortSignal });
+    },
+    { meaning: { 404: refuseImage(spec), 409: () => undefined } },
   );
-  if (created === 'taken') throw await explainTakenName(client, spec.name);
-  return controlContainer(client, created.id, spec);
+  // The name is the lock, unless a try of ours has taken it and not heard so.
+  const own = tries > 1 ? await findOwnContainer(client, spec.name, spec.labels) : undefined;
+  const id = created?.id ?? own;
+  if (id === undefined) throw await explainTakenName(client, spec.name);
+  return controlContainer(client, id, spec);
 }
 
 function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
@@ -98,7 +112,7 @@ function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
 }
 
 async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'> {
-  return await callEngine<'created' | 'overlaps'>(
+  const outcome = await callEngine<'created' | 'overlaps' | 'taken'>(
     client,
     `create network ${spec.name}`,
     async (abortSignal) => {
@@ -122,15 +136,22 @@ async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec
     },
     { meaning: { 400: judgeConflict(spec), 403: judgeConflict(spec), 409: judgeConflict(spec) } },
   );
+  if (outcome !== 'taken') return outcome;
+  // By a call of ours whose answer was lost, or by somebody else.
+  if ((await findNetworks(client, spec.labels)).some(({ name }) => name === spec.name)) return 'created';
+  throw new JobError({
+    code: 'JOB_BUSY',
+    message: `The name or bridge of network ${spec.name} is taken on this host.`,
+  });
 }
 
 /** The status of an overlap differs between versions of the engine; the word does not. */
-function judgeConflict(spec: BridgeNetworkSpec): (engineSays: string) => 'overlaps' {
+function judgeConflict(spec: BridgeNetworkSpec): (engineSays: string) => 'overlaps' | 'taken' {
   return (engineSays) => {
     if (/overlap/i.test(engineSays)) return 'overlaps';
-    const isTaken = /already exists|same bridge name/i.test(engineSays);
+    if (/already exists|same bridge name/i.test(engineSays)) return 'taken';
     throw new JobError({
-      code: isTaken ? 'JOB_BUSY' : 'HOST_UNFIT',
+      code: 'HOST_UNFIT',
       message: `The Docker Engine refused to create network ${spec.name}: ${engineSays}.`,
     });
   };

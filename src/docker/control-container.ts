@@ -6,6 +6,8 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { awaitContainerEnd } from './await-container-end.ts';
 import { inspectContainer } from './inspect-container.ts';
+import { lifeOf } from './process-life.ts';
+import type { ProcessLife } from './process-life.ts';
 import { attachStream, reattachOutput } from './reattach-output.ts';
 import { splitOutput } from './split-output.ts';
 import { verifyConfinement } from './verify-confinement.ts';
@@ -25,11 +27,16 @@ export function openContainer(client: EngineClient, id: string): Pick<Container,
 /** Handle of a container that we have just created. */
 export function controlContainer(client: EngineClient, id: string, expected: Confinement): Container {
   const container = client.docker.getContainer(id);
+  let life: ProcessLife | undefined;
   return {
     ...openContainer(client, id),
-    attachOutput: (onGap) => attachOutput(client, container, onGap),
-    start: () => startContainer(client, container, expected),
-    waitForEnd: (signal) => awaitContainerEnd(client, container, signal),
+    attachOutput: (onGap) => attachOutput(client, container, () => life, onGap),
+    start: async () => {
+      const started = await startContainer(client, container, expected);
+      life = await lifeOf(started.pid);
+      return started;
+    },
+    waitForEnd: (signal) => awaitContainerEnd(client, container, signal, life),
     remove: () => removeContainer(client, id),
   };
 }
@@ -37,10 +44,11 @@ export function controlContainer(client: EngineClient, id: string, expected: Con
 async function attachOutput(
   client: EngineClient,
   container: Docker.Container,
+  life: () => ProcessLife | undefined,
   onGap: () => void = () => undefined,
 ): Promise<ContainerOutput> {
   const stream = await attachStream(client, container);
-  return splitOutput(stream, () => reattachOutput(client, container, onGap));
+  return splitOutput(stream, () => reattachOutput(client, container, onGap, life));
 }
 
 async function startContainer(
@@ -52,24 +60,40 @@ async function startContainer(
     meaning: { 304: () => undefined, 500: refuseLimits },
   });
   const found = await inspectContainer(client, container);
-  if (found?.State.Running !== true) {
-    throw new JobError({
-      code: 'IMAGE_UNUSABLE',
-      message: `The container ended as soon as it was started, with exit status ${found?.State.ExitCode ?? '(unknown)'}.`,
-    });
-  }
+  if (found?.State.Running !== true) throw endedAtOnce(found?.State);
   const pid = found.State.Pid;
   try {
     await verifyConfinement(pid, expected);
   } catch (error) {
+    const now = await inspectContainer(client, container).catch(() => found);
     // Nothing of the user has run in it yet, and nothing shall.
     await removeContainer(client, container.id).catch(() => undefined);
-    throw error;
+    throw now?.State.Running === true ? error : endedAtOnce(now?.State);
   }
   return { pid, networkNamespacePath: found.NetworkSettings.SandboxKey };
 }
 
+/** Before it could be looked at: by itself, which is the image's doing, or since somebody has killed it. */
+function endedAtOnce(state: Docker.ContainerInspectInfo['State'] | undefined): JobError {
+  if (state?.OOMKilled === true) return outOfMemory();
+  const isKilled = state === undefined || state.ExitCode > 128;
+  return new JobError({
+    code: isKilled ? 'NODE_LOST' : 'IMAGE_UNUSABLE',
+    message: `The container ended as soon as it was started, with exit status ${state?.ExitCode ?? '(unknown)'}.`,
+  });
+}
+
+/** Not temporary: the next try would need as much. */
+export function outOfMemory(): JobError {
+  return new JobError({
+    code: 'OUT_OF_MEMORY',
+    message: 'the container was killed because it needed more memory than the job was given.',
+    hint: 'Ask the scheduler for more memory: this program itself needs about 200 MB on the first host, 130 MB on others.',
+  });
+}
+
 function refuseLimits(engineSays: string): never {
+  if (/OOM-killed/i.test(engineSays)) throw outOfMemory(); // runc's word on its own first process
   const isLimit = engineSays.includes('rlimit');
   throw new JobError({
     code: 'HOST_UNFIT',

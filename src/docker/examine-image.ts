@@ -5,6 +5,7 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { removeContainer } from './control-container.ts';
 import { explainTakenName } from './find-own-objects.ts';
+import { findOwnContainer } from './find-own-container.ts';
 import { findTargetFaults } from './find-target-faults.ts';
 import { inspectContainer } from './inspect-container.ts';
 import { ImageFault, openImageFiles } from './read-image-files.ts';
@@ -39,14 +40,15 @@ export async function findImageFaults(
     { meaning: { 404: () => undefined, 409: () => 'taken' as const } },
   );
   if (created === undefined) return undefined;
-  if (created === 'taken') throw await explainTakenName(client, question.name);
-  const faults = await findFaultsIn(client, created, question).catch(async (error: unknown) => {
+  const id = created === 'taken' ? await findOwnContainer(client, question.name, question.labels) : created.id;
+  if (id === undefined) throw await explainTakenName(client, question.name);
+  const faults = await findFaultsIn(client, client.docker.getContainer(id), question).catch(async (error: unknown) => {
     if (error instanceof ImageFault) return [error.message];
     // Found by its label later, if it stays: what went wrong first is what is told.
-    await removeContainer(client, created.id).catch(() => undefined);
+    await removeContainer(client, id).catch(() => undefined);
     throw error;
   });
-  await removeContainer(client, created.id);
+  await removeContainer(client, id);
   return faults;
 }
 

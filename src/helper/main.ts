@@ -5,7 +5,7 @@ import type { AuditedCall, CallAudit } from './audit/audit.ts';
 import { openAudit } from './audit/open-audit.ts';
 import type { CallerFacts } from './caller/identify-caller.ts';
 import { identifyCaller, readCallerFacts, uidOf } from './caller/identify-caller.ts';
-import type { HelperContext } from './open-context.ts';
+import type { ContextOptions, HelperContext } from './open-context.ts';
 import { describeFailure } from './verbs/describe-failure.ts';
 import { helperVerbs } from './verbs/helper-verbs.ts';
 import { jobWord } from './verbs/helper-verb.ts';
@@ -23,12 +23,12 @@ export async function main(argv: readonly string[], open = openAudit): Promise<n
   const verb = helperVerbs.find(({ name }) => name === argv[0]);
   let audit: CallAudit | undefined;
   let tell = tellFailure;
-  const openAudited = async (): Promise<HelperContext> => {
+  const openAudited = async (options: ContextOptions = {}): Promise<HelperContext> => {
     const caller = identifyCaller(facts);
     const site = await loadPolicy();
     audit = open(site.audit, auditedCall(argv, verb, caller.kind === 'root' ? 0 : caller.uid));
     const { openContext } = await import('./open-context.ts');
-    return await openContext(caller, site, audit);
+    return await openContext(caller, site, audit, options);
   };
   try {
     const line = readCommandLine(argv, helperVerbs);

@@ -36,14 +36,29 @@ export interface HelperContext {
   reserveHostSubnet(job: JobKey, candidates: readonly string[]): Promise<string>;
 }
 
+export interface ContextOptions {
+  /** True for what starts a job: it outlives a restart of the Docker Engine. */
+  readonly isStarting?: boolean;
+}
+
+/** A restart of dockerd or containerd takes some seconds; half of a start's time is left for the start itself. */
+const mostRetryMs = 15_000;
+
 /** Refuses to go on when this program, or one that it runs, could have been changed by anyone but root. */
-export async function openContext(caller: Caller, site: SiteConfig, audit: Audit): Promise<HelperContext> {
+export async function openContext(
+  caller: Caller,
+  site: SiteConfig,
+  audit: Audit,
+  { isStarting = false }: ContextOptions = {},
+): Promise<HelperContext> {
   const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   if (site.audit.file !== '') await checkUntamperable(`${packageDirectory}/share/append-audit`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
   await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...Object.keys(hostPrograms)]);
-  const engine = connectEngine({ socketPath: site.docker.socket });
+  const { socket: socketPath, absenceSeconds } = site.docker;
+  const retryMs = isStarting ? Math.min(mostRetryMs, site.deadlines.startSeconds * 500) : 0;
+  const engine = connectEngine({ socketPath, absenceMs: absenceSeconds * 1000, retryMs });
   return {
     site,
     caller,

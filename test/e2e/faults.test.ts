@@ -1,14 +1,18 @@
 /** Faults at a phase that the job has announced: it ends at once, with the right status, and names who is to blame. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
+import { hostOf } from '../../lab/running-lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { awaitDocker, startMissingServices, stopService } from '../../lab/start-services.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import {
   findLastingLeftovers,
   findProgram,
+  inHostDocker,
   inMpi,
   signalProgram,
   startBatch,
+  tryAs,
   untilAsked,
 } from '../support/e2e-jobs.ts';
 import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
@@ -95,4 +99,51 @@ describe('run-node', () => {
       expect(ended.seconds).toBeLessThan(startSeconds / 2);
     },
   );
+});
+
+describe('a container', () => {
+  it('that is killed as soon as it is there is lost, whatever step of its placing fails by that', async () => {
+    const job = await startBatch(lab, lasting, onTwo);
+    const name = `hpcdj-${job.id}-node-1`;
+    await untilAsked('the container', 20_000, async () => {
+      const script =
+        'pid=$(docker inspect --format "{{.State.Pid}}" "$1" 2>/dev/null) && [ "$pid" -gt 0 ] && kill -KILL "$pid"';
+      const { exitCode } = await tryAs(lab, 'node2', 'root', 'sh', '-c', script, 'kill', name);
+      return exitCode === 0 || 'none';
+    });
+    const ended = await job.end(60_000);
+    expect(ended.exitCode).toBe('75:0');
+    expect(ended.stderr).toContain(`${job.id}-node-1 on host node2: `);
+    expect(ended.stderr).toMatch(/the container ended .*with .*status 137/i);
+    expect(ended.stderr).toContain('[NODE_LOST]');
+  });
+
+  it('that somebody stops has not been ended by its command', async () => {
+    const job = await startBatch(lab, lasting, onTwo);
+    await job.shows('started', 'out');
+    await inHostDocker(lab, 'node1', 'stop', `hpcdj-${job.id}-node-0`);
+    const ended = await job.end(60_000);
+    expect(ended.exitCode).toBe('75:0');
+    expect(ended.stderr).toContain('on host node1: the container was told to end, by the Docker Engine');
+    expect(ended.stderr).not.toContain('the command ended');
+  });
+});
+
+describe('a Docker Engine', () => {
+  it('that is restarted costs neither a job that starts nor one that runs', async () => {
+    const running = await startBatch(lab, `${inMpi} ${untilOver}`, onTwo);
+    await running.shows('started', 'out');
+    await stopService(lab.hierarchies, lab.layout, hostOf(lab, 'node2'), 'dockerd');
+    let starting;
+    try {
+      starting = await startBatch(lab, `${inMpi} ${untilOver}`, onTwo);
+      await starting.shows('opened');
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, hostOf(lab, 'node2'));
+      await awaitDocker(lab.layout, hostOf(lab, 'node2'));
+    }
+    await starting.shows('started', 'out');
+    for (const job of [running, starting]) await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    for (const job of [running, starting]) expect((await job.end(60_000)).exitCode).toBe('7:0');
+  });
 });

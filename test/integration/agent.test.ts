@@ -171,6 +171,15 @@ describe('a job of agents', () => {
     for (const pid of pids) await expect.poll(async () => await isRunning(pid)).toBe(false);
   });
 
+  test('says that it was told to end when somebody else than the job stops its container, not how the command ended', async () => {
+    await using job = await AgentJob.start(1);
+    await job.run({ command: shell('echo up > up; exec sleep 600') });
+    await waitForText(path.join(job.workdir, 'up'));
+    job.master.child.kill('SIGTERM');
+    expect(await job.master.expect('failed')).toMatchObject({ code: 'NODE_LOST' });
+    await job.master.exited;
+  });
+
   test('passes signals to the process group of the command', async () => {
     await using job = await AgentJob.start(1);
     await job.run({ command: shell("trap 'echo caught; exit 3' USR1; echo up > up; while :; do sleep 0.05; done") });

@@ -10,6 +10,7 @@ import { listPlaces } from '../../src/helper/node/examine-image.ts';
 import { listVolumes } from '../../src/helper/node/judge-image.ts';
 import { JobError } from '../../src/values/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
+import { loseAnswers, openDoor } from '../support/lossy-docker.ts';
 import { slowInspections } from '../support/slow-docker.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
@@ -263,6 +264,72 @@ describe('start', () => {
     );
     await container.remove();
   });
+});
+
+describe('an engine that is restarted while a container starts', () => {
+  test('has made a container and a network although it could not say so: they are found again', async () => {
+    const kinds = [/^POST .*\/containers\/create/, /^POST .*\/start/, /^POST .*\/networks\/create/] as const;
+    await using lossy = await loseAnswers(lab.socketPath, path.join(directory, 'lossy.sock'), ...kinds);
+    const patient = connectEngine({ socketPath: lossy.socketPath, retryMs: 5000 });
+    const labels = { 'hpcdj.job': '77', 'hpcdj.token': 'one' };
+    const spec = shellContainer(imageId, afterStart('exit 6'), { name: 'hpcdj-lossy', labels });
+    const network = {
+      ...{ name: 'hpcdj-lossy', bridgeName: 'hjlossy', cidr: '10.77.9.0/24', gateway: '10.77.9.1' },
+      labels: { 'hpcdj.job': '77', 'hpcdj.subnet': '10.77.9.0/24' },
+    };
+    expect(await patient.createBridgeNetwork(network)).toBe('created');
+    const container = await patient.createContainer(spec);
+    const { pid } = await container.start();
+    expect(pid).toBeGreaterThan(1);
+    expect(await container.waitForEnd(never)).toEqual({ exitStatus: 6, outOfMemory: false });
+    expect(lossy.lost).toHaveLength(3);
+    expect((await engine.findContainers({ 'hpcdj.job': '77' })).map(({ name }) => name)).toEqual(['hpcdj-lossy']);
+    // Another run's, or one that runs already, is nobody's to take.
+    const stranger = { ...spec, labels: { ...labels, 'hpcdj.token': 'two' } };
+    await expect(patient.createContainer(stranger)).rejects.toMatchObject({ code: 'JOB_BUSY' });
+    await container.remove();
+    for (const { id } of await engine.findNetworks({ 'hpcdj.job': '77' })) await engine.removeNetwork(id);
+  });
+
+  test('is waited for once, not by each call anew; output that was asked for before is attached again', async () => {
+    await using door = await openDoor(lab.socketPath, path.join(directory, 'door.sock'));
+    const patient = connectEngine({ socketPath: door.socketPath, retryMs: 3000 });
+    const container = await patient.createContainer(shellContainer(imageId, afterStart('echo whole')));
+    const output = await container.attachOutput();
+    await door.close();
+    const started = container.start();
+    await sleep(1000);
+    await door.open();
+    await started;
+    expect(await text(output.stdout)).toBe('whole\n');
+    await container.remove();
+    await door.close();
+    const startedAt = performance.now();
+    await expect(patient.ping()).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+    await expect(patient.findImage(busyboxImage)).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+    await expect(patient.ping()).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' });
+    const ms = performance.now() - startedAt;
+    expect(ms).toBeGreaterThan(2900);
+    expect(ms).toBeLessThan(5000);
+  });
+});
+
+describe('an engine that is away while a container runs', () => {
+  test('is not needed to know whether the container lives', async () => {
+    await using door = await openDoor(lab.socketPath, path.join(directory, 'away.sock'));
+    const away = connectEngine({ socketPath: door.socketPath, absenceMs: 600_000 });
+    const container = await away.createContainer(shellContainer(imageId, 'sleep 60'));
+    const { pid } = await container.start();
+    const ended = container.waitForEnd(never).catch((error: unknown) => error);
+    await door.close();
+    expect(await Promise.race([ended, sleep(3000, 'lives')])).toBe('lives');
+    await lab.exec('kill', '-KILL', String(pid));
+    expect(await ended).toMatchObject({
+      code: 'NODE_LOST',
+      message: expect.stringContaining('nobody knows how') as string,
+    });
+    await engine.removeContainer(container.id);
+  }, 40_000);
 });
 
 describe('waitForEnd', () => {

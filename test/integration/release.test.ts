@@ -26,6 +26,7 @@ import {
   jobRunDirectory,
   markKeptHere,
 } from '../../src/helper/host/run-directory.ts';
+import { awaitReapers } from '../../src/helper/host/reaping-mark.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
 import { networkDriver } from '../../src/network/network-driver.ts';
@@ -431,13 +432,54 @@ describe('reap', () => {
     await occupyHost(plan);
     await etcd.kill();
     await releaseNode(context, plan.job).finally(async () => await etcd.start());
-    expect(await reapJobs(context)).toMatchObject({ released: [plan.job], leftovers: [], notes: [] });
+    // Elsewhere has not said anything yet: that is told, with its status, and not called released.
+    const waits = `keys and subnet of job ${plan.job} stay until this is released: ${plan.job}-node-1 on host elsewhere`;
+    const early = await reapJobs(context);
+    expect(early).toMatchObject({ released: [], leftovers: [], notes: [] });
+    expect(early.unfinished).toEqual([expect.stringContaining(waits)]);
     expect(await findHere(plan.job)).toEqual([]);
-    expect(await keysOf(plan.job)).toBeGreaterThan(0); // elsewhere has not said anything yet
+    expect(await keysOf(plan.job)).toBeGreaterThan(0);
     await setPhase(plan, 1, 'released');
     expect(await reapJobs(context)).toMatchObject({ released: [plan.job] });
     expect(await keysOf(plan.job)).toBe(0);
-    expect(await reapJobs(context)).toEqual({ released: [], leftovers: [], notes: [] });
+    expect(await reapJobs(context)).toEqual({ released: [], leftovers: [], notes: [], unfinished: [] });
+  });
+
+  test('needs one round on the host of a keeper that has died, though the others are released later', async () => {
+    const plan = await openJobOfTwo({ finish: 'absent' });
+    await setPhase(plan, 0, 'running');
+    await setPhase(plan, 1, 'running');
+    await occupyHost(plan);
+    await markKeptHere(plan.job);
+    expect((await reapJobs(context)).released).toEqual([]);
+    expect(await findHere(plan.job)).toEqual([]);
+    await setPhase(plan, 1, 'released');
+    await reapJobs(context); // as the other host's would
+    expect(await keysOf(plan.job)).toBe(0);
+  });
+
+  test('takes nothing of a job that is started again while it asks whether it is over', async () => {
+    const plan = await openJobOfTwo({ finish: 'absent' });
+    await setPhase(plan, 0, 'running');
+    await occupyHost(plan);
+    let start: Promise<void> | undefined;
+    const restarting = {
+      ...context,
+      authorities: {
+        ...context.authorities,
+        isOver: async (...asked: Parameters<HelperContext['authorities']['isOver']>) => {
+          const answer = await context.authorities.isOver(...asked);
+          // It waited to be started again, and now is: the start finds that somebody is at work here.
+          start = awaitReapers(plan.job).then(async () => await createJobRunDirectory(plan.job, plan.schedulerJobId));
+          return answer;
+        },
+      },
+    };
+    await reapJobs(restarting);
+    expect(start).toBeDefined();
+    await start;
+    expect(await findHere(plan.job)).toEqual(['run directory']); // that of the second run, whole
+    await releaseNode(context, plan.job);
   });
 
   test('takes the keys of a job whose other node never began', async () => {
@@ -510,6 +552,7 @@ describe('reap', () => {
     expect(await reapJobs(context)).toEqual({
       released: [],
       leftovers: [],
+      unfinished: [],
       notes: [expect.stringContaining(`The plan of job ${job} in the store was not written by this release`)],
     });
     expect(await keysOf(job)).toBeGreaterThan(0);

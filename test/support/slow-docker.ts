@@ -8,7 +8,7 @@ export interface SlowDocker extends AsyncDisposable {
 
 /** A door to a Docker Engine behind which every look at a container comes late: it then has had time to end. */
 export async function slowInspections(engineSocket: string, socketPath: string, delayMs: number): Promise<SlowDocker> {
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ maxHeaderSize: 1024 ** 2 }, (incoming, outgoing) => {
     const { url = '', method, headers } = incoming;
     const forward = async (): Promise<void> => {
       if (/\/containers\/[0-9a-f]+\/json/.test(url)) await sleep(delayMs);

@@ -16,6 +16,7 @@ export type AuditEvent =
   | 'node-failed'
   | 'node-refused'
   | 'node-released'
+  | 'cgroups-swept'
   | 'reaped'
   | 'request-forged'
   | 'request-refused'

@@ -14,6 +14,7 @@ import {
   markKeptHere,
   removeNodeFiles,
 } from '../host/run-directory.ts';
+import { awaitReapers } from '../host/reaping-mark.ts';
 import { refuseBusy } from './claim-job.ts';
 
 /** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */
@@ -34,6 +35,7 @@ export async function openLocalStore(
   { job, schedulerJobId }: ConfirmedJob,
   undo: AsyncDisposableStack,
 ): Promise<Store> {
+  await awaitReapers(job);
   const store = createMemoryStore();
   undo.defer(async () => await store.close());
   await createJobRunDirectory(job, schedulerJobId);
@@ -53,6 +55,7 @@ export async function leaveTrace(
   undo: AsyncDisposableStack,
   claims: AsyncDisposableStack,
 ): Promise<void> {
+  await awaitReapers(job);
   await createJobRunDirectory(job, schedulerJobId);
   undo.defer(async () => await forgetJobHere(job));
   claims.use(await markKeptHere(job));

@@ -14,6 +14,8 @@ export interface ContainerSurroundings {
   readonly runMounts: readonly Mount[];
   readonly network: ContainerSpec['network'];
   readonly cgroupParent: string | undefined;
+  /** Hierarchies in which the scheduler has the job. */
+  readonly schedulerCgroups: readonly string[];
   /** Of the container itself; empty where the job's cgroup has them. */
   readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
   readonly image: Pick<ImageFacts, 'environment' | 'volumes'>;
@@ -45,6 +47,7 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
       [labels.schedulerJob]: plan.schedulerJobId,
       // Each of ours is set, empty too: the engine takes over what an image says of the others.
       [labels.cgroup]: around.cgroupParent ?? '',
+      [labels.schedulerCgroups]: around.schedulerCgroups.join(' '),
       [labels.subnet]: '',
       [labels.runUntil]: runUntil(plan, around.site),
     },

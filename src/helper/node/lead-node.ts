@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
@@ -7,7 +8,9 @@ import type { HostShare } from './confirm-share.ts';
 import { converse } from './converse.ts';
 import { describeContainer, isolateAgent } from './describe-container.ts';
 import { examineImage } from './examine-image.ts';
+import { hierarchiesBelow } from '../../cgroup/hierarchies.ts';
 import { findCgroupParent } from '../../cgroup/parent-for.ts';
+import { holdParent } from '../../cgroup/sweep.ts';
 import { describeMemoryTrouble, findMemoryAccount } from '../../cgroup/watch-memory.ts';
 import type { MemoryAccount } from '../../cgroup/watch-memory.ts';
 import { verifyBelow } from '../../cgroup/verify-below.ts';
@@ -50,6 +53,8 @@ export async function leadNode(
     createNodeRunDirectory(plan, node),
     hasInput(plan, node) ? makeJobInput(plan, site.scheduler.commandPath) : undefined,
   ]);
+  const schedulerCgroups =
+    cgroupParent === undefined ? [] : hierarchiesBelow(await readFile('/proc/self/cgroup', 'utf8'), cgroupParent);
   reached(own, 'prepared');
   const server = await serveAgent(directory.agentSocket, plan.user.uid);
   undo.defer(async () => await server.close());
@@ -59,6 +64,7 @@ export async function leadNode(
     runMounts: [...directory.mounts, ...(input === undefined ? [] : [input])],
     network,
     cgroupParent,
+    schedulerCgroups,
     limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
     image,
   });
@@ -66,6 +72,7 @@ export async function leadNode(
   await examineImage(context.engine, spec, { reference: plan.image.reference, facts: image, siteTargets });
   reached(own, 'examined');
   await markHelper(jobRunDirectory(plan.job)); // before there is a container whose removal may depend on our reading
+  if (cgroupParent !== undefined) await holdParent(cgroupParent, schedulerCgroups);
   const container = await context.engine.createContainer(spec);
   reached(own, 'created');
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
@@ -81,9 +88,12 @@ export async function leadNode(
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
-  await verifyBelow(running.pid, cgroupParent);
-  const memory = await findMemoryAccount(running.pid);
-  await driver.attach(plan, node, running);
+  const memory = await unlessEnded(own, ended, async () => {
+    await verifyBelow(running.pid, cgroupParent);
+    const account = await findMemoryAccount(running.pid);
+    await driver.attach(plan, node, running);
+    return account;
+  });
   reached(own, 'attached');
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
   reached(own, 'called');
@@ -126,6 +136,20 @@ async function agentSilent(own: OwnNode): Promise<never> {
   throw new JobError({
     code: 'NODE_LATE',
     message: `the agent in the container did not call within ${startSeconds} s.`,
+  });
+}
+
+/** In which an engine notes the end of a container whose first process is gone. */
+const noteEndMs = 3000;
+
+/** A container that ends while it is being placed fails every step in words of its own: its end is what is told. */
+async function unlessEnded<T>(own: OwnNode, ended: Promise<ContainerEnd>, place: () => Promise<T>): Promise<T> {
+  return await place().catch(async (error: unknown) => {
+    const noted = new AbortController();
+    await Promise.race([endedEarly(own, ended), pause(noteEndMs, undefined, { signal: noted.signal })]).finally(() =>
+      noted.abort(),
+    );
+    throw error;
   });
 }
 

@@ -21,6 +21,7 @@ import { findOwnNode } from '../host/find-own-node.ts';
 import { judgeHere } from './judge-here.ts';
 import type { JudgedNode } from './judge-here.ts';
 import { claimNode, reached } from './own-node.ts';
+import { awaitReapers } from '../host/reaping-mark.ts';
 import { createJobRunDirectory, forgetJobHere } from '../host/run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
 import { OutputDelivery } from './deliver-output.ts';
@@ -123,6 +124,7 @@ async function takeNode(
   undo.defer(async () => await life.end().catch(() => undefined));
   const signalsByStore = authority.signalsBatchScript;
   const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
+  await awaitReapers(plan.job);
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
   if (await claimNode(own)) return { own, cgroup, share, judged };
   await forgetJobHere(plan.job);

@@ -12,9 +12,12 @@ import { rootShellHint } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore, openStoreOf } from '../open-context.ts';
 import { findOwnNodeIfAny } from '../host/find-own-node.ts';
+import { markReaping } from '../host/reaping-mark.ts';
+import { listRunDirectories } from '../host/run-directory.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { readState } from '../job/read-state.ts';
 import { removeKeys, removeOrphanKeys } from './release-keys.ts';
+import { sweepOldCgroups } from './sweep-old-cgroups.ts';
 import { releaseNode } from './release-node.ts';
 
 export interface Reaped {
@@ -23,6 +26,8 @@ export interface Reaped {
   readonly leftovers: readonly string[];
   /** What was left alone although it may be over, and why. */
   readonly notes: readonly string[];
+  /** What is left of jobs that are over and could not be finished in this round, and why. */
+  readonly unfinished: readonly string[];
 }
 
 /** A claim without a plan is of an `open-job` at work, or of one that died; none works as long as this. */
@@ -44,9 +49,11 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
   }
   context.audit.allow('root');
   const { jobs: here, unasked } = await findAllJobsHere(context);
-  const round = { context, here, released: [] as JobKey[], leftovers: [] as string[], notes: [...unasked] };
+  const nothing = { released: [] as JobKey[], leftovers: [] as string[], unfinished: [] as string[] };
+  const round = { context, here, ...nothing, notes: [...unasked] };
   await endOverdue(round);
   for (const [job, schedulerJobId] of here) await attempt(round, job, () => reapHere(round, job, schedulerJobId));
+  await sweepOldCgroups(context);
   if (context.site.etcd.endpoints.length > 0) {
     await using undo = new AsyncDisposableStack();
     const store = await openSharedStore(context.site);
@@ -63,8 +70,9 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
   }
   const { leftovers, notes } = round;
   const released = [...new Set(round.released)];
-  context.audit.record('reaped', { released, leftovers, notes });
-  return { released, leftovers, notes };
+  const unfinished = [...new Set(round.unfinished)];
+  context.audit.record('reaped', { released, leftovers, notes, unfinished });
+  return { released, leftovers, notes, unfinished };
 }
 
 interface Round {
@@ -73,6 +81,7 @@ interface Round {
   readonly released: JobKey[];
   readonly leftovers: string[];
   readonly notes: string[];
+  readonly unfinished: string[];
 }
 
 /** One job that cannot be judged does not keep the others from being released. */
@@ -108,6 +117,7 @@ async function endOverdue(round: Round): Promise<void> {
 /** A job with something on this host. */
 async function reapHere(round: Round, job: JobKey, schedulerJobId: string | undefined): Promise<void> {
   const { context } = round;
+  await using _mark = await markReaping(job);
   const state = await readStateIfPossible(context, job);
   if (state?.finish === 'running') return;
   const id = state?.plan?.schedulerJobId ?? schedulerJobId;
@@ -118,10 +128,18 @@ async function reapHere(round: Round, job: JobKey, schedulerJobId: string | unde
     return;
   }
   if (!(await context.authorities.isOver(id, state?.plan?.scheduler))) return;
-  const { leftovers, untold } = await releaseNode(context, job);
+  await finishHere(round, job);
+}
+
+/** What can be finished here, and the rest in words. */
+async function finishHere(round: Round, job: JobKey): Promise<void> {
+  const { leftovers, untold, unfinished } = await releaseNode(round.context, job, { isReaping: true });
+  const files = (await listRunDirectories()).has(job) && untold === undefined && leftovers.length === 0;
+  const left = [untold, unfinished, files ? `the run directory of job ${job} is in use` : undefined];
+  const open = left.filter((each) => each !== undefined);
   round.leftovers.push(...leftovers);
-  if (untold !== undefined) round.notes.push(untold);
-  if (leftovers.length === 0 && untold === undefined) round.released.push(job);
+  round.unfinished.push(...open);
+  if (leftovers.length === 0 && open.length === 0) round.released.push(job);
 }
 
 /** Undefined when the store is away: for what is on this host the scheduler's word is enough. */
@@ -148,6 +166,7 @@ async function findJobsByKeys(store: Store, prefix: string): Promise<ReadonlySet
 async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubnet | undefined): Promise<void> {
   const { context } = round;
   const { keyPrefix } = context.site.site;
+  await using _mark = await markReaping(job);
   const state = await readState(context, store, job);
   const { plan } = state;
   if (held !== undefined && plan?.token !== held.claim.token) {
@@ -172,7 +191,7 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
     return;
   }
   // This host has nothing of it any more (or `reapHere` has named it): say so for it, it may have failed meanwhile.
-  if (own !== undefined && !isHere) await releaseNode(context, job);
+  if (own !== undefined && !isHere) await finishHere(round, job);
   const after = await readState(context, store, job);
   if (after.plan?.token === plan.token && findUnreleased(plan, after, after.finish !== 'running').length === 0)
     await removeKeys(store, keyPrefix, plan);

@@ -18,7 +18,7 @@ export async function releaseHere(
   { nodeIndex }: { readonly nodeIndex?: number } = {},
 ): Promise<readonly string[]> {
   const leftovers: string[] = [];
-  const cgroups = new Set<string>();
+  const cgroups = new Map<string, readonly string[] | undefined>();
   const attempt = async (what: string, action: () => Promise<void>): Promise<void> => {
     try {
       await action();
@@ -31,7 +31,8 @@ export async function releaseHere(
   const marks = await listHelperMarks(runDirectory);
   await attempt('containers', async () => {
     const found = await context.engine.findContainers({ [labels.job]: job });
-    for (const container of found) cgroups.add(container.labels[labels.cgroup] ?? '');
+    for (const { labels: own } of found)
+      cgroups.set(own[labels.cgroup] ?? '', own[labels.schedulerCgroups]?.split(' ').filter(Boolean));
     const removed = new AbortController();
     const helpersEnded = attempt('helper', async () => {
       await endStillHelpers(context, job, { marks, removed: removed.signal });
@@ -55,6 +56,6 @@ export async function releaseHere(
     });
   }
   await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
-  for (const path of cgroups) await removeEmptyCgroups(path);
+  for (const [path, schedulers] of cgroups) await removeEmptyCgroups(path, schedulers);
   return leftovers;
 }

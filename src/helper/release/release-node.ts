@@ -4,6 +4,7 @@ import type { Store, StoreEntry } from '../../ports/store.ts';
 import { awaitState } from '../../system/await-state.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
+import type { JobPlan } from '../../contract/job-plan.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodesRange } from '../../contract/kvs-keys.ts';
 import { labels } from '../../contract/labels.ts';
@@ -38,6 +39,13 @@ export interface NodeRelease {
   readonly leftovers: readonly string[];
   /** Why the store could not be told of it: keys and subnet stay until `reap` or `release-job`. No fault of this host. */
   readonly untold: string | undefined;
+  /** What of the job is left elsewhere than on this host, and for whom it waits; undefined when nothing is. */
+  readonly unfinished: string | undefined;
+}
+
+export interface NodeReleaseOptions {
+  /** True for a round of `reap`: it waits for no other host, since the keys are found by their subnet once more. */
+  readonly isReaping?: boolean;
 }
 
 /**
@@ -45,16 +53,21 @@ export interface NodeRelease {
  * operators. Says so in the store, and when this was the last host takes away the job's keys and subnet as well.
  * Repeat-safe; a job that is not known here is no error.
  */
-export async function releaseNode(context: HelperContext, job: JobKey): Promise<NodeRelease> {
+export async function releaseNode(
+  context: HelperContext,
+  job: JobKey,
+  { isReaping = false }: NodeReleaseOptions = {},
+): Promise<NodeRelease> {
   // Between a job's first file and its plan nothing says whose it is: then it is not a user's to take away.
-  if (!(await isOwnedHere(context, job))) return { wasHere: false, leftovers: [], untold: undefined };
+  if (!(await isOwnedHere(context, job)))
+    return { wasHere: false, leftovers: [], untold: undefined, unfinished: undefined };
   context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner');
   const wasHere = (await findAllJobsHere(context)).jobs.has(job);
   await endFirst(context, job);
   const leftovers = await releaseHere(context, job);
-  const untold = leftovers.length === 0 ? await tellStore(context, job) : undefined;
-  context.audit.record('node-released', { job, leftovers, untold });
-  return { wasHere, leftovers, untold };
+  const { untold, unfinished } = leftovers.length === 0 ? await tellStore(context, job, isReaping) : nothingTold;
+  context.audit.record('node-released', { job, leftovers, untold, unfinished });
+  return { wasHere, leftovers, untold, unfinished };
 }
 
 /** A store that answers does so in less; one that is away must not keep the host from being cleaned. */
@@ -79,8 +92,14 @@ async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
   late.abort();
 }
 
-/** Says in the job's store that nothing is left here. Returns why that was not possible; the trace stays then. */
-async function tellStore(context: HelperContext, job: JobKey): Promise<string | undefined> {
+const nothingTold = { untold: undefined, unfinished: undefined };
+
+/** Says in the job's store that nothing is left here. Returns why that was not possible (the trace stays then), or what has to wait. */
+async function tellStore(
+  context: HelperContext,
+  job: JobKey,
+  isReaping: boolean,
+): Promise<Pick<NodeRelease, 'untold' | 'unfinished'>> {
   const isLocal = existsSync(localStoreSocket(job));
   try {
     await using undo = new AsyncDisposableStack();
@@ -88,15 +107,29 @@ async function tellStore(context: HelperContext, job: JobKey): Promise<string | 
     undo.defer(async () => await store.close());
     const state = await readState(context, store, job);
     if (state.plan !== undefined) await markReleased(context, store, state);
-    if (await isKeptHere(job)) await finishForKeeper(context, store, job);
+    const unfinished = (await isKeptHere(job))
+      ? await finishForKeeper(context, store, job, isReaping)
+      : await findUnfinished(context, store, job);
     await forgetJobHere(job); // a store that somebody serves here goes with its keeper
+    return { untold: undefined, unfinished };
   } catch (error) {
     // A one-host job whose keeper is gone has lost its store too, and a site without etcd has none: nobody to tell.
     const isNobodyThere = isLocal || context.site.etcd.endpoints.length === 0;
-    if (!isNobodyThere) return `keys of job ${job}: ${asClause(asJobError(error))}`;
+    if (!isNobodyThere) return { untold: `keys of job ${job}: ${asClause(asJobError(error))}`, unfinished: undefined };
     await removeRunDirectory(job);
+    return nothingTold;
   }
-  return undefined;
+}
+
+/** Whose release the job's keys wait for; undefined when they are gone. */
+async function findUnfinished(context: HelperContext, store: Store, job: JobKey): Promise<string | undefined> {
+  const { plan, ...state } = await readState(context, store, job);
+  return plan === undefined ? undefined : describeUnfinished(plan, { plan, ...state });
+}
+
+function describeUnfinished(plan: JobPlan, state: JobState): string {
+  const waiting = findUnreleased(plan, state, state.finish !== 'running').join(', ');
+  return `keys and subnet of job ${plan.job} stay until ${waiting === '' ? 'its keeper has ended' : `this is released: ${waiting}`}`;
 }
 
 /**
@@ -135,22 +168,37 @@ async function markReleased(context: HelperContext, store: Store, state: JobStat
   if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(store, keyPrefix, plan);
 }
 
-/** An epilog has some time, but not for ever. */
-const finishDeadlineMs = 15_000;
+/** An epilog has some time, but not for ever; a round of `reap` has other jobs to look at. */
+const finishDeadlineMs = { epilog: 15_000, reap: 1000 };
 
-/** The keeper ran here, and has died: what it would do last, once every host has reported, is done for it. */
-async function finishForKeeper(context: HelperContext, store: Store, job: JobKey): Promise<void> {
+/**
+ * The keeper ran here, and has died: what it would do last, once every host has reported, is done for it. Returns what has
+ * to wait for other hosts.
+ */
+async function finishForKeeper(
+  context: HelperContext,
+  store: Store,
+  job: JobKey,
+  isReaping: boolean,
+): Promise<string | undefined> {
   const { keyPrefix } = context.site.site;
   const { plan } = await readState(context, store, job);
   if (plan !== undefined) {
     const look = (entries: readonly StoreEntry[]): true | undefined =>
       findUnreleased(plan, parseJobState(keyPrefix, job, entries), true).length === 0 ? true : undefined;
-    const outcome = await awaitState(store, nodesRange(keyPrefix, job), look, { deadlineMs: finishDeadlineMs });
-    // The mark stays, and by it `reap` finds the job.
-    if (outcome.kind === 'timeout') return;
+    const outcome = await awaitState(store, nodesRange(keyPrefix, job), look, {
+      deadlineMs: isReaping ? finishDeadlineMs.reap : finishDeadlineMs.epilog,
+    });
+    if (outcome.kind === 'timeout') {
+      const after = await readState(context, store, job);
+      // For `reap` the subnet is mark enough: whoever is released last removes the keys. After an epilog the mark is.
+      if (isReaping && after.finish !== 'running') await unmarkKeptHere(job);
+      return describeUnfinished(plan, after);
+    }
     await removeKeys(store, keyPrefix, plan);
   }
   await unmarkKeptHere(job);
+  return undefined;
 }
 
 export function releasedFromOutside(job: JobKey): JobEnd {

@@ -18,8 +18,8 @@ export function describeJobRelease(job: JobKey, { wasThere, leftovers }: JobRele
 }
 
 /** One line for a round of reaping; none when all that it found was left alone, which the notes tell. */
-export function describeReaped({ released, leftovers, notes }: Reaped): readonly string[] {
+export function describeReaped({ released, leftovers, notes, unfinished }: Reaped): readonly string[] {
   if (released.length > 0) return [`released: ${released.join(', ')}`];
-  const isNothing = leftovers.length === 0 && notes.length === 0;
+  const isNothing = leftovers.length === 0 && notes.length === 0 && unfinished.length === 0;
   return isNothing ? ['nothing to release: no job that is over has left anything on this host or in the store'] : [];
 }

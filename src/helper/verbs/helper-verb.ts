@@ -1,5 +1,5 @@
 import type { JobError } from '../../values/errors.ts';
-import type { HelperContext } from '../open-context.ts';
+import type { ContextOptions, HelperContext } from '../open-context.ts';
 
 /** A word that stands after a verb, in its place. */
 export interface VerbWord {
@@ -24,7 +24,7 @@ export interface VerbCall {
   /** Values of the options that were given; `true` for those without a value. */
   readonly options: Readonly<Record<string, string | true>>;
   /** Loads the site's policy and says who calls; asked for once the words are known to be in order. */
-  readonly openContext: () => Promise<HelperContext>;
+  readonly openContext: (options?: ContextOptions) => Promise<HelperContext>;
 }
 
 /** A verb of the helper: an entry of the table `helperVerbs`, and all that the command line knows of it. */

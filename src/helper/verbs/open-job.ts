@@ -15,7 +15,7 @@ export const openJobVerb: HelperVerb = {
   run: async ({ openContext }) => {
     requireStream(0);
     const { openJob } = await import('../keeper/open-job.ts');
-    await openJob(await openContext(), process.stdin, emit);
+    await openJob(await openContext({ isStarting: true }), process.stdin, emit);
   },
   // The middleware reads events, of which a refusal is one.
   tellFailure: ({ code, message, hint, exitStatus }) =>

@@ -1,6 +1,6 @@
 import { describeReaped } from '../release/report-release.ts';
 import type { HelperVerb } from './helper-verb.ts';
-import { complain, say, warn } from './say.ts';
+import { complain, putOff, say, warn } from './say.ts';
 
 export const reapVerb: HelperVerb = {
   name: 'reap',
@@ -12,6 +12,7 @@ export const reapVerb: HelperVerb = {
     const reaped = await reapJobs(await openContext());
     say(describeReaped(reaped));
     for (const note of reaped.notes) warn(note);
+    for (const each of reaped.unfinished) putOff(each);
     complain(reaped.leftovers);
   },
 };

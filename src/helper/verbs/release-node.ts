@@ -28,7 +28,8 @@ async function releaseOne(context: HelperContext, job: JobKey): Promise<void> {
   const released = await releaseNode(context, job);
   say(describeNodeRelease(job, released));
   complain(released.leftovers);
-  const { untold } = released;
+  const { untold, unfinished } = released;
+  if (unfinished !== undefined) warn(`this host is clean, but ${unfinished}`);
   if (untold !== undefined) warn(`this host is clean, but the store was not told: ${untold}. See: reap`);
 }
 

@@ -11,6 +11,6 @@ export const runNodeVerb: HelperVerb = {
   run: async ({ words: [text = '', launch = ''], openContext }) => {
     const job = requireJobKey(text);
     const { runNode } = await import('../node/run-node.ts');
-    await runNode(await openContext(), job, launch);
+    await runNode(await openContext({ isStarting: true }), job, launch);
   },
 };

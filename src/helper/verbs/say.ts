@@ -12,6 +12,12 @@ export function warn(text: string): void {
   process.stderr.write(`hpc-dockerjob-helper: ${text}\n`);
 }
 
+/** What has to wait for others, on standard error; the exit status then says that another try is worth it. */
+export function putOff(text: string): void {
+  process.exitCode = exitStatus.temporary;
+  warn(`not finished: ${text}. Safe to try again.`);
+}
+
 /** What is left, on standard error; the exit status then says that another try is worth it. */
 export function complain(leftovers: readonly string[]): void {
   if (leftovers.length === 0) return;

@@ -6,7 +6,13 @@ it('tells why an image could not be looked into, also when the container for it 
   const refusal = (message: string) => Promise.reject(Object.assign(new Error(message), { statusCode: 500 }));
   const container = { id: 'abc', inspect: () => refusal('disk is broken'), remove: () => refusal('device is busy') };
   const docker = { createContainer: () => Promise.resolve(container), getContainer: () => container };
-  const client = { docker, socketPath: '/run/docker.sock', callTimeoutMs: 1000 } as unknown as EngineClient;
+  const client = {
+    docker,
+    socketPath: '/run/docker.sock',
+    callTimeoutMs: 1000,
+    retryMs: 0,
+    absence: { since: undefined },
+  } as unknown as EngineClient;
   const question = { imageId: 'sha256:1', name: 'look', labels: {}, volumes: [], places: [] };
   await expect(findImageFaults(client, question)).rejects.toMatchObject({
     code: 'HOST_UNFIT',

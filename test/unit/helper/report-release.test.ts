@@ -10,7 +10,7 @@ it.each([
   [{ wasHere: false, leftovers: [] }, ['job 772: nothing of it to release on this host']],
   [{ wasHere: true, leftovers: left }, []],
 ])('release-node that found %j says %j', (facts, lines) => {
-  expect(describeNodeRelease(job, { ...facts, untold: undefined })).toEqual(lines);
+  expect(describeNodeRelease(job, { ...facts, untold: undefined, unfinished: undefined })).toEqual(lines);
 });
 
 it.each([
@@ -28,7 +28,8 @@ it.each([
     ['nothing to release: no job that is over has left anything on this host or in the store'],
   ],
   [{ released: [], leftovers: left, notes: [] }, []],
+  [{ released: [], leftovers: [], notes: [], unfinished: ['keys stay'] }, []],
   [{ released: [], leftovers: [], notes: ['job 772 is left alone'] }, []],
 ])('reap that found %j says %j', (reaped, lines) => {
-  expect(describeReaped(reaped)).toEqual(lines);
+  expect(describeReaped({ unfinished: [], ...reaped })).toEqual(lines);
 });
