@@ -84,7 +84,7 @@ describe('bsub -a', () => {
   });
 
   it('hands the command on word by word, with the variables that the site passes on', async () => {
-    const ended = await run([`printf '<%s>' "a  b" "\\$GREETING" '*' "$(echo x)"; exit 0`], {
+    const ended = await run([`printf '<%s>' "a  b" "\\$GREETING" '*' "$(echo x)"`], {
       bsub: ['-a', 'docker-cs7', ...inDockerQueue],
       environment: { GREETING: 'hello you' },
     });
@@ -94,6 +94,14 @@ describe('bsub -a', () => {
       environment: { GREETING: 'hello you', SECRET: 'x' },
     });
     expect(shown.stdout).toContain('<hello you><>');
+  });
+
+  it('is refused when a second command would run on the host itself', async () => {
+    const argv = [`echo "a  b" $HOSTNAME; id`];
+    const { exitCode, text, job } = await submitCommand(lab, argv, { bsub: ['-a', 'docker-cs7', ...inDockerQueue] });
+    expect([exitCode, job]).toEqual([255, undefined]);
+    expect(text).toContain('only the first command would run in the image, and on the host itself: id.');
+    expect(text).toContain('Request aborted by esub');
   });
 
   it('ends with the status of the command', async () => {
