@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { CommandError } from './command-error.ts';
 import { sealOrder } from './credentials.ts';
-import { passInput, passSignals } from './pass-streams.ts';
+import { dieOfSignals, passInput } from './pass-streams.ts';
 import { runPlainEsub } from './run-esubs.ts';
 import type { Settings, StandinHost } from './settings.ts';
 import { connectTo, numberOf, readLines, readMessages, textOf } from './wire.ts';
@@ -18,14 +18,17 @@ export interface RemoteTasks {
   onStart?(host: string): void;
 }
 
-/** Runs one task per entry of the host list and returns their exit statuses; all of them end with this process. */
+/**
+ * Runs one task per entry of the host list and returns their exit statuses. All of them end with this process, and it ends
+ * of any signal: who wants to keep them keeps it out of reach.
+ */
 export async function runRemoteTasks(settings: Settings, tasks: RemoteTasks): Promise<number[]> {
   const places = tasks.hosts.map((name) => findHost(settings, name));
   const eexecData = (await runPlainEsub(settings, process.env)).toString('base64');
   const sockets = await Promise.all(
     places.map((place, taskId) => openTask(settings, place, tasks, taskId + 1, eexecData)),
   );
-  passSignals(sockets);
+  dieOfSignals(sockets);
   if (tasks.takesInput) passInput(sockets);
   else for (const socket of sockets) socket.write(`${JSON.stringify({ type: 'stdin-end' })}\n`);
   return await Promise.all(sockets.map(followTask));

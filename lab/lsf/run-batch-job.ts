@@ -128,7 +128,8 @@ async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean>
     if (isStopped(context, status)) {
       // Nothing more of the job that a signal could be meant for.
       context.end();
-      await runQueuePost(context, status << bitsBelowStatus, context.terminatedBy === undefined);
+      // Recorded: after a bkill at this point no post-exec runs anywhere.
+      if (context.terminatedBy === undefined) await runQueuePost(context, status << bitsBelowStatus, true);
       return refuse(context, 'job', status);
     }
   }

@@ -9,6 +9,9 @@ import type { StartedProcess } from './start-process.ts';
 import { numberOf, send, textOf } from './wire.ts';
 import type { Message } from './wire.ts';
 
+/** Between TERM and KILL to a task whose caller is gone. */
+const killAfterMs = 1000;
+
 /** Starts the task and serves its connection to the end; when the connection breaks, the task is ended. */
 export async function runTask(
   settings: Settings,
@@ -33,7 +36,7 @@ export async function runTask(
   });
   await started.ready;
   for await (const message of messages) obey(started, message);
-  await endTask(settings, started, end);
+  await endTask(started);
   await end;
 }
 
@@ -79,11 +82,13 @@ function obey(started: StartedProcess, message: Message): void {
   else if (message.type === 'signal') signalGroup(started, textOf(message, 'signal') as NodeJS.Signals);
 }
 
-/** The caller is gone: its task goes, too, unless it has ended. A process in a session of its own is not found, as recorded. */
-async function endTask(settings: Settings, started: StartedProcess, end: Promise<void>): Promise<void> {
+/**
+ * The caller is gone: its task's process group gets TERM and a second later KILL, whatever it does meanwhile. A process in a
+ * session of its own is not found, as recorded.
+ */
+async function endTask(started: StartedProcess): Promise<void> {
   if (started.child.exitCode !== null || started.child.signalCode !== null) return;
-  signalGroup(started, 'SIGHUP');
-  signalGroup(started, 'SIGCONT');
-  await Promise.race([end, pause(settings.terminateIntervalMs, undefined, { ref: false })]);
+  signalGroup(started, 'SIGTERM');
+  await pause(killAfterMs, undefined, { ref: false });
   signalGroup(started, 'SIGKILL');
 }

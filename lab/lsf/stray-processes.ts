@@ -21,21 +21,32 @@ export class StrayList {
     ended.addEventListener('abort', () => clearInterval(timer));
   }
 
-  /** Signals every stray that was seen and still is the same process. */
+  /** Signals the process group of every stray that was seen and still is the same process; each group once. */
   signal(signal: NodeJS.Signals): void {
-    for (const { pid, startedAt } of this.#seen.values()) {
-      void readEntry(pid)
-        .then((now) => {
-          if (now?.startedAt === startedAt) process.kill(pid, signal);
-        })
-        .catch(ignore);
-    }
+    void this.#listGroups()
+      .then((groups) => groups.forEach((group) => signalIfThere(group, signal)))
+      .catch(ignore);
+  }
+
+  async #listGroups(): Promise<ReadonlySet<number>> {
+    const seen = [...this.#seen.values()];
+    const now = await Promise.all(seen.map(({ pid }) => readEntry(pid)));
+    const same = now.filter((entry, index) => entry !== undefined && entry.startedAt === seen[index]?.startedAt);
+    return new Set(same.map((entry) => entry?.group ?? 0).filter((group) => group > 1));
   }
 
   async #look(root: number): Promise<void> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
     const entries = (await Promise.all(pids.map((pid) => readEntry(pid)))).filter((entry) => entry !== undefined);
     for (const entry of listDescendants(entries, root)) if (entry.group !== root) this.#seen.set(entry.pid, entry);
+  }
+}
+
+function signalIfThere(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // It has ended.
   }
 }
 

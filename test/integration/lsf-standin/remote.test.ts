@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { startStandin } from '../../support/lsf-standin.ts';
 import type { Standin } from '../../support/lsf-standin.ts';
@@ -84,7 +85,7 @@ describe('lsrun', () => {
       `${lsf.home}/remote.sh`,
       `#!${process.execPath}
 const note = (text) => require('node:fs').appendFileSync('remote.txt', text + '\\n');
-for (const name of ['TSTP', 'CONT', 'INT']) process.on('SIG' + name, () => { note(name); if (name === 'INT') process.exit(); });
+for (const name of ['TSTP', 'CONT']) process.on('SIG' + name, () => note(name));
 setInterval(() => undefined, 1000);
 note('ready');
 `,
@@ -97,8 +98,37 @@ note('ready');
     await lsf.run('bresume', [String(id)]);
     await lsf.awaitFile('remote.txt', /CONT/);
     await lsf.run('bkill', [String(id)]);
-    await lsf.awaitFile('remote.txt', /INT/);
     await lsf.awaitStatus(id, 'EXIT', 'DONE');
+  });
+
+  it.each(['INT', 'TERM', 'HUP', 'USR1', 'USR2'])(
+    'ends of %s with 143, and takes a task that ignores all signals along at once',
+    async (signal) => {
+      const mark = `standin-deaf-${signal}`;
+      const task = `trap '' INT TERM HUP USR1 USR2; echo ready; while :; do sleep 0.1; : ${mark}; done`;
+      const argv = [program, 'lsrun', '-m', 'node2', '--', 'sh', '-c', task];
+      const child = execa(process.execPath, argv, {
+        ...{ cwd: lsf.home, env: lsf.env, extendEnv: false, reject: false },
+      });
+      await once(child.stdout, 'data');
+      child.kill(`SIG${signal}` as NodeJS.Signals);
+      expect((await child).signal).toBe('SIGTERM');
+      await expect.poll(async () => (await execa('ps', ['-eo', 'args'])).stdout.includes(`: ${mark};`)).toBe(false);
+    },
+  );
+
+  it('takes a deaf task along a second after it was killed itself', async () => {
+    const task = "trap '' INT TERM HUP; echo ready; while :; do sleep 0.1; : standin-deaf-KILL; done";
+    const argv = [program, 'lsrun', '-m', 'node2', '--', 'sh', '-c', task];
+    const child = execa(process.execPath, argv, {
+      ...{ cwd: lsf.home, env: lsf.env, extendEnv: false, reject: false },
+    });
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await child;
+    const isThere = async () => (await execa('ps', ['-eo', 'args'])).stdout.includes(': standin-deaf-KILL;');
+    expect(await isThere()).toBe(true);
+    await expect.poll(isThere, { timeout: 4000 }).toBe(false);
   });
 });
 
