@@ -37,6 +37,8 @@ export const jobPlanSchema = z.strictObject({
   /** Random; tells this run of the job from any other of the same id. */
   token: z.string().regex(/^[0-9a-f]{32}$/),
   launchId: launchIdSchema,
+  /** True when an earlier run of the same job has left its keys: each host first takes away what it has of that. */
+  takesOver: z.literal(true).optional(),
   job: jobKeySchema,
   scheduler: schedulerSchema,
   schedulerJobId: z.string(),

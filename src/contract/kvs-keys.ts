@@ -13,7 +13,8 @@ export interface KeyRange {
 }
 
 /** Values that belong to the whole job. Their names begin with a capital, which `controlRange` relies on. */
-export type JobField = 'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL' | 'WANTED';
+export type JobField =
+  'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL' | 'WANTED' | 'RUN' | 'KEEPER';
 
 /** Values that one node's helper writes. */
 export type NodeField = 'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'CLAIM' | 'HOSTKEY' | 'PHASE' | 'ERROR';
@@ -65,6 +66,16 @@ export function probeKey(prefix: string, token: string): string {
 /** All subnet claims of the site. */
 export function subnetsRange(prefix: string): KeyRange {
   return { start: `${prefix}/.site/subnets/`, end: `${prefix}/.site/subnets0` };
+}
+
+/** `/.site/earlier-runs/<token>`: a run of a job whose place a later one has taken, and the hosts that are not clean of it. */
+export function earlierRunKey(prefix: string, token: string): string {
+  return `${prefix}/.site/earlier-runs/${token}`;
+}
+
+/** All of these. */
+export function earlierRunsRange(prefix: string): KeyRange {
+  return { start: `${prefix}/.site/earlier-runs/`, end: `${prefix}/.site/earlier-runs0` };
 }
 
 /** All keys of the site. */

@@ -38,7 +38,7 @@ export async function rehearse(placesText: string): Promise<void> {
     callTimeoutMs: site.etcd.callTimeoutMs,
   });
   const over = new AbortController();
-  const followed = followControl(store, '', job, over.signal);
+  const followed = followControl(store, '', { job, launchId: '0' }, over.signal);
   const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
   await store.commit({
     conditions: [{ kind: 'absent', key: '/1/PLAN' }],

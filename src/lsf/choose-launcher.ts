@@ -18,10 +18,14 @@ export function chooseLauncher(
   choice: LauncherChoice,
   commandPath: string,
   spreadCommand: readonly [string, ...string[]],
+  onHostCommand: readonly string[],
 ): Launcher {
   for (const name of choice === 'auto' ? launcherNames : [choice]) {
     const file = findProgram(name, commandPath);
-    if (file !== undefined) return launchers[name](file, spreadCommand);
+    if (file === undefined) continue;
+    const launcher = launchers[name](file, spreadCommand);
+    // LSF's signals to the job's processes would end the launcher, and the helpers of every host with it.
+    return { launch: (hosts, argv) => ({ ...launcher.launch(hosts, [...onHostCommand, ...argv]), isApart: true }) };
   }
   throw new JobError({
     code: 'LAUNCHER_FAILED',

@@ -11,6 +11,8 @@ export interface LsfSchedulerOptions {
   readonly launcher: LauncherChoice;
   /** The program and first words by which this package's own `spread` is started. */
   readonly spreadCommand: readonly [string, ...string[]];
+  /** Plain words, put before what is run on each host: it keeps the job's signals from it. */
+  readonly onHostCommand: readonly [string, ...string[]];
 }
 
 /** True when the environment says that this is a job of LSF. */
@@ -19,7 +21,8 @@ export function isInLsfJob(environment: NodeJS.ProcessEnv): boolean {
 }
 
 /** LSF, and systems like it, as the middleware needs it, in a batch script of the user. */
-export function lsfScheduler({ commandPath, launcher, spreadCommand }: LsfSchedulerOptions): Scheduler {
+export function lsfScheduler(options: LsfSchedulerOptions): Scheduler {
+  const { commandPath, launcher, spreadCommand, onHostCommand } = options;
   return {
     name: 'lsf',
     suspendsBatchScript: true,
@@ -28,11 +31,11 @@ export function lsfScheduler({ commandPath, launcher, spreadCommand }: LsfSchedu
       return readAllocation(environment);
     },
     launchOnEveryHost: ({ hosts }, argv) => {
-      const [file, ...words] = argv;
-      // LSF signals the whole process group of the script: on its own host no launcher could do more.
-      if (hosts.length === 1 && file !== undefined) return { file, argv: words, environment: {} };
+      // On its own host no launcher could do more. LSF signals the process group of the script, so the helper leaves it, too.
+      const [file, ...words] = onHostCommand;
+      if (hosts.length === 1) return { file, argv: [...words, ...argv], environment: {} };
       const names = hosts.map(({ name }) => name);
-      return chooseLauncher(launcher, commandPath, spreadCommand).launch(names, argv);
+      return chooseLauncher(launcher, commandPath, spreadCommand, onHostCommand).launch(names, argv);
     },
   };
 }

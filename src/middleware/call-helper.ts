@@ -39,7 +39,9 @@ export function openJob(request: JobRequest): HelperSession {
     maxBuffer: 64 * 1024,
     reject: false,
     cleanup: false,
-    detached: false,
+    // Batch systems signal the process group of the script, and end it by KILL: the keeper hears by its input what is meant for
+    // it, and has to take the job away when its caller was killed.
+    detached: true,
   });
   child.stdin.on('error', () => undefined); // it has ended: its events say why
   child.stdin.write(toJsonLine(request));

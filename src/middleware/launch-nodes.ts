@@ -10,6 +10,8 @@ import { awaitDelivery, readerStillMs } from './await-delivery.ts';
 import type { DeliveryEnd } from './await-delivery.ts';
 import { LastWords } from './last-words.ts';
 import { isPassedThrough, passOutput } from './pass-output.ts';
+import type { LauncherProcess } from './start-apart.ts';
+import { startApart } from './start-apart.ts';
 import { TaskEndReader } from './task-end-reader.ts';
 
 /** The launcher's process, or processes: one `run-node` per host. */
@@ -183,15 +185,8 @@ interface LaunchedChild {
 
 function start(command: LaunchCommand, said: LastWords, stdout?: Writable): LaunchedChild {
   const isPassed = stdout !== undefined || isPassedThrough(1);
-  const child = execa(command.file, [...command.argv], {
-    stdin: 'ignore',
-    stdout: isPassed ? 'pipe' : 'inherit',
-    stderr: 'pipe',
-    buffer: false,
-    env: command.environment,
-    reject: false,
-    cleanup: false,
-  });
+  const stdoutKind = isPassed ? 'pipe' : 'inherit';
+  const child = command.isApart === true ? startApart(command, stdoutKind) : startBeside(command, stdoutKind);
   let bytes = 0;
   const count = (piece: Buffer): void => void (bytes += piece.length);
   const own = child.stdout ?? undefined;
@@ -199,12 +194,12 @@ function start(command: LaunchCommand, said: LastWords, stdout?: Writable): Laun
   child.stderr.on('data', count);
   if (own !== undefined) passOutput(own.on('data', count), stdout ?? process.stdout);
   const given = Promise.withResolvers<ChildEnd>();
-  void child.then(({ exitCode, signal }) => given.resolve(describeEnd(exitCode, signal)));
+  void child.ending.then(({ status, signal }) => given.resolve(describeEnd(status, signal)));
   return {
     host: command.host,
     stderr: child.stderr,
     end: given.promise,
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => child.kill(signal),
     letGo: () => {
       child.stderr.destroy();
       own?.destroy();
@@ -212,6 +207,27 @@ function start(command: LaunchCommand, said: LastWords, stdout?: Writable): Laun
     },
     movedBytes: () => bytes,
     isFull: () => (own?.readableLength ?? 0) > 0,
+  };
+}
+
+/** In the process group of this program, whose signals reach it. */
+function startBeside(command: LaunchCommand, stdout: 'inherit' | 'pipe'): LauncherProcess {
+  const child = execa(command.file, [...command.argv], {
+    stdin: 'ignore',
+    stdout,
+    stderr: 'pipe',
+    buffer: false,
+    env: command.environment,
+    reject: false,
+    cleanup: false,
+  });
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ending: child.then(({ exitCode, signal }) =>
+      signal === undefined ? { status: exitCode ?? 69 } : { status: statusOfSignal(signal), signal },
+    ),
+    kill: (signal) => void child.kill(signal),
   };
 }
 

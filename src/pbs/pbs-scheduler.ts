@@ -6,6 +6,8 @@ import { readAllocation } from './read-allocation.ts';
 export interface PbsSchedulerOptions {
   /** Directories in which launchers are looked for, as the user. */
   readonly commandPath: string;
+  /** Plain words, put before what is run on each of the other hosts: it keeps the job's signals from it. */
+  readonly onHostCommand: readonly string[];
   /** The environment of the batch script; default: the program's own. */
   readonly environment?: NodeJS.ProcessEnv;
 }
@@ -16,23 +18,24 @@ export function isInPbsJob(environment: NodeJS.ProcessEnv): boolean {
 }
 
 /** OpenPBS, PBS Professional and Torque as the middleware needs them, in a batch script of the user. */
-export function pbsScheduler({ commandPath, environment = process.env }: PbsSchedulerOptions): Scheduler {
+export function pbsScheduler(options: PbsSchedulerOptions): Scheduler {
+  const { environment = process.env } = options;
   return {
     name: 'pbs',
     suspendsBatchScript: true,
     readAllocation,
-    launchOnEveryHost: ({ hosts }, argv) => launch(commandPath, hosts, argv, environment),
+    launchOnEveryHost: ({ hosts }, argv) => launch({ ...options, environment }, hosts, argv),
   };
 }
 
 /** On the script's own host directly; a task of the job on each of the others. Fails with `LAUNCHER_FAILED`. */
 function launch(
-  commandPath: string,
+  { commandPath, onHostCommand, environment }: Required<PbsSchedulerOptions>,
   hosts: readonly AllocatedHost[],
   argv: readonly string[],
-  environment: NodeJS.ProcessEnv,
 ): readonly LaunchCommand[] {
   const [file, ...words] = argv;
+  const task = [...onHostCommand, ...argv];
   if (file === undefined) throw new RangeError('There is no command to launch');
   const own = hosts[0] === undefined ? {} : { host: hosts[0].name };
   const here = { file, argv: words, environment: {}, ...own };
@@ -42,7 +45,7 @@ function launch(
   if (byName !== undefined)
     return [
       here,
-      ...hosts.slice(1).map(({ name }) => ({ file: byName, argv: [name, ...argv], environment: {}, host: name })),
+      ...hosts.slice(1).map(({ name }) => ({ file: byName, argv: [name, ...task], environment: {}, host: name })),
     ];
   const byIndex = findProgram('pbsdsh', commandPath);
   if (byIndex === undefined) throw noLauncher();
@@ -52,7 +55,7 @@ function launch(
     here,
     ...hosts.slice(1).map(({ name }, position) => ({
       file: byIndex,
-      argv: ['-n', String(nodeIndexes[position + 1]), '--', ...argv],
+      argv: ['-n', String(nodeIndexes[position + 1]), '--', ...task],
       environment: {},
       host: name,
     })),

@@ -56,6 +56,8 @@ export interface LaunchCommand {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Set when it starts the task of this host alone: its end is then that task's. */
   readonly host?: string;
+  /** True for a launcher that ends of signals which are meant for the job: these must not reach it. */
+  readonly isApart?: boolean;
 }
 
 /** Tasks of a launcher that have ended, or could not be started. */

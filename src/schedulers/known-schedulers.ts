@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { gridEngineAuthority } from '../gridengine/gridengine-authority.ts';
 import { gridEngineScheduler, isInGridEngineJob } from '../gridengine/gridengine-scheduler.ts';
@@ -31,6 +32,9 @@ export interface KnownScheduler {
   readonly listChecks?: (site: SiteConfig) => Promise<readonly Check[]>;
 }
 
+/** Keeps signals that are meant for the job's command from what a launcher starts on a host; the same file everywhere. */
+const onHostCommand = [resolve(dirname(process.argv[1] ?? ''), '../share/on-host')] as const;
+
 /** Every scheduler: besides its folder and its line in contract/schedulers.ts all that has to know of it. */
 export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = {
   slurm: {
@@ -55,6 +59,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
         commandPath: `${commandPath}:${settings.commandPath}`,
         launcher: settings.lsf.launcher,
         spreadCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'spread'],
+        onHostCommand,
       });
     },
     programs: ['bjobs'],
@@ -76,7 +81,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     variable: 'PBS_JOBID',
     submit: 'qsub script.sh',
     isInJob: isInPbsJob,
-    open: (commandPath) => pbsScheduler({ commandPath }),
+    open: (commandPath) => pbsScheduler({ commandPath, onHostCommand }),
     programs: ['qstat'],
     authorize: ({ commandPath }) => pbsAuthority({ commandPath }),
   },

@@ -36,8 +36,18 @@ export function launchWithSrun(
     '--quiet',
     '--job-name=hpc-dockerjob',
   ];
-  return { file: srun, argv: [...options, '--', ...argv], environment: dropRequests(environment) };
+  return {
+    file: srun,
+    argv: [...options, '--', ...outliveCommandSignals, ...argv],
+    environment: dropRequests(environment),
+  };
 }
+
+/**
+ * Signals to the steps of a job mean its command (`sbatch --signal`, `scancel`). Until sudo and the helper listen they would
+ * end this host's task, and with it the job. Ignored signals stay ignored until then.
+ */
+const outliveCommandSignals = ['/bin/sh', '-c', `trap '' USR1 USR2; exec "$@"`, 'sh'];
 
 /**
  * srun takes nearly every option from the environment, too, and sbatch exports many of the job's own

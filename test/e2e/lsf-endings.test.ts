@@ -75,6 +75,40 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     });
   });
 
+  it.each(['USR1', 'USR2'])('bkill -s %s reaches the command once, and its status is the job’s', async (signal) => {
+    const trap = `trap "echo got ${signal}; sleep 1; exit 9" ${signal}`;
+    const job = await submitScript(lab, `exec ${inMpi} sh -c '${trap}; echo started; while :; do sleep 0.2; done'`);
+    await job.shows('started', 'out');
+    await control(lab, 'bkill', '-s', signal, job.id);
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 9 });
+    expect(ended.stdout.match(/^got USR.$/gm)).toEqual([`got ${signal}`]);
+  });
+
+  it('bkill ends a job whose processes LSF has all found meanwhile', async () => {
+    await configureLsf(lab, [renderQueue('normal', queue)], ['STANDIN_PIM_INTERVAL=1']);
+    const job = await submitScript(lab, ticking);
+    await awaitTicks(job, 3);
+    await pause(3000);
+    await control(lab, 'bkill', job.id);
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+    expect(ended.stderr).toContain('nothing is left behind');
+  });
+
+  it('runs a job again whose keeper was killed, whatever host comes first then', async () => {
+    const second = '[ $(wc -l <runs) -gt 1 ] || sleep 60; echo whole';
+    const job = await submitScript(lab, `${inMpi} sh -c 'echo run >>runs; echo started; ${second}'\nexit $?`);
+    await job.shows('started', 'out');
+    const first = await firstHostOf(job);
+    const pids = await findLsfPrograms(lab, first, 'dist/helper.cjs open-job');
+    expect(pids.length).toBeGreaterThan(0);
+    await mustRun(lab, first, ['kill', '-KILL', ...pids]);
+    const ended = await job.end(90_000);
+    expect(ended).toMatchObject({ stat: 'DONE', exitCode: 0 });
+    expect(ended.stdout).toContain('\nwhole');
+  });
+
   it('cleans up after a middleware that was killed', async () => {
     const job = await submitScript(lab, lasting);
     await job.shows('started', 'out');

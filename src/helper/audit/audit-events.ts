@@ -15,6 +15,7 @@ export type AuditEvent =
   | 'job-released'
   | 'node-failed'
   | 'node-refused'
+  | 'earlier-run-cleared'
   | 'node-released'
   | 'cgroups-swept'
   | 'reaped'

@@ -85,6 +85,15 @@ export async function unmarkKeptHere(job: JobKey): Promise<void> {
   for (const name of marks) await rm(`${path}/${name}`, { force: true });
 }
 
+/** Takes away the marks of keepers that have died, which another run of the job has replaced. */
+export async function unmarkDeadKeepers(job: JobKey): Promise<void> {
+  const path = jobRunDirectory(job);
+  for (const name of (await listDirectory(path)).filter((each) => each.startsWith(keeperPrefix))) {
+    const isAlive = (await listDirectory(`/proc/${name.slice(keeperPrefix.length)}`)).length > 0;
+    if (!isAlive) await rm(`${path}/${name}`, { force: true });
+  }
+}
+
 /** Removes the files of one node, or of every node of the job on this host. The directory itself stays as the trace. */
 export async function removeNodeFiles(job: JobKey, index?: number): Promise<void> {
   const path = jobRunDirectory(job);

@@ -30,6 +30,8 @@ export interface JobState {
   /** Set when `finish` is `finished`. */
   readonly end: JobEnd | undefined;
   readonly plan: JobPlan | undefined;
+  /** True while the lease of its keeper lasts. */
+  readonly hasKeeper: boolean;
   readonly roster: string | undefined;
   readonly hasStarted: boolean;
   /** What START says of the command, where the plan does not. */
@@ -80,6 +82,7 @@ export function parseJobState(prefix: string, job: JobKey, entries: readonly Sto
     finish: state,
     end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
     plan: parsePlan(job, fields.get('PLAN')),
+    hasKeeper: fields.has('KEEPER'),
     roster: fields.get('ROSTER'),
     hasStarted: fields.has('START'),
     lateCommand: parseLateCommand(fields.get('START')),

@@ -18,6 +18,7 @@ import { auditRefusal, confirmRequest } from './confirm-request.ts';
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
 import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
+import { storeOfRun } from '../job/store-of-run.ts';
 import { reserveSubnet } from './reserve-subnet.ts';
 
 /** A job that is ours: planned, claimed in its store, held by a lease. */
@@ -48,7 +49,7 @@ export async function openCheckedJob(
     readUser(uid),
     engine.findImage(imageReference),
     resolveHosts(request.hosts.map(({ name }) => name)),
-    request.hosts.length > 1 ? reachSharedStore(context, request.job, undo) : undefined,
+    request.hosts.length > 1 ? reachSharedStore(context, request, uid, undo) : undefined,
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
   const decision = auditRefusal(context, request, () => decideRequest(site, wanted, { user, queue: confirmed.queue }));
@@ -69,7 +70,7 @@ export async function openCheckedJob(
     reserveSubnet(context, store, request, { driver: decision.driver, token }, claims),
     grantLease(store, site, claims),
   ]);
-  const plan = decidePlan({
+  const decided = decidePlan({
     site,
     request,
     decision,
@@ -80,18 +81,20 @@ export async function openCheckedJob(
     subnet,
     token,
   });
-  if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(JSON.stringify(plan)));
-  await claimJob(store, site.site.keyPrefix, plan, lease, claims);
+  if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(JSON.stringify(decided)));
+  const plan = await claimJob(store, site.site.keyPrefix, decided, lease, claims);
   claims.move();
   context.audit.record('job-opened', {
     job: plan.job,
     user: user.name,
+    takesOver: plan.takesOver,
     image: decision.imageReference,
     imageId: image.id,
     hosts: plan.nodes.map(({ host }) => host),
     rules: decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided} (${rule})`),
   });
-  return { plan, store, lease };
+  // Before anything else of the job is written: a keeper that was frozen must not write to a later run.
+  return { plan, store: storeOfRun(store, site.site.keyPrefix, plan), lease };
 }
 
 function imageNotPresent(decision: Decision, request: JobRequest): JobError {

@@ -2,7 +2,7 @@ import { createMemoryStore } from '../../local-store/memory-store.ts';
 import { serveStore } from '../../local-store/serve-store.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import type { Store } from '../../ports/store.ts';
-import type { JobKey } from '../../contract/job-key.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
 import { controlRange } from '../../contract/kvs-keys.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -20,13 +20,15 @@ import { refuseBusy } from './claim-job.ts';
 /** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */
 export async function reachSharedStore(
   context: HelperContext,
-  job: JobKey,
+  { job, scheduler, schedulerJobId }: JobRequest,
+  uid: number,
   undo: AsyncDisposableStack,
 ): Promise<Store> {
   const store = await openSharedStore(context.site);
   undo.defer(async () => await store.close());
   const { keyPrefix } = context.site.site;
-  refuseBusy(parseJobState(keyPrefix, job, await store.read(controlRange(keyPrefix, job))), job);
+  const state = parseJobState(keyPrefix, job, await store.read(controlRange(keyPrefix, job)));
+  refuseBusy(state, { job, scheduler, schedulerJobId, user: { uid } });
   return store;
 }
 

@@ -118,9 +118,13 @@ function requestDeadlineMs({ scheduler, deadlines }: SiteConfig): number {
 /** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */
 async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lease }: Lifeline): Promise<void> {
   const key = jobFieldKey(site.site.keyPrefix, job, 'FINISH');
+  const held = lease === undefined ? {} : { lease };
   await store.commit({
     conditions: [{ kind: 'value', key, equals: 'FALSE' }],
-    puts: [{ key, value: 'FALSE', ...(lease === undefined ? {} : { lease }) }],
+    puts: [
+      { key, value: 'FALSE', ...held },
+      { key: jobFieldKey(site.site.keyPrefix, job, 'KEEPER'), value: 'held', ...held },
+    ],
   });
 }
 

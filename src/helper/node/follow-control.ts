@@ -24,7 +24,12 @@ interface Wait {
  * Follows the job: from its plan, which may still be on its way, to its end, which is FINISH=TRUE, or the loss of the
  * lease and FINISH with it, or another run's plan. While the store is away it waits on: a running job needs no store.
  */
-export function followControl(store: Store, prefix: string, job: JobKey, told: AbortSignal): FollowedJob {
+export function followControl(
+  store: Store,
+  prefix: string,
+  { job, launchId }: { readonly job: JobKey; readonly launchId: string },
+  told: AbortSignal,
+): FollowedJob {
   const stopped = new AbortController();
   const waits = new Set<Wait>();
   let token: string | undefined;
@@ -34,8 +39,8 @@ export function followControl(store: Store, prefix: string, job: JobKey, told: A
     const state = parseJobState(prefix, job, entries);
     const runningToken = state.finish === 'running' ? state.plan?.token : undefined;
     if (token !== undefined && runningToken !== token) return true;
-    // Over before we came: then FINISH is not FALSE any more, though the plan is still there.
-    if (runningToken === undefined) return state.plan === undefined ? undefined : true;
+    // Over before we came: then FINISH is not FALSE any more, though the plan is still there. That of an earlier run may be, too.
+    if (runningToken === undefined) return state.plan?.launchId === launchId ? true : undefined;
     token = runningToken;
     last = state;
     for (const wait of waits) if (wait.look(state)) waits.delete(wait);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { JobError } from '../../values/errors.ts';
 
 /** A process that tells its end to whoever listens. */
@@ -23,8 +24,9 @@ export function listenToEnd(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIG
     );
   for (const signal of signals) process.on(signal, stop);
   const parent = process.ppid;
+  const grandparent = parentOf(parent);
   const timer = setInterval(() => {
-    if (process.ppid !== parent) controller.abort(orphaned());
+    if (process.ppid !== parent || parentOf(parent) !== grandparent) controller.abort(orphaned());
   }, lookEveryMs).unref();
   return {
     told: controller.signal,
@@ -38,6 +40,17 @@ export function listenToEnd(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIG
 /** True when this process was told to end by the death of what had started it. */
 export function isOrphaned(told: AbortSignal): boolean {
   return told.reason instanceof JobError && told.reason.code === 'NODE_LOST';
+}
+
+/** Undefined when there is no such process. A file of the kernel's: reading it waits for nothing. */
+function parentOf(pid: number): string | undefined {
+  try {
+    const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in brackets may hold anything; the state and the parent follow its last bracket.
+    return line.slice(line.lastIndexOf(')') + 2).split(' ')[1];
+  } catch {
+    return undefined;
+  }
 }
 
 export function orphaned(): JobError {

@@ -15,6 +15,7 @@ import { confirmShare } from './confirm-share.ts';
 import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { lifelineOf } from '../job/lifeline.ts';
+import { storeOfRun } from '../job/store-of-run.ts';
 import { openStoreOf } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { findOwnNode } from '../host/find-own-node.ts';
@@ -24,6 +25,7 @@ import { claimNode, reached } from './own-node.ts';
 import { awaitReapers } from '../host/reaping-mark.ts';
 import { createJobRunDirectory, forgetJobHere } from '../host/run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
+import { clearEarlierRun } from './clear-earlier-run.ts';
 import { OutputDelivery } from './deliver-output.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
@@ -52,7 +54,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   });
   const store = await openStoreOf(site, job);
   undo.defer(async () => await store.close());
-  const followed = followControl(store, site.site.keyPrefix, job, told);
+  const followed = followControl(store, site.site.keyPrefix, { job, launchId }, told);
   undo.defer(() => followed.stop());
   const plan = await awaitPlan(site, store, followed, job, told, isInJob ? undefined : uid);
   if (plan === undefined) {
@@ -72,9 +74,10 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   if (plan.launchId !== launchId) throw openedByAnother(job);
   context.audit.allow('owner');
   const authority = context.authorities.of(plan.scheduler);
-  const taken = await takeNode({ context, authority, store, plan, followed, told }, undo).catch(
+  const ownStore = storeOfRun(store, site.site.keyPrefix, plan);
+  const taken = await takeNode({ context, authority, store: ownStore, plan, followed, told }, undo).catch(
     async (thrown: unknown) => {
-      await endRefusedJob(context, store, plan, asJobError(thrown));
+      await endRefusedJob(context, ownStore, plan, asJobError(thrown));
       throw thrown;
     },
   );
@@ -125,6 +128,7 @@ async function takeNode(
   const signalsByStore = authority.signalsBatchScript;
   const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
   await awaitReapers(plan.job);
+  if (plan.takesOver === true) await clearEarlierRun(context, own);
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
   if (await claimNode(own)) return { own, cgroup, share, judged };
   await forgetJobHere(plan.job);
@@ -143,7 +147,7 @@ async function endUnstartedJob(
   const { site } = context;
   const uid = requireUser(context.caller);
   const alone = new AbortController();
-  const followed = followControl(store, site.site.keyPrefix, job, alone.signal);
+  const followed = followControl(store, site.site.keyPrefix, { job, launchId }, alone.signal);
   try {
     const plan = await awaitPlan(site, store, followed, job, alone.signal, uid);
     if (plan?.launchId !== launchId) return;

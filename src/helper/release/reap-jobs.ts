@@ -16,6 +16,9 @@ import { markReaping } from '../host/reaping-mark.ts';
 import { listRunDirectories } from '../host/run-directory.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { readState } from '../job/read-state.ts';
+import { isNamedHere, leaveEarlierRuns, readEarlierRuns } from '../job/earlier-runs.ts';
+import { removeRunDirectory } from '../host/run-directory.ts';
+import { releaseHere } from './release-here.ts';
 import { removeKeys, removeOrphanKeys } from './release-keys.ts';
 import { sweepOldCgroups } from './sweep-old-cgroups.ts';
 import { releaseNode } from './release-node.ts';
@@ -119,7 +122,10 @@ async function reapHere(round: Round, job: JobKey, schedulerJobId: string | unde
   const { context } = round;
   await using _mark = await markReaping(job);
   const state = await readStateIfPossible(context, job);
-  if (state?.finish === 'running') return;
+  if (state?.finish === 'running') {
+    if (state.plan !== undefined && findOwnNodeIfAny(state.plan) === undefined) await reapEarlierRun(round, job);
+    return;
+  }
   const id = state?.plan?.schedulerJobId ?? schedulerJobId;
   if (id === undefined) {
     round.notes.push(
@@ -140,6 +146,22 @@ async function finishHere(round: Round, job: JobKey): Promise<void> {
   round.leftovers.push(...leftovers);
   round.unfinished.push(...open);
   if (leftovers.length === 0 && open.length === 0) round.released.push(job);
+}
+
+/** The job runs again, on other hosts: what an earlier run has left here is nobody's, once that run is known to be over. */
+async function reapEarlierRun({ context, leftovers, released }: Round, job: JobKey): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  const store = await openStoreOf(context.site, job);
+  undo.defer(async () => await store.close());
+  const { keyPrefix } = context.site.site;
+  const isNamed = (await readEarlierRuns(store, keyPrefix)).some((run) => run.job === job && isNamedHere(run));
+  if (!isNamed) return;
+  const left = await releaseHere(context, job);
+  leftovers.push(...left);
+  if (left.length > 0) return;
+  await leaveEarlierRuns(store, keyPrefix, job);
+  await removeRunDirectory(job);
+  released.push(job);
 }
 
 /** Undefined when the store is away: for what is on this host the scheduler's word is enough. */
@@ -170,6 +192,12 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
   const state = await readState(context, store, job);
   const { plan } = state;
   if (held !== undefined && plan?.token !== held.claim.token) {
+    // Of a run whose place another one has taken: it is freed when the last of its hosts is clean.
+    const earlier = (await readEarlierRuns(store, keyPrefix)).find(({ token }) => token === held.claim.token);
+    if (earlier !== undefined) {
+      if (isNamedHere(earlier) && !round.here.has(job)) await leaveEarlierRuns(store, keyPrefix, job);
+      return;
+    }
     // No plan of this claim: its network was never made, or is gone from every host.
     if (Date.now() - Date.parse(held.claim.since) <= orphanAgeMs) return;
     await freeHeld(store, held);

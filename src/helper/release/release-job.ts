@@ -4,6 +4,8 @@ import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { jobRange } from '../../contract/kvs-keys.ts';
 import { freeHeld, readSubnetClaims } from '../job/claim-subnet.ts';
+import { forgetEarlierRuns, readEarlierRuns } from '../job/earlier-runs.ts';
+import { storeOfRun } from '../job/store-of-run.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { rootShellHint } from '../caller/identify-caller.ts';
 import { requireOwnJob } from '../caller/require-own-job.ts';
@@ -59,13 +61,16 @@ export async function releaseJob(
       await requireOwnJob(context, job, state.plan.user.uid);
       context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { owner: state.plan.user.uid, isForced });
       // What is here is taken away all the same when the store has gone meanwhile.
-      await endJobInAnyCase(store, keyPrefix, job, releasedFromOutside(job)).catch(() => undefined);
+      await endJobInAnyCase(storeOfRun(store, keyPrefix, state.plan), keyPrefix, job, releasedFromOutside(job)).catch(
+        () => undefined,
+      );
     }
     const here = await releaseNode(context, job);
     const leftovers = [...here.leftovers, ...(here.untold === undefined ? [] : [here.untold])];
     if (state.plan === undefined) {
       // Whose it is nobody knows: that is for root.
       if (context.caller.kind !== 'root') return { wasThere: here.wasHere, leftovers };
+      if (isForced) await forgetEarlierRuns(store, keyPrefix, job);
       const keys = await store.read(jobRange(keyPrefix, job));
       if (keys.length > 0) await removeOrphanKeys(store, keyPrefix, job);
       const freed = await freeOrphanedSubnets(store, keyPrefix, job);
@@ -90,6 +95,7 @@ export async function releaseJob(
         : findUnreleased(plan, parseJobState(keyPrefix, job, outcome.entries ?? []), false);
     if (late.length === 0 || isForced) await removeKeys(store, keyPrefix, plan);
     else leftovers.push(...late);
+    if (isForced) await forgetEarlierRuns(store, keyPrefix, job);
     if (isForced) leftovers.push(...(await findKeys(store, keyPrefix, job, plan.token)));
     return { wasThere: true, leftovers };
   } finally {
@@ -134,7 +140,10 @@ async function findKeys(store: Store, prefix: string, job: JobKey, token?: strin
 
 /** Claims of a process that died between the claim and the plan: no network was ever made of them. Returns how many. */
 async function freeOrphanedSubnets(store: Store, prefix: string, job: JobKey): Promise<number> {
-  const orphans = (await readSubnetClaims(store, prefix)).filter(({ claim }) => claim.job === job);
+  const kept = new Set((await readEarlierRuns(store, prefix)).map(({ token }) => token));
+  const orphans = (await readSubnetClaims(store, prefix)).filter(
+    ({ claim }) => claim.job === job && !kept.has(claim.token),
+  );
   for (const held of orphans) await freeHeld(store, held);
   return orphans.length;
 }

@@ -8,6 +8,8 @@ import type { JobPlan } from '../../contract/job-plan.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodesRange } from '../../contract/kvs-keys.ts';
 import { labels } from '../../contract/labels.ts';
+import { leaveEarlierRuns } from '../job/earlier-runs.ts';
+import { storeOfRun } from '../job/store-of-run.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { reportReleased } from '../job/report-released.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
@@ -81,8 +83,14 @@ async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
     const store = await openStoreOf(context.site, job);
     undo.defer(async () => await store.close());
     const { plan, finish } = await readState(context, store, job);
-    if (plan === undefined || finish !== 'running') return;
-    await endJobInAnyCase(store, context.site.site.keyPrefix, job, releasedFromOutside(job));
+    // A run that has no node here is a later one, which has nothing to do with what is to be taken away.
+    if (plan === undefined || finish !== 'running' || findOwnNodeIfAny(plan) === undefined) return;
+    await endJobInAnyCase(
+      storeOfRun(store, context.site.site.keyPrefix, plan),
+      context.site.site.keyPrefix,
+      job,
+      releasedFromOutside(job),
+    );
   };
   const late = new AbortController();
   await Promise.race([
@@ -107,6 +115,7 @@ async function tellStore(
     undo.defer(async () => await store.close());
     const state = await readState(context, store, job);
     if (state.plan !== undefined) await markReleased(context, store, state);
+    await leaveEarlierRuns(store, context.site.site.keyPrefix, job);
     const unfinished = (await isKeptHere(job))
       ? await finishForKeeper(context, store, job, isReaping)
       : await findUnfinished(context, store, job);
@@ -159,10 +168,11 @@ async function markReleased(context: HelperContext, store: Store, state: JobStat
   const { keyPrefix } = context.site.site;
   const { plan } = state;
   if (plan === undefined) return;
-  if (state.finish === 'running') await endJobInAnyCase(store, keyPrefix, plan.job, releasedFromOutside(plan.job));
   const own = findOwnNodeIfAny(plan);
   if (own === undefined) return;
-  await reportReleased(store, keyPrefix, plan.job, own.index);
+  const ofRun = storeOfRun(store, keyPrefix, plan);
+  if (state.finish === 'running') await endJobInAnyCase(ofRun, keyPrefix, plan.job, releasedFromOutside(plan.job));
+  await reportReleased(ofRun, keyPrefix, plan.job, own.index);
   const after = await readState(context, store, plan.job);
   // The last one removes the keys, also when a keeper might be alive: it may have died a moment ago, its lease not yet.
   if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(store, keyPrefix, plan);

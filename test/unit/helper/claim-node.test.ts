@@ -23,7 +23,7 @@ async function openJob(finish = 'FALSE'): Promise<Store> {
 
 /** What one run-node makes of its claim; each has a lease of its own. */
 async function claimIn(store: Store): Promise<boolean> {
-  const followed = followControl(store, '', plan.job, told);
+  const followed = followControl(store, '', plan, told);
   try {
     return await claimNode({
       site: parseSite('version: 1'),

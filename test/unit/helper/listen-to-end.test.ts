@@ -25,13 +25,16 @@ describe('listenToEnd', () => {
     expect(end.told.aborted).toBe(false);
   });
 
-  it('notices that its parent was killed, of which nobody says anything', async () => {
+  it.each([
+    ['parent', '"$@" & wait'],
+    ['parent of its parent', '(trap "" TERM; "$@"; true) & wait'],
+  ])('notices that the %s was killed, of which nobody says anything', async (_, command) => {
     const script = `import { listenToEnd } from '${module}';
       const { told } = listenToEnd();
       console.log('listens');
       const alive = setInterval(() => undefined, 1000);
       told.addEventListener('abort', () => { console.log(told.reason.code); clearInterval(alive); });`;
-    const argv = ['-c', '"$@" & wait', 'sh', process.execPath, '--input-type=module-typescript', '--eval', script];
+    const argv = ['-c', command, 'sh', process.execPath, '--input-type=module-typescript', '--eval', script];
     const parent = spawn('/bin/sh', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const output = parent.stdout.setEncoding('utf8');

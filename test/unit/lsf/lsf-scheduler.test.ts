@@ -23,7 +23,9 @@ function launchWith(
     writeFileSync(join(directory, name), '#!/bin/sh\n');
     chmodSync(join(directory, name), 0o755);
   }
-  const scheduler = lsfScheduler({ commandPath: directory, launcher, spreadCommand: ['/node', 'cli.cjs', 'spread'] });
+  const scheduler = lsfScheduler({
+    ...{ commandPath: directory, launcher, spreadCommand: ['/node', 'cli.cjs', 'spread'], onHostCommand: ['/on-host'] },
+  });
   const hosts = names.map((name) => ({ name, slots: 2 }));
   const allocation = { scheduler: 'lsf', schedulerJobId: '12', job: requireJobKey('12'), hosts } as const;
   const commands = [scheduler.launchOnEveryHost(allocation, ['/bin/x', '-a', 'b c'])].flat();
@@ -35,29 +37,34 @@ describe('the launcher', () => {
   it('is blaunch where it is there: one task on each host', () => {
     expect(launchWith(['blaunch', 'lsrun', 'ssh'])).toEqual({
       file: join(directory, 'blaunch'),
-      argv: ['-n', '-no-shell', '-z', 'node2 node1', '/bin/x', '-a', 'b c'],
+      argv: ['-n', '-no-shell', '-z', 'node2 node1', '/on-host', '/bin/x', '-a', 'b c'],
       environment: {},
+      isApart: true,
     });
   });
 
   it('is lsrun without it, which must not look into the command for options nor split it again', () => {
     expect(launchWith(['lsrun', 'ssh'])).toEqual({
       file: join(directory, 'lsrun'),
-      argv: ['-p', '-m', 'node2 node1', '--', '/bin/x', '-a', 'b c'],
+      argv: ['-p', '-m', 'node2 node1', '--', '/on-host', '/bin/x', '-a', 'b c'],
       environment: { LSF_JOB_STARTER: undefined },
+      isApart: true,
     });
   });
 
   it('is ssh at last, by this program’s own fan-out', () => {
     expect(launchWith(['ssh'])).toEqual({
       file: '/node',
-      argv: ['cli.cjs', 'spread', join(directory, 'ssh'), 'node2,node1', '--', '/bin/x', '-a', 'b c'],
+      argv: ['cli.cjs', 'spread', join(directory, 'ssh'), 'node2,node1', '--', '/on-host', '/bin/x', '-a', 'b c'],
       environment: {},
+      isApart: true,
     });
   });
 
-  it('is not needed on one host, whose processes LSF signals itself', () => {
-    expect(launchWith([], 'auto', ['node1'])).toEqual({ file: '/bin/x', argv: ['-a', 'b c'], environment: {} });
+  it('is not needed on one host, where the helper leaves the process group that LSF signals', () => {
+    expect(launchWith([], 'auto', ['node1'])).toEqual({
+      ...{ file: '/on-host', argv: ['/bin/x', '-a', 'b c'], environment: {} },
+    });
   });
 
   it('is the one that the site names', () => {

@@ -140,3 +140,45 @@ describe('a task that ends before the command has begun', () => {
     expect(told).toEqual([]);
   });
 });
+
+describe('a launcher that is kept apart from its job', () => {
+  const apart = (script: string) => ({ ...shell(script), isApart: true });
+  const facts = 'ps -o ppid=,pgid=,sid= -p $PPID';
+
+  it('has a session of its own and is no descendant of this program, so signals to its job do not find it', async () => {
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const launched = launchNodes(apart(`${facts}; ps -o sid= -p ${process.pid}`), { output });
+    expect((await launched.ended).status).toBe(0);
+    const [parent, group, session, own] = String(output.stdout.read()).trim().split(/\s+/);
+    expect(Number(parent)).not.toBe(process.pid);
+    expect(session).toBe(group);
+    expect(session).not.toBe(own);
+  });
+
+  it.each([
+    ['exit 9', { status: 9 }],
+    ['kill -KILL $$', { status: 137, signal: 'SIGKILL' }],
+    ['echo lost >&2; exit 0', { status: 0, said: 'lost\n' }],
+    ['for signal in HUP INT USR1 USR2 TSTP; do kill -s $signal $$; done; exit 3', { status: 3, said: '' }],
+  ])('of %j tells how it ended, and nothing else of it', async (script, end) => {
+    expect(await launchNodes(apart(script)).ended).toEqual({ said: '', ...end });
+  });
+
+  it('that is missing has status 127, and the shell says so', async () => {
+    const { status, said } = await launchNodes({ ...apart(''), file: '/nowhere/lsrun' }).ended;
+    expect(status).toBe(127);
+    expect(said).toContain('/nowhere/lsrun');
+  });
+
+  it('is ended by TERM, and by KILL when it does not end', async () => {
+    const calm = launchNodes(apart('exec sleep 20'));
+    await calm.abandon();
+    expect(await calm.ended).toMatchObject({ signal: 'SIGTERM' });
+    const deaf = launchNodes(apart('trap "" TERM; exec sleep 20'), {
+      graces: { finishMs: 100, abandonMs: 200, buryMs: 2000, silentMs: 8000, readerMs: 8000 },
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await deaf.abandon();
+    expect(await deaf.ended).toMatchObject({ signal: 'SIGKILL' });
+  });
+});

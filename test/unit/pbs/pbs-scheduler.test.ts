@@ -22,7 +22,7 @@ async function jobWith(nodefile: string, variables: NodeJS.ProcessEnv = {}): Pro
   return { PBS_JOBID: '12.srv.site', PBS_NODEFILE: file, ...variables };
 }
 const scheduler = (environment: NodeJS.ProcessEnv, commands = 'openpbs') =>
-  pbsScheduler({ commandPath: join(directory, commands), environment });
+  pbsScheduler({ onHostCommand: ['/on-host'], commandPath: join(directory, commands), environment });
 
 describe('the allocation', () => {
   it.each([
@@ -94,7 +94,7 @@ describe('the launcher', () => {
   it('is pbs_tmrsh where it is there: by the name of each other host', async () => {
     const other = {
       file: join(directory, 'openpbs/pbs_tmrsh'),
-      argv: ['n2', '/bin/x', '-a', 'b c'],
+      argv: ['n2', '/on-host', '/bin/x', '-a', 'b c'],
       environment: {},
       host: 'n2',
     };
@@ -104,7 +104,7 @@ describe('the launcher', () => {
   it('is pbsdsh else: by the first line of each other host, and options of the command left alone', async () => {
     const file = join(directory, 'torque/pbsdsh');
     const other = (index: string, host: string) => ({
-      ...{ file, argv: ['-n', index, '--', '/bin/x', '-a', 'b c'], environment: {} },
+      ...{ file, argv: ['-n', index, '--', '/on-host', '/bin/x', '-a', 'b c'], environment: {} },
       host,
     });
     expect(await launch('torque', 'n1\nn1\nn2\nn2\nn3\n')).toEqual([here, other('2', 'n2'), other('4', 'n3')]);

@@ -44,7 +44,9 @@ describe('slurmScheduler', () => {
   it('starts one task on each host and hands the arguments on unchanged', () => {
     const { file, argv } = launch();
     expect(file).toBe(join(directory, 'srun'));
-    expect(argv.slice(argv.indexOf('--'))).toEqual(['--', '/bin/x', '--a', 'b c', '$d']);
+    const [shell, option, script = '', ...words] = argv.slice(argv.indexOf('--') + 1);
+    expect([shell, option, words]).toEqual(['/bin/sh', '-c', ['sh', '/bin/x', '--a', 'b c', '$d']]);
+    expect(script).toMatch(/^trap '' USR1 USR2;/);
     expect(argv).toEqual(
       expect.arrayContaining(['--jobid=12', '--nodes=2', '--ntasks=2', '--ntasks-per-node=1', '--overlap', '--mem=0']),
     );
