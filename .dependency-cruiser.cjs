@@ -94,6 +94,7 @@ module.exports = {
     onlyImporter('only-docker-imports-dockerode', 'docker', 'dockerode'),
     onlyImporter('only-pki-imports-node-forge', 'pki', 'node-forge'),
     onlyImporter('only-ssh-imports-ssh2', 'ssh', 'ssh2'),
+    onlyImporter('only-system-imports-pino', 'system', 'pino'),
     {
       name: 'product-does-not-import-lab-or-tests',
       severity: 'error',

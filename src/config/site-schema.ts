@@ -326,6 +326,14 @@ const audit = section({
     ),
 });
 
+const logging = section({
+  level: oneOf('off', 'info', 'debug')
+    .default('off')
+    .describe(
+      'How much the helper says of its own work, to syslog (facility daemon, tag hpc-dockerjob-helper), for whoever looks for a fault.',
+    ),
+});
+
 export const siteSchema = section({
   version: z.literal(1, { error: 'expected 1' }).describe('Version of this file’s format.'),
   site: site.prefault({}).describe('Names.'),
@@ -343,6 +351,7 @@ export const siteSchema = section({
   deadlines: deadlines.prefault({}).describe('Every phase ends by itself; the message then names who is missing.'),
   lsf: lsf.prefault({}).describe('The kit for LSF: what esub.hpcdocker and the starter run jobs in.'),
   audit: audit.prefault({}).describe('Where decisions are recorded.'),
+  logging: logging.prefault({}).describe('What the helper says of its own work.'),
 });
 
 /** The site's policy with every default filled in. */

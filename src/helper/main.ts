@@ -1,11 +1,13 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { outliveReaders } from '../system/flush-output.ts';
+import { silentLog } from '../system/log.ts';
 import type { JobError } from '../values/errors.ts';
 import type { AuditedCall, CallAudit } from './audit/audit.ts';
 import { openAudit } from './audit/open-audit.ts';
 import type { CallerFacts } from './caller/identify-caller.ts';
 import { identifyCaller, readCallerFacts, uidOf } from './caller/identify-caller.ts';
 import type { ContextOptions, HelperContext } from './open-context.ts';
+import { openHelperLog } from './open-helper-log.ts';
 import { describeFailure } from './verbs/describe-failure.ts';
 import { helperVerbs } from './verbs/helper-verbs.ts';
 import { jobWord } from './verbs/helper-verb.ts';
@@ -22,10 +24,14 @@ export async function main(argv: readonly string[], open = openAudit): Promise<n
   const facts = readCallerFacts(process.env);
   const verb = helperVerbs.find(({ name }) => name === argv[0]);
   let audit: CallAudit | undefined;
+  let log = silentLog;
   let tell = tellFailure;
   const openAudited = async (options: ContextOptions = {}): Promise<HelperContext> => {
     const caller = identifyCaller(facts);
     const site = await loadPolicy();
+    log = await openHelperLog(site.logging.level);
+    log.info('call-begun', { words: argv, caller });
+    log.debug('policy-loaded', { site: site.site, scheduler: site.scheduler, endpoints: site.etcd.endpoints });
     audit = open(site.audit, auditedCall(argv, verb, caller.kind === 'root' ? 0 : caller.uid));
     const { openContext } = await import('./open-context.ts');
     return await openContext(caller, site, audit, options);
@@ -40,8 +46,10 @@ export async function main(argv: readonly string[], open = openAudit): Promise<n
     }
     const status = Number(process.exitCode ?? 0);
     audit?.end({ status, error: undefined, isLong: verb?.isLong === true });
+    log.info('call-over', { status, ms: Math.round(performance.now()) });
     return status;
   } catch (thrown) {
+    log.failed(thrown);
     const error = describeFailure(thrown);
     audit ??= await openAuditOfRefusal(facts, argv, verb, open);
     audit?.end({ status: error.exitStatus, error, isLong: verb?.isLong === true });

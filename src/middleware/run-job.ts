@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import type { Log } from '../system/log.ts';
+import { silentLog } from '../system/log.ts';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import { asClause, JobError } from '../values/errors.ts';
 import type { HelperEvent, HostsEnd, JobEnd } from '../contract/helper-events.ts';
@@ -31,6 +33,8 @@ export interface RunInput {
   readonly progress: Progress;
   /** The command's standard input, opened when the command is there; without it that is empty. */
   readonly openInput?: () => Readable;
+  /** What is done, for whoever looks for a fault; default: nothing. */
+  readonly log?: Log;
   /** Where signals come from; default: this process. */
   readonly listen?: (targets: SignalTargets) => Disposable;
   /** Where the job's output goes; default: this process's own. */
@@ -46,13 +50,17 @@ export interface RunInput {
  * runs, all is taken away. Returns the outcome; fails only when the job was never opened.
  */
 export async function runJob(input: RunInput): Promise<Outcome> {
+  const { log = silentLog } = input;
   const allocation = input.scheduler.readAllocation(input.environment);
+  log.debug('allocation-read', { ...allocation });
   describeAllocation(input.progress, allocation);
   await checkWorkdir(input.request.workdir, input.uid);
   const launchId = randomBytes(8).toString('hex');
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
-  const helper = openJob({ ...requestFor(allocation, input.request, launchId), input: input.openInput !== undefined });
+  const request = { ...requestFor(allocation, input.request, launchId), input: input.openInput !== undefined };
+  log.debug('helper-asked', { helper: helperArgv('open-job'), request });
+  const helper = openJob(request);
   const launch = (): Launched => launchFor(commands, helper, input);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
@@ -75,6 +83,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
     for await (const event of helper.events) {
       if (event.event === 'refused') throw JobError.fromWire(event);
       input.progress.show(event);
+      log.debug('helper-told', { ...event, event: undefined, told: event.event });
       switch (event.event) {
         case 'opened':
           opened = event;
@@ -141,16 +150,19 @@ function startInput(job: JobKey, openSource: () => Readable, helper: HelperSessi
 /** More of a launcher's words would not help; the last ones say why. */
 const mostHosts = 100;
 
-function launchFor(commands: LaunchCommands, helper: HelperSession, { scheduler, output }: RunInput): Launched {
+function launchFor(commands: LaunchCommands, helper: HelperSession, input: RunInput): Launched {
+  const { scheduler, output, log = silentLog } = input;
+  log.debug('launcher-started', { commands });
   const launched = launchNodes(commands, {
     output,
     readTaskEnd: scheduler.readTaskEnd?.bind(scheduler),
     onTaskEnd: ({ hosts, how }, detail) =>
       helper.order({ order: 'task-ended', hosts: hosts.slice(0, mostHosts), how, detail }),
   });
-  void launched.ended.then(({ status, signal, said }) =>
-    helper.order({ order: 'launcher-ended', status, ...(signal === undefined ? {} : { signal }), detail: said }),
-  );
+  void launched.ended.then(({ status, signal, said }) => {
+    log.debug('launcher-ended', { status, signal, said });
+    helper.order({ order: 'launcher-ended', status, ...(signal === undefined ? {} : { signal }), detail: said });
+  });
   return launched;
 }
 

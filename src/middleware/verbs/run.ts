@@ -12,6 +12,7 @@ import { outcomeJson, refusalJson } from '../outcome.ts';
 import type { RequestOptions } from '../read-request.ts';
 import { readRequest } from '../read-request.ts';
 import { readUmask } from '../read-umask.ts';
+import { openVerbose } from '../open-verbose.ts';
 import { runJob } from '../run-job.ts';
 import { showProgress } from '../show-progress.ts';
 import { addRequestOptions } from './request-options.ts';
@@ -25,6 +26,7 @@ export interface RunOptions extends RequestOptions {
   readonly ownsInput?: boolean;
   readonly json?: string | boolean;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 const startedAtMs = performance.now() - process.uptime() * 1000;
@@ -45,6 +47,7 @@ export const run = {
       )
       .option('--no-stdin', 'the command has an empty one')
       .option('--quiet', 'no progress lines on standard error')
+      .option('--verbose', 'say on standard error what is asked of the helper and the launcher, and what they answer')
       .allowExcessArguments();
   },
   run: async ({ called, command }: VerbCall): Promise<number> => {
@@ -59,6 +62,7 @@ export async function runInContainers(options: RunOptions, command: readonly str
     { write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY },
     { isQuiet: options.quiet === true, startedAtMs },
   );
+  const log = await openVerbose(options.verbose === true, process.env);
   try {
     const request = {
       ...readRequest(options, command, process.env, currentDirectory()),
@@ -75,6 +79,7 @@ export async function runInContainers(options: RunOptions, command: readonly str
       environment: process.env,
       uid: process.getuid?.() ?? -1,
       progress,
+      log,
       ...(decision.isPassed ? { openInput: () => process.stdin } : {}),
     });
     if (outcome.end.by === 'middleware')
@@ -82,6 +87,7 @@ export async function runInContainers(options: RunOptions, command: readonly str
     writeOutcome(options.json, outcomeJson(outcome));
     return outcome.end.exitStatus;
   } catch (thrown) {
+    log.failed(thrown);
     writeOutcome(options.json, refusalJson(asJobError(thrown)));
     throw thrown;
   }
