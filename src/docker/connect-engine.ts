@@ -17,6 +17,7 @@ import { findImageFaults } from './examine-image.ts';
 import { deviceOption, explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
+import { inBody } from './in-body.ts';
 
 export interface EngineOptions {
   readonly socketPath: string;
@@ -90,7 +91,7 @@ async function createContainer(client: EngineClient, spec: ContainerSpec): Promi
     `create container ${spec.name}`,
     (abortSignal) => {
       tries += 1;
-      return client.docker.createContainer({ ...options, abortSignal });
+      return client.docker.createContainer(inBody(options, abortSignal));
     },
     { meaning: { 404: refuseImage(spec), 409: () => undefined } },
   );

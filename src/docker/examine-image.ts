@@ -7,6 +7,7 @@ import { removeContainer } from './control-container.ts';
 import { explainTakenName } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { findTargetFaults } from './find-target-faults.ts';
+import { inBody } from './in-body.ts';
 import { inspectContainer } from './inspect-container.ts';
 import { ImageFault, openImageFiles } from './read-image-files.ts';
 import type { ImageFiles } from './read-image-files.ts';
@@ -36,7 +37,7 @@ export async function findImageFaults(
   const created = await callEngine<Docker.Container | 'taken' | undefined>(
     client,
     'look into the image',
-    (abortSignal) => client.docker.createContainer({ ...describeUnstarted(question), abortSignal }),
+    (abortSignal) => client.docker.createContainer(inBody(describeUnstarted(question), abortSignal)),
     { meaning: { 404: () => undefined, 409: () => 'taken' as const } },
   );
   if (created === undefined) return undefined;
