@@ -59,7 +59,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const plan = await awaitPlan(site, store, followed, job, told, isInJob ? undefined : uid);
   if (plan === undefined) {
     // By its status the launcher tells that this node will not come; where that is gone as well, only the store can.
-    process.exitCode = asJobError(told.reason).exitStatus;
+    if (told.aborted) process.exitCode = asJobError(told.reason).exitStatus;
     if (isOrphaned(told)) await endUnstartedJob(context, store, { job, launchId });
     return;
   }
