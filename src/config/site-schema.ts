@@ -273,6 +273,18 @@ const ssh = section({
   port: wholeNumber(1024, 65_535, '').default(2222).describe('Port of the agent’s SSH server inside a container.'),
 });
 
+const writableLayer = section({
+  bytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(gibibyte)
+    .describe('Most that it may take up there; a job that takes more is ended.'),
+  inodes: wholeNumber(1000, Number.MAX_SAFE_INTEGER, '').default(20_000).describe('Files and directories likewise.'),
+  reserveBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(gibibyte)
+    .describe(
+      'When the disk of the Docker Engine has less left, jobs that take more than a sixteenth of `bytes` are ended; 0: never.',
+    ),
+});
+
 const container = section({
   shmBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
@@ -291,13 +303,24 @@ const container = section({
     ),
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
-    .describe('Size of /tmp in the container, and of each volume that the image declares.'),
+    .describe(
+      'Size of /tmp, of /var/tmp, of /run/lock and of each volume that the image declares; what is in them is memory of the job.',
+    ),
   passEnvironment: listOf(oneOf(...offeredVariables), 'names')
     .default([...offeredVariables])
     .describe(
       'Variables of the batch script that reach the command without --env; "*" ends a family. Those of an application and --env win, and an image that sets LANG or LC_* keeps its own.',
     ),
-  readOnlyRoot: yesOrNo().default(false).describe('true: the image’s file system cannot be written to.'),
+  readOnlyRoot: yesOrNo()
+    .default(false)
+    .describe(
+      'true: the image’s file system cannot be written to, and nothing of a job can reach the disk of the Docker Engine.',
+    ),
+  writableLayer: writableLayer
+    .prefault({})
+    .describe(
+      'What a container may write into its image’s file system, on the disk of the Docker Engine; watched every second unless container.readOnlyRoot is true.',
+    ),
 });
 
 const seconds = (): z.ZodInt => wholeNumber(1, 3600, 'seconds');

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import type { Container, ContainerOutput } from '../ports/container-engine.ts';
+import type { Container, ContainerOutput, StartedContainer } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { awaitContainerEnd } from './await-container-end.ts';
+import { findWritableLayer } from './find-writable-layer.ts';
 import { inspectContainer } from './inspect-container.ts';
 import { lifeOf } from './process-life.ts';
 import type { ProcessLife } from './process-life.ts';
@@ -55,7 +56,7 @@ async function startContainer(
   client: EngineClient,
   container: Docker.Container,
   expected: Confinement,
-): Promise<{ pid: number; networkNamespacePath: string }> {
+): Promise<StartedContainer> {
   await callEngine<unknown>(client, 'start the container', (abortSignal) => container.start({ abortSignal }), {
     meaning: { 304: () => undefined, 500: refuseLimits },
   });
@@ -70,7 +71,8 @@ async function startContainer(
     await removeContainer(client, container.id).catch(() => undefined);
     throw now?.State.Running === true ? error : endedAtOnce(now?.State);
   }
-  return { pid, networkNamespacePath: found.NetworkSettings.SandboxKey };
+  const writableLayer = await findWritableLayer(found.GraphDriver, pid);
+  return { pid, networkNamespacePath: found.NetworkSettings.SandboxKey, writableLayer };
 }
 
 /** Before it could be looked at: by itself, which is the image's doing, or since somebody has killed it. */

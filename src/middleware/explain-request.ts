@@ -1,5 +1,6 @@
 import { defaultSitePath, loadSite } from '../config/load-site.ts';
 import { decideRequest } from '../policy/decide-request.ts';
+import { explainContainer } from '../policy/explain-container.ts';
 import { asClause } from '../values/errors.ts';
 import { checkWorkdir } from './check-workdir.ts';
 import type { RequestOptions } from './read-request.ts';
@@ -29,7 +30,9 @@ export async function explainRequest(
   const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.map(quoteWord).join(' ');
   const workdirFault = await checkWorkdir(request.workdir, process.getuid?.() ?? -1).then(() => undefined, asClause);
   return [
-    ...decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided}   [site.yaml ${rule}]`),
+    ...[...decision.rules, ...explainContainer(site)].map(
+      ({ subject, decision: decided, rule }) => `${subject}: ${decided}   [site.yaml ${rule}]`,
+    ),
     ...Object.entries(decision.environment).map(
       ([name, value]) => `environment ${name}=${value}   [site.yaml applications.*.environment]`,
     ),

@@ -123,8 +123,8 @@ export interface Container {
   readonly id: string;
   /** To be called before `start`, or output is lost. `onGap` is called when some was lost although the container goes on. */
   attachOutput(onGap?: () => void): Promise<ContainerOutput>;
-  /** Starts it and returns the pid of its first process on the host and its network namespace's path. */
-  start(): Promise<{ readonly pid: number; readonly networkNamespacePath: string }>;
+  /** Starts it and returns what runs then. */
+  start(): Promise<StartedContainer>;
   /** Resolves when it has ended, however it was started; survives a dropped connection by asking again. */
   waitForEnd(signal: AbortSignal): Promise<ContainerEnd>;
   /** TERM, then KILL after `graceSeconds`; succeeds when it is not running. */
@@ -132,6 +132,14 @@ export interface Container {
   pause(): Promise<void>;
   unpause(): Promise<void>;
   remove(): Promise<void>;
+}
+
+export interface StartedContainer {
+  /** Of its first process, on the host. */
+  readonly pid: number;
+  readonly networkNamespacePath: string;
+  /** Directory of the host with what it writes into its image's file system; undefined where that cannot be told. */
+  readonly writableLayer: string | undefined;
 }
 
 export interface ContainerEnd {

@@ -31,6 +31,7 @@ const statusByCode = {
   REQUEST_INVALID: exitStatus.refusedRequest,
   ALLOCATION_INVALID: exitStatus.refusedRequest,
   OUT_OF_MEMORY: exitStatus.refusedRequest,
+  DISK_LIMIT: exitStatus.refusedRequest,
   STORE_UNREACHABLE: exitStatus.unavailable,
   STORE_FULL: exitStatus.unavailable,
   PLAN_UNREADABLE: exitStatus.unavailable,

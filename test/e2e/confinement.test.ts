@@ -1,6 +1,8 @@
 /** What a job's container may do and use: system calls, core files, the disk of the Docker Engine, shared memory. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { changeSite } from '../support/e2e-site.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
 import { findLastingLeftovers, inMpi } from '../support/e2e-jobs.ts';
 
@@ -11,8 +13,13 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await mustRun(lab, 'node1', ['sh', '-c', `docker image rm ${openImage} 2>/dev/null; :`]);
   expect(await findLastingLeftovers(lab)).toEqual([]);
 });
+
+/** An image with a directory that everybody may write to, on the disk of the Docker Engine. */
+const openImage = 'lab/open:1';
+const openRecipe = 'FROM lab/mpi:1\nRUN mkdir -p /opt/work && chmod 1777 /opt/work\n';
 
 const quiet = inMpi.replace('--image', '--quiet --image');
 const onOneHost = ['-N1', '-n2', '--mem=900M'];
@@ -29,5 +36,49 @@ describe('a job', () => {
     const script = `${quiet} sh -c '${crash}'; ${quiet} sh -c 'ulimit -c unlimited; ${crash}'`;
     const job = await runBatch(lab, script, { sbatch: onOneHost });
     expect(job.stdout.split('\n').filter((line) => /^\d+$/.test(line))).toEqual(['0', '1']);
+  });
+});
+
+describe('the disk of the Docker Engine', () => {
+  const atOpt = `hpc-submit-dockerjob --quiet --image ${openImage} --`;
+  const onNode1 = ['-N1', '-n1', '--mem=400M', '--nodelist=node1'];
+
+  beforeAll(async () => {
+    const build = ['docker', 'build', '--quiet', '--network=none', '--tag', openImage, '-'];
+    await mustRun(lab, 'node1', ['env', 'DOCKER_BUILDKIT=0', ...build], openRecipe);
+  });
+
+  it('is not where /var/tmp and /run/lock are: these are memory of the job', async () => {
+    const script = `${quiet} sh -c 'for each in /var/tmp /run/lock; do findmnt -no FSTYPE $each; done; dd if=/dev/zero of=/var/tmp/big bs=1M count=900; :'`;
+    const job = await runBatch(lab, script, { sbatch: onNode1 });
+    expect(job.stdout.split('\n').slice(0, 2)).toEqual(['tmpfs', 'tmpfs']);
+    expect([job.exitCode, job.stderr]).toEqual(['65:0', expect.stringContaining('[OUT_OF_MEMORY]') as string]);
+  });
+
+  it('takes what an ordinary program writes into its image, and ends a job that fills it', async () => {
+    await using _site = await changeSite(
+      lab,
+      { container: { writableLayer: { bytes: 64 * 1024 ** 2, inodes: 2000 } } },
+      ['node1'],
+    );
+    const writes = {
+      little: 'dd if=/dev/zero of=/opt/work/a bs=1M count=40',
+      bytes: 'trap "" TERM; dd if=/dev/zero of=/opt/work/a bs=1M count=300; sleep 60',
+      files: 'perl -e "for (1..9000) { open F, q(>), qq(/opt/work/f\\$_) } sleep 60"',
+      hidden: 'exec 3>/opt/work/h; rm /opt/work/h; dd if=/dev/zero bs=1M count=300 >&3; sleep 60',
+    };
+    const calls = Object.entries(writes).map(([name, command]) => `${atOpt} sh -c '${command}'; echo ${name} $?`);
+    const job = await runBatch(lab, calls.join('\n'), { sbatch: onNode1 });
+    expect(job.stdout.trim().split('\n')).toEqual(['little 0', 'bytes 65', 'files 65', 'hidden 65']);
+    expect(job.stderr.match(/\[DISK_LIMIT\]/g)).toHaveLength(3);
+    expect(job.stderr).toContain('this site allows 64 MiB and 2000 of them');
+  });
+
+  it('is out of reach where the site makes images read-only', async () => {
+    await using _site = await changeSite(lab, { container: { readOnlyRoot: true } }, ['node1']);
+    const script = `${atOpt} sh -c 'echo x >/var/tmp/x; echo x >/run/lock/x; echo x >/opt/work/x'`;
+    const job = await runBatch(lab, script, { sbatch: onNode1 });
+    expect(job.stderr).toContain('cannot create /opt/work/x: Read-only file system');
+    expect(job.stderr).not.toContain('/var/tmp/x');
   });
 });

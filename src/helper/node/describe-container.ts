@@ -32,7 +32,9 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
   ];
   const tmpfs = [
     { target: containerPaths.private, bytes: 64 * 1024 * 1024, mode: '0700', executable: true },
-    { target: '/tmp', bytes: container.tmpfsBytes, mode: '1777', executable: true },
+    ...openDirectories
+      .filter((target) => !plan.mounts.some((mount) => covers(mount.target, target)))
+      .map((target) => ({ target, bytes: container.tmpfsBytes, mode: '1777', executable: true })),
   ];
   const kept = isolateAgent(around.image.environment);
   return {
@@ -93,6 +95,14 @@ function describeVolumes(
   return listVolumes(image)
     .filter((target) => !taken.has(target))
     .map((target) => ({ target, bytes: site.container.tmpfsBytes, mode: '0755', executable: true }));
+}
+
+/** Those that everybody may write to in nearly every image: on the disk of the Docker Engine they would have no bound. */
+const openDirectories = ['/tmp', '/var/tmp', '/run/lock'];
+
+/** Whether what is mounted at `target` is there, or lies above. */
+function covers(target: string, place: string): boolean {
+  return place === target || place.startsWith(`${target}/`);
 }
 
 /** Variables by which an image could change how our own agent is loaded. The command gets them back. */

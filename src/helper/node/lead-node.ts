@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ContainerEnd } from '../../ports/container-engine.ts';
+import type { Container, ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
@@ -27,6 +27,8 @@ import { ownLimits } from './check-node.ts';
 import type { JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
 import { publishEnd } from './publish-end.ts';
+import type { DiskWatch } from './watch-disk.ts';
+import { watchOwnDisk } from './watch-disk.ts';
 
 /** The steps of one node; each leaves its undo on the stack before the next begins. */
 export async function leadNode(
@@ -77,9 +79,12 @@ export async function leadNode(
   reached(own, 'created');
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
+  const disk = undo.use(watchOwnDisk(own, running));
+  const overfull = pauseOnExcess(disk, container);
   undo.defer(async () => {
     const rest = delivery.takeRest();
-    await container.stop(site.deadlines.stopSeconds);
+    // What is over its bound must not write for another moment.
+    await container.stop(disk.isExceeded() ? 0 : site.deadlines.stopSeconds);
     await Promise.race([rest, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
   });
   reached(own, 'started');
@@ -95,11 +100,12 @@ export async function leadNode(
     return account;
   });
   reached(own, 'attached');
-  const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended)]);
+  const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended), overfull]);
   reached(own, 'called');
   const end = await Promise.race([
     converse(own, link, suspension, isolateAgent(image.environment).restored),
     endedEarly(own, ended),
+    overfull,
   ]).finally(async () => {
     await tellOfMemory(own, memory); // while the container is still there
     link.send({ type: 'finish' });
@@ -126,6 +132,16 @@ function tellOfGap({ node }: OwnNode): void {
   process.stderr.write(
     `hpc-submit-dockerjob: note: the Docker Engine on host ${node.host} was restarted; what the job wrote there meanwhile may be lost\n`,
   );
+}
+
+/** Fails with what the watch found, once the container does nothing more. Ranks elsewhere see it only after it is told. */
+function pauseOnExcess(disk: DiskWatch, container: Container): Promise<never> {
+  const overfull = disk.exceeded.catch(async (error: unknown) => {
+    await container.pause().catch(() => undefined);
+    throw error;
+  });
+  overfull.catch(() => undefined);
+  return overfull;
 }
 
 async function agentSilent(own: OwnNode): Promise<never> {
