@@ -288,7 +288,10 @@ const writableLayer = section({
 const container = section({
   shmBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
-    .describe('Size of /dev/shm.'),
+    .describe('Size of /dev/shm, of a job that asks for no other; what is in it is memory of the job.'),
+  shmMaxBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(16 * gibibyte)
+    .describe('Largest /dev/shm that a job may ask for with --shm-size; never less than container.shmBytes.'),
   pidsMax: wholeNumber(16, 4_194_304, '').default(4096).describe('Processes and threads per container.'),
   nofile: wholeNumber(256, 1_073_741_816, '').default(65_536).describe('Open files per process.'),
   memlock: limitOf(65_536, 'bytes').default(-1).describe('Bytes that may be locked; -1: unlimited (RDMA).'),

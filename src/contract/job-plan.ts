@@ -7,6 +7,7 @@ import {
   jobKeySchema,
   plannedCommandSchema,
   schedulerSchema,
+  shmBytesSchema,
   umaskSchema,
 } from './job-request.ts';
 
@@ -63,6 +64,8 @@ export const jobPlanSchema = z.strictObject({
   /** Below the workdir; where the application wants the host file. */
   hostfile: z.string().optional(),
   mounts: z.array(mountSchema),
+  /** Absent: as site.yaml of each host has it. */
+  shmBytes: shmBytesSchema.optional(),
   network: z.strictObject({
     driver: z.enum(['vxlan', 'bridge']),
     cidr: z.cidrv4(),

@@ -83,6 +83,9 @@ export const hostNameSchema = z
 /** Random; tells the `run-node`s of one call of hpc-submit-dockerjob from those of another in the same job. */
 export const launchIdSchema = z.string().regex(/^[0-9a-f]{16}$/, 'is not the id of a launch');
 
+/** The kernel rounds up to a page. */
+export const shmBytesSchema = z.int().min(4096);
+
 const requestShape = z.strictObject({
   protocol: z.literal(requestProtocol),
   launchId: launchIdSchema,
@@ -106,6 +109,8 @@ const requestShape = z.strictObject({
   input: z.boolean().default(false),
   /** Sources out of `mounts.allowed`. */
   mounts: z.array(absolutePathSchema).max(64),
+  /** Size of /dev/shm; absent: as the site has it. */
+  shmBytes: shmBytesSchema.optional(),
 });
 
 /** What the middleware asks of `open-job`: the first line on its standard input. Written by a user: every byte is hostile. */

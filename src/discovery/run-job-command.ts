@@ -2,6 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import type { JobCommand } from '../contract/job-request.ts';
 import { PartIsOver } from './connect-helper.ts';
 import type { HelperLink } from './connect-helper.ts';
+import { watchShm } from './note-full-shm.ts';
+import type { ShmWatch } from './note-full-shm.ts';
 import { startCommand } from './start-command.ts';
 import type { UndoStack } from './undo-stack.ts';
 
@@ -38,6 +40,7 @@ export async function runJobCommand(
   },
   undo: UndoStack,
 ): Promise<number> {
+  using shm = watchShm();
   const { group, started, ended } = startCommand(job.command, job.environment, job.input?.fd);
   await job.input?.close(); // who writes to it must see when the command reads no more
   undo.push(() => group.end(job.stopGraceMs));
@@ -46,9 +49,16 @@ export async function runJobCommand(
 
   const isOver = link.whenOver();
   const first = await Promise.race([ended, isOver.then(() => undefined)]);
-  if (first !== undefined) link.send({ type: 'exited', exitStatus: first });
+  if (first !== undefined) tellExit(link, first, shm);
   else await Promise.all([group.end(job.stopGraceMs), tellOfStop(link)]);
   const exitStatus = await ended;
   await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, finishDeadlineMs).unref())]);
   return exitStatus;
+}
+
+/** The remark first: after the end nobody listens. */
+function tellExit(link: HelperLink, exitStatus: number, shm: ShmWatch): void {
+  const remark = shm.explain(exitStatus);
+  if (remark !== undefined) link.send({ type: 'note', message: remark });
+  link.send({ type: 'exited', exitStatus });
 }

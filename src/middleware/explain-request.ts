@@ -30,7 +30,7 @@ export async function explainRequest(
   const shown = request.command.kind === 'shell' ? request.command.text : request.command.argv.map(quoteWord).join(' ');
   const workdirFault = await checkWorkdir(request.workdir, process.getuid?.() ?? -1).then(() => undefined, asClause);
   return [
-    ...[...decision.rules, ...explainContainer(site)].map(
+    ...[...decision.rules, ...explainContainer(site, request.shmBytes)].map(
       ({ subject, decision: decided, rule }) => `${subject}: ${decided}   [site.yaml ${rule}]`,
     ),
     ...Object.entries(decision.environment).map(

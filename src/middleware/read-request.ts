@@ -1,7 +1,11 @@
 import { posix } from 'node:path';
 import { JobError } from '../values/errors.ts';
+import { parseBytes } from '../values/parse-bytes.ts';
 import type { JobCommand } from '../contract/job-request.ts';
 import { refuseOversized } from '../contract/request-budget.ts';
+
+/** One page: the kernel would round it up. */
+const leastShmBytes = 4096;
 
 /** Options of the command line that describe a job. */
 export interface RequestOptions {
@@ -11,6 +15,7 @@ export interface RequestOptions {
   /** `NAME=VALUE`, or `NAME` to take the value from the caller's environment. */
   readonly env?: readonly string[];
   readonly mount?: readonly string[];
+  readonly shmSize?: string;
 }
 
 /** What the user wants to run, before anybody has judged it. */
@@ -25,10 +30,12 @@ export interface UserRequest {
   readonly offered?: Readonly<Record<string, string>>;
   /** Default: 0022. */
   readonly umask?: number;
+  /** Size of /dev/shm. */
+  readonly shmBytes?: number;
 }
 
 /**
- * The request out of the command line, or out of APPLICATION, COMMAND and JOBDIR where it is silent.
+ * The request out of the command line, or out of APPLICATION, COMMAND, JOBDIR and SHM_SIZE where it is silent.
  * `argv` is what stands after `--`. Fails with `REQUEST_INVALID` when it is larger than `open-job` takes.
  */
 export function readRequest(
@@ -55,13 +62,28 @@ export function readSurroundings(
   const application = options.application ?? (fromEnvironment === '' ? undefined : fromEnvironment);
   const jobdir = environment['JOBDIR'] === '' ? undefined : environment['JOBDIR'];
   const workdir = options.workdir ?? jobdir ?? cwd;
+  const shmBytes = readShmSize(options.shmSize, environment);
   return {
     ...(application === undefined ? {} : { application }),
     ...(options.image === undefined ? {} : { image: options.image }),
     workdir: posix.resolve(cwd, workdir),
     environment: readVariables(options.env ?? [], environment),
     mounts: (options.mount ?? []).map((source) => posix.resolve(cwd, source)),
+    ...(shmBytes === undefined ? {} : { shmBytes }),
   };
+}
+
+/** Fails with `USAGE`. */
+function readShmSize(option: string | undefined, environment: NodeJS.ProcessEnv): number | undefined {
+  const text = option ?? (environment['SHM_SIZE'] === '' ? undefined : environment['SHM_SIZE']);
+  if (text === undefined) return undefined;
+  const bytes = parseBytes(text);
+  if (bytes !== undefined && bytes >= leastShmBytes) return bytes;
+  throw new JobError({
+    code: 'USAGE',
+    message: `${option === undefined ? 'SHM_SIZE' : '--shm-size'}: "${text.slice(0, 60)}" is not a size of at least 4 KiB.`,
+    hint: 'Write it like 4g or 512m; it is the size of /dev/shm on each host.',
+  });
 }
 
 function readCommand(argv: readonly string[], text: string | undefined): JobCommand {

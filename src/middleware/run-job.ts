@@ -195,5 +195,6 @@ function requestFor(allocation: Allocation, request: PlannedRequest, launchId: s
     umask: request.umask ?? 0o022,
     input: false,
     mounts: [...request.mounts],
+    ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
   };
 }

@@ -5,6 +5,7 @@ import { decideApplication, decideImage, imageAsksForQueue } from './decide-imag
 import type { Application, WantedImage } from './decide-image.ts';
 import { decideMounts, decideWorkdir, mountsAskForQueue } from './decide-mounts.ts';
 import type { DecidedMount } from './decide-mounts.ts';
+import { refuseLargeShm } from './decide-shm.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { anyRequester, unknownRequester } from './requester.ts';
 
@@ -26,6 +27,7 @@ export interface Decision {
  */
 export function decideRequest(site: SiteConfig, request: RequestToDecide, requester = unknownRequester): Decision {
   refuseTooManyHosts(site, request.hostCount);
+  refuseLargeShm(site, request.shmBytes);
   const application = decideApplication(site, request, requester);
   const image = decideImage(site, request, application, requester);
   const driver = decideDriver(site, request.hostCount, application);

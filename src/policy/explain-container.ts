@@ -1,10 +1,17 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { formatBytes } from '../values/format-bytes.ts';
+import { largestShm } from './decide-shm.ts';
 import type { DecidingRule } from './request-to-decide.ts';
 
 /** What every container of this site may use of a host, besides what the scheduler gives to the job. */
-export function explainContainer({ container }: SiteConfig): readonly DecidingRule[] {
+export function explainContainer(site: SiteConfig, shmBytes = site.container.shmBytes): readonly DecidingRule[] {
+  const { container } = site;
   return [
+    {
+      subject: '/dev/shm',
+      decision: `${formatBytes(shmBytes)}, of the job's memory; --shm-size may ask for ${formatBytes(largestShm(site))}`,
+      rule: 'container.shmBytes, container.shmMaxBytes',
+    },
     {
       subject: "the image's file system",
       ...(container.readOnlyRoot

@@ -44,11 +44,12 @@ export function planNeedsQueue(site: SiteConfig, plan: JobPlan): boolean {
 }
 
 /** The request that leads to this plan where all is as it should be. */
-function requestOf({ application, image, workdir, mounts, nodes }: JobPlan): RequestToDecide {
+function requestOf({ application, image, workdir, mounts, nodes, shmBytes }: JobPlan): RequestToDecide {
   return {
     ...(application === undefined ? { image: image.reference } : { application }),
     workdir,
     mounts: mounts.map(({ source }) => source),
+    ...(shmBytes === undefined ? {} : { shmBytes }),
     hostCount: nodes.length,
   };
 }

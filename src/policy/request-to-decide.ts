@@ -4,6 +4,7 @@ export interface RequestToDecide {
   readonly image?: string | undefined;
   readonly workdir: string;
   readonly mounts: readonly string[];
+  readonly shmBytes?: number | undefined;
   readonly hostCount: number;
 }
 

@@ -82,3 +82,28 @@ describe('the disk of the Docker Engine', () => {
     expect(job.stderr).not.toContain('/var/tmp/x');
   });
 });
+
+describe('shared memory', () => {
+  const withShm = (size: string, command: string): string =>
+    `hpc-submit-dockerjob --quiet --image lab/mpi:1 --shm-size ${size} -- sh -c '${command}'; echo status $?`;
+
+  it('has the size that is asked for, on every host, up to the bound of the site', async () => {
+    const sizes = 'df -B1 --output=size /dev/shm | tail -1; ssh node-1 "df -B1 --output=size /dev/shm" | tail -1';
+    const script = `${withShm('48m', sizes)}\nexport SHM_SIZE=2g\n${quiet} df -h --output=size /dev/shm\n${withShm('1t', 'true')}`;
+    const job = await runBatch(lab, script, { sbatch: ['-N2', '-n2', '--mem=600M'] });
+    const bytes = String(48 * 1024 ** 2);
+    expect(job.stdout.split('\n').map((line) => line.trim())).toEqual(
+      expect.arrayContaining([bytes, bytes, 'status 0', '2.0G', 'status 77']) as string[],
+    );
+    expect(job.stderr).toMatch(/A \/dev\/shm of 1 TiB was asked for; this site allows 16 GiB\..*\[SHM_NOT_ALLOWED\]/);
+  });
+
+  it('is named when it is full and the command ends by a bus error', async () => {
+    const fill = 'dd if=/dev/zero of=/dev/shm/a bs=1M 2>/dev/null; kill -BUS $$';
+    const job = await runBatch(lab, `${withShm('16m', fill)}\n${withShm('16m', 'kill -BUS $$')}`, {
+      sbatch: onOneHost,
+    });
+    expect(job.stdout.trim()).toBe('status 135\nstatus 135');
+    expect(job.stderr.match(/\/dev\/shm was full: it has 16 MiB\. Ask for more with --shm-size/g)).toHaveLength(1);
+  });
+});

@@ -63,6 +63,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     input: request.input,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),
     mounts: [...decision.mounts],
+    ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
     network: {
       driver: decision.driver,
       cidr: facts.subnet.cidr,

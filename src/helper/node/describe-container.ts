@@ -71,7 +71,7 @@ export function describeContainer(plan: JobPlan, node: PlannedNode, around: Cont
     network: around.network,
     cgroupParent: around.cgroupParent,
     ...around.limits,
-    shmBytes: container.shmBytes,
+    shmBytes: plan.shmBytes ?? container.shmBytes,
     pidsMax: container.pidsMax,
     ulimits: {
       memlock: container.memlock,

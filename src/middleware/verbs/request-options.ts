@@ -15,7 +15,11 @@ export function addRequestOptions(verb: Command): Command {
       'directory on the cluster file system in which the command runs (default: $JOBDIR, else the current one)',
     )
     .option('--env <name[=value]>', 'set a variable for the command; may be repeated', collect)
-    .option('--mount <directory>', 'ask for one of the mounts that the site allows; may be repeated', collect);
+    .option('--mount <directory>', 'ask for one of the mounts that the site allows; may be repeated', collect)
+    .option(
+      '--shm-size <size>',
+      'size of /dev/shm on each host, e.g. 4g (default: $SHM_SIZE, else as the site has it)',
+    );
 }
 
 export function addStarterOptions(verb: Command): Command {

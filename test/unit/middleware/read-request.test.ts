@@ -48,7 +48,18 @@ describe('readRequest', () => {
     expect(readRequest({}, ['true'], {}, '/scratch/x').workdir).toBe('/scratch/x');
   });
 
+  it('takes the size of /dev/shm from the option, else from SHM_SIZE', () => {
+    const read = (options: { shmSize?: string }, environment: NodeJS.ProcessEnv): number | undefined =>
+      readRequest(options, ['true'], environment, '/').shmBytes;
+    expect(read({ shmSize: '2g' }, { SHM_SIZE: '1g' })).toBe(2 * 1024 ** 3);
+    expect(read({}, { SHM_SIZE: '1g' })).toBe(1024 ** 3);
+    expect([read({}, {}), read({}, { SHM_SIZE: '' })]).toEqual([undefined, undefined]);
+  });
+
   it.each([
+    ['--shm-size that is no size', { shmSize: 'big' }, ['true'], {}, /--shm-size: "big" is not a size/],
+    ['--shm-size of less than a page', { shmSize: '4095' }, ['true'], {}, /at least 4 KiB/],
+    ['SHM_SIZE that is no size', {}, ['true'], { SHM_SIZE: '-1' }, /SHM_SIZE: "-1" is not a size/],
     ['no command', {}, [], {}, /COMMAND is not set/],
     ['an empty COMMAND', {}, [], { COMMAND: ' ' }, /COMMAND is empty/],
     ['an empty word after --', {}, [''], {}, /empty/],

@@ -142,6 +142,13 @@ describe('judgePlan', () => {
     expect(error.message).toContain('host c2');
   });
 
+  it('refuses more shared memory than this host gives, whatever the first host does', () => {
+    const large = change({ shmBytes: 8 * 1024 ** 3 });
+    expect(judge(large).shmBytes).toBe(8 * 1024 ** 3);
+    const error = refusal(() => judge(large, {}, 'container: { shmMaxBytes: 4294967296 }'));
+    expect([error.code, error.message]).toEqual(['SHM_NOT_ALLOWED', expect.stringContaining('this site allows 4 GiB')]);
+  });
+
   it('asks for the queue only where a rule for this very request does', () => {
     const ofGpu = change({ image: { ...plan.image, reference: 'hpc/x:1' } });
     expect([planNeedsQueue(site(), plan), planNeedsQueue(site(), ofGpu)]).toEqual([false, true]);
