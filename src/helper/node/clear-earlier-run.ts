@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { JobError } from '../../values/errors.ts';
 import { leaveEarlierRuns } from '../job/earlier-runs.ts';
@@ -24,7 +24,7 @@ export async function clearEarlierRun(
   { plan, node, site, store, told }: OwnNode,
 ): Promise<void> {
   const patienceMs = (site.deadlines.stopSeconds + site.deadlines.releaseSeconds) * 1000;
-  const before = await listOthersAtWork(plan.job);
+  const before = await listOthersAtWork(plan.job, plan.user.uid);
   const deadline = performance.now() + patienceMs;
   let left = before;
   while (left.length > 0 && performance.now() < deadline) {
@@ -48,10 +48,42 @@ export async function clearEarlierRun(
 }
 
 /** Helpers of root's that may take something of this job away, or hold it; those of this run have begun nothing yet. */
-async function listOthersAtWork(job: string): Promise<readonly ProcessFacts[]> {
+async function listOthersAtWork(job: string, ownerUid: number): Promise<readonly ProcessFacts[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const facts = await Promise.all(pids.map(async (pid) => await readProcess(pid)));
-  return facts.filter((found) => found !== undefined).filter((found) => isAtWork(found, job));
+  const atWork = facts.filter((found) => found !== undefined).filter((found) => isAtWork(found, job));
+  const calls = await Promise.all(atWork.map(async ({ pid }) => await readCall(pid)));
+  return atWork.filter((_, index) => mayTakeAway(calls[index], ownerUid));
+}
+
+/** A process of root's by the kernel's word: which program it is, and the caller as sudo has named them. */
+export interface HelperCall {
+  readonly program: string;
+  /** Undefined for root's own calls. */
+  readonly sudoUid: string | undefined;
+}
+
+async function readCall(pid: number): Promise<HelperCall | undefined> {
+  try {
+    const [program, environment] = await Promise.all([
+      readlink(`/proc/${pid}/exe`),
+      readFile(`/proc/${pid}/environ`, 'utf8'),
+    ]);
+    const variable = environment.split('\0').find((word) => word.startsWith('SUDO_UID='));
+    return { program, sudoUid: variable?.slice('SUDO_UID='.length) };
+  } catch {
+    return undefined; // it ends right now, or begins: who it is for is not known, so it is waited for
+  }
+}
+
+/**
+ * Everybody may call the helper for any job, and is refused before anything is taken away unless the job is theirs: nobody
+ * waits for a call of another user. What is not Node has words that a user may have chosen.
+ */
+export function mayTakeAway(call: HelperCall | undefined, ownerUid: number): boolean {
+  if (call === undefined) return true;
+  if (!/\/node(?: \(deleted\))?$/.test(call.program)) return false;
+  return call.sudoUid === undefined || call.sudoUid === '0' || call.sudoUid === String(ownerUid);
 }
 
 function isAtWork({ pid, uids, argv }: ProcessFacts, job: string): boolean {
