@@ -263,7 +263,7 @@ describe('etcd', () => {
       await startEtcd();
     }
     const ofNodes = [0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE=running`);
-    const expected = [...ofNodes, `/${job.id}/FINISH=FALSE`];
+    const expected = [...ofNodes, `/${job.id}/FINISH=FALSE`, `/${job.id}/KEEPER=held`];
     await untilAsked('the job and every node under a lease', 30_000, async () => {
       const leased = (await readLeased()).join(' ');
       return leased === expected.join(' ') || leased;

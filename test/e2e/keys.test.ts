@@ -61,7 +61,7 @@ describe('while a job runs etcd holds', () => {
         (field) => `/${job.id}/${job.id}_node_${n}/${field}`,
       ),
     );
-    const ofJob = ['FINISH', 'PLAN', 'ROSTER', 'START'].map((field) => `/${job.id}/${field}`);
+    const ofJob = ['FINISH', 'KEEPER', 'PLAN', 'ROSTER', 'RUN', 'START'].map((field) => `/${job.id}/${field}`);
     expect([...entries.keys()].toSorted()).toEqual([`/.site/subnets/${subnet}`, ...ofNodes, ...ofJob].toSorted());
   });
 
