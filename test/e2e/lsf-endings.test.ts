@@ -155,7 +155,9 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     await control(lab, 'bstop', job.id);
     await job.shows('suspended: 3 of 3');
     await control(lab, 'bkill', job.id);
-    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+    const { stat, exitCode } = await job.end();
+    // On a busy machine the release of three thawed hosts may outlast JOB_TERMINATE_INTERVAL: LSF's TERM then ends the shell.
+    expect([stat, exitCode]).toEqual(['EXIT', expect.toBeOneOf([130, 143]) as number]);
   });
 
   it('starts a job again that a temporary fault has ended, and it ends well', async () => {
