@@ -20,6 +20,7 @@ import {
   findProgram,
   inHostDocker,
   inMpi,
+  reapOn,
   signalProgram,
   startBatch,
   tryAs,
@@ -299,7 +300,7 @@ async function readLeased(): Promise<readonly string[]> {
 /** What could not be told to the store is told by the reaper of each host, once the job's lease has run out. */
 async function awaitReapers(): Promise<void> {
   await untilAsked('nothing left for the reapers', 30_000, async () => {
-    for (const host of ['node3', 'node2', 'node1']) await mustRun(lab, host, [helper, 'reap']);
+    for (const host of ['node3', 'node2', 'node1']) await reapOn(lab, host);
     const left = await findLeftovers(lab);
     return left.length === 0 || left.join('; ');
   });

@@ -1,17 +1,14 @@
 /** Hosts that are lost to a running job: by a power failure, or because nobody reaches them any more. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { mustRun } from '../../lab/batch-jobs.ts';
 import { killHost, setLink } from '../../lab/exec-on-host.ts';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
 import { bringUp } from '../../lab/lab.ts';
-import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { awaitSlurm } from '../../lab/start-services.ts';
 import { e2eLab, e2eLabs } from '../support/e2e-lab.ts';
-import { inHostDocker, inMpi, startBatch, untilAsked } from '../support/e2e-jobs.ts';
+import { inHostDocker, inMpi, reapOn, startBatch, untilAsked } from '../support/e2e-jobs.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
-const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
 const lasting = `${inMpi} sh -c 'echo started; sleep 100'`;
 
 let lab: Lab;
@@ -26,7 +23,7 @@ afterAll(async () => await undo.disposeAsync());
 afterEach(async () => {
   await awaitSlurm(lab.layout, lab.head);
   await untilAsked('nothing left for the reapers', 60_000, async () => {
-    for (const { name } of lab.nodes) await mustRun(lab, name, [helper, 'reap']);
+    for (const { name } of lab.nodes) await reapOn(lab, name);
     const left = await findLeftovers(lab);
     return left.length === 0 || left.join('; ');
   });

@@ -5,7 +5,7 @@ import { awaitJob, mustRun, readJob, submitJob } from '../../lab/batch-jobs.ts';
 import type { SlurmJob } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
-import { sharedPaths } from '../../lab/layout.ts';
+import { productRoot, sharedPaths } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { jobDirectory } from './e2e-lab.ts';
 import type { FinishedJob, RunOptions } from './e2e-lab.ts';
@@ -153,6 +153,13 @@ export async function findLastingLeftovers(lab: Lab, graceMs = 3000): Promise<re
 /** The container of a node on its host: `docker inspect` of it, a few fields. */
 export async function inHostDocker(lab: Lab, host: string, ...argv: readonly string[]): Promise<string> {
   return (await mustRun(lab, host, ['docker', ...argv])).trim();
+}
+
+/** One round of `reap` on that host: all is finished, or it says for which other hosts it waits. */
+export async function reapOn(lab: Lab, host: string): Promise<void> {
+  const { exitCode, text } = await tryAs(lab, host, 'root', `${productRoot}/bin/hpc-dockerjob-helper`, 'reap');
+  const waits = exitCode === 75 && text.includes('until this is released');
+  if (exitCode !== 0 && !waits) throw new Error(`reap on ${host} ended with ${exitCode}: ${text}`);
 }
 
 /** Runs something on a host as a user and returns how it ends. */
