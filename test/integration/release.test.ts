@@ -139,6 +139,7 @@ async function openJobOfTwo({
   await store.commit({
     puts: [
       { key: jobFieldKey('', plan.job, 'PLAN'), value: JSON.stringify(plan) },
+      { key: jobFieldKey('', plan.job, 'RUN'), value: plan.token },
       { key: subnetKey('', plan.network.cidr), value: JSON.stringify(claim) },
       ...(finish === 'absent' ? [] : [{ key: jobFieldKey('', plan.job, 'FINISH'), value: finish }]),
     ],
