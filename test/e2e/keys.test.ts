@@ -103,7 +103,11 @@ describe('while a job runs etcd holds', () => {
 
   it('a lease under what must vanish with its program, and under nothing else', () => {
     const leased = [...entries].filter(([, { hasLease }]) => hasLease).map(([key]) => key);
-    const expected = [`/${job.id}/FINISH`, ...[0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE`)];
+    const expected = [
+      `/${job.id}/FINISH`,
+      `/${job.id}/KEEPER`,
+      ...[0, 1, 2].map((n) => `/${job.id}/${job.id}_node_${n}/PHASE`),
+    ];
     expect(leased.toSorted()).toEqual(expected.toSorted());
   });
 

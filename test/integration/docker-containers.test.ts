@@ -13,6 +13,7 @@ import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '..
 import { loseAnswers, openDoor } from '../support/lossy-docker.ts';
 import { slowInspections } from '../support/slow-docker.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
+import { bridgeNames } from '../../src/contract/own-objects.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -271,11 +272,13 @@ describe('an engine that is restarted while a container starts', () => {
     const kinds = [/^POST .*\/containers\/create/, /^POST .*\/start/, /^POST .*\/networks\/create/] as const;
     await using lossy = await loseAnswers(lab.socketPath, path.join(directory, 'lossy.sock'), ...kinds);
     const patient = connectEngine({ socketPath: lossy.socketPath, retryMs: 5000 });
-    const labels = { 'hpcdj.job': '77', 'hpcdj.token': 'one' };
-    const spec = shellContainer(imageId, afterStart('exit 6'), { name: 'hpcdj-lossy', labels });
+    const job = requireJobKey('77');
+    const marks = await ownMarks(lab, job, { 'hpcdj.token': 'one' });
+    const spec = shellContainer(imageId, afterStart('exit 6'), marks);
+    const { network: name, device: bridgeName } = bridgeNames(job);
     const network = {
-      ...{ name: 'hpcdj-lossy', bridgeName: 'hjlossy', cidr: '10.77.9.0/24', gateway: '10.77.9.1' },
-      labels: { 'hpcdj.job': '77', 'hpcdj.subnet': '10.77.9.0/24' },
+      ...{ name, bridgeName, cidr: '10.77.9.0/24', gateway: '10.77.9.1' },
+      labels: { 'hpcdj.job': job, 'hpcdj.subnet': '10.77.9.0/24' },
     };
     expect(await patient.createBridgeNetwork(network)).toBe('created');
     const container = await patient.createContainer(spec);
@@ -283,9 +286,9 @@ describe('an engine that is restarted while a container starts', () => {
     expect(pid).toBeGreaterThan(1);
     expect(await container.waitForEnd(never)).toEqual({ exitStatus: 6, outOfMemory: false });
     expect(lossy.lost).toHaveLength(3);
-    expect((await engine.findContainers({ 'hpcdj.job': '77' })).map(({ name }) => name)).toEqual(['hpcdj-lossy']);
+    expect((await engine.findContainers({ 'hpcdj.job': '77' })).map((found) => found.name)).toEqual([marks.name]);
     // Another run's, or one that runs already, is nobody's to take.
-    const stranger = { ...spec, labels: { ...labels, 'hpcdj.token': 'two' } };
+    const stranger = { ...spec, labels: { ...marks.labels, 'hpcdj.token': 'two' } };
     await expect(patient.createContainer(stranger)).rejects.toMatchObject({ code: 'JOB_BUSY' });
     await container.remove();
     for (const { id } of await engine.findNetworks({ 'hpcdj.job': '77' })) await engine.removeNetwork(id);
