@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { findLastingLeftovers, startBatch, tryAs, until } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, signalProgram, startBatch, tryAs, until } from '../support/e2e-jobs.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
@@ -78,10 +78,12 @@ describe('the run limit of an application', () => {
     expect(secondsRun(ended)).toBeGreaterThanOrEqual(limitSeconds - 1);
   });
 
-  it('is enforced by the timer of root when a user has stopped the keeper', async () => {
+  it('is enforced by the timer of root when the keeper and all else of the job stand still', async () => {
     const job = await startBatch(lab, counting, { sbatch: ['-N1', '-n1', '-w', 'node1'] });
     await job.shows('ready');
     await alice('scancel', '--full', '--signal=STOP', job.id);
+    // The keeper has a session of its own, which a user's signal does not reach.
+    await signalProgram(lab, 'node1', 'keeper', job.id, 'STOP');
     try {
       await pause(2 * limitSeconds * 1000);
       expect(await mustRun(lab, 'node1', ['docker', 'ps', '--quiet'])).not.toBe('');
@@ -90,6 +92,7 @@ describe('the run limit of an application', () => {
       expect(await mustRun(lab, 'node1', [helper, 'reap'])).toBe(`released: ${job.id}`);
       expect(await mustRun(lab, 'node1', ['docker', 'ps', '--all', '--quiet'])).toBe('');
     } finally {
+      await signalProgram(lab, 'node1', 'keeper', job.id, 'CONT').catch(() => undefined); // it may be gone
       await alice('scancel', '--full', '--signal=CONT', job.id);
     }
     expect((await job.end(30_000)).exitCode).not.toBe('0:0');
