@@ -7,7 +7,9 @@ const only = (name, from, ...allowed) => ({
   from: { path: `^src/${from}/` },
   to: { path: '^src/', pathNot: [from, ...allowed].map((folder) => `^src/${folder}/`) },
 });
-const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, 'contract', 'values', 'system', 'ports');
+/** What everything but the pure folders stands on. */
+const ground = ['contract', 'values', 'system'];
+const adapter = (folder) => only(`${folder}-is-an-adapter`, folder, ...ground, 'ports');
 /** A folder with root's side of a scheduler is a scheduler's. */
 const schedulers = readdirSync('src').filter((folder) => existsSync(`src/${folder}/${folder}-authority.ts`));
 const onlyImporter = (name, folder, module) => ({
@@ -45,40 +47,26 @@ module.exports = {
     only('system-knows-no-job', 'system', 'values', 'contract'),
     only('allocation-serves-schedulers', 'allocation', 'contract', 'values'),
     only('ports-are-types', 'ports', 'contract', 'values'),
-    only('config-is-policy', 'config', 'contract', 'values', 'system'),
+    only('config-is-policy', 'config', ...ground),
     adapter('etcd'),
     adapter('docker'),
     ...schedulers.map((folder) =>
-      only(`${folder}-is-a-scheduler`, folder, 'contract', 'values', 'system', 'ports', 'confirmation', 'allocation'),
+      only(`${folder}-is-a-scheduler`, folder, ...ground, 'ports', 'confirmation', 'allocation'),
     ),
-    only('schedulers-is-the-table', 'schedulers', ...schedulers, 'contract', 'values', 'system', 'ports', 'config'),
-    only('confirmation-serves-schedulers', 'confirmation', 'contract', 'values', 'system', 'ports'),
+    only('schedulers-is-the-table', 'schedulers', ...schedulers, ...ground, 'ports', 'config'),
+    only('confirmation-serves-schedulers', 'confirmation', ...ground, 'ports'),
     adapter('network'),
     adapter('cgroup'),
-    only('pki-knows-no-job', 'pki', 'contract', 'values', 'system'),
+    only('pki-knows-no-job', 'pki', ...ground),
     adapter('local-store'),
     adapter('ssh'),
-    only('discovery-is-a-program', 'discovery', 'contract', 'values', 'system', 'ssh'),
-    only('policy-is-pure', 'policy', 'contract', 'values', 'system', 'config'),
-    only(
-      'middleware-is-a-program',
-      'middleware',
-      'contract',
-      'values',
-      'system',
-      'ports',
-      'config',
-      'policy',
-      'lsf',
-      'schedulers',
-      'pki',
-    ),
+    only('discovery-is-a-program', 'discovery', ...ground, 'ssh'),
+    only('policy-is-pure', 'policy', 'contract', 'values', 'config'),
+    only('middleware-is-a-program', 'middleware', ...ground, 'ports', 'config', 'policy', 'lsf', 'schedulers', 'pki'),
     only(
       'helper-is-a-program',
       'helper',
-      'contract',
-      'values',
-      'system',
+      ...ground,
       'ports',
       'config',
       'policy',

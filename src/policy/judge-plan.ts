@@ -1,6 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { JobPlan } from '../contract/job-plan.ts';
-import type { HostUser } from '../system/read-user.ts';
+import type { HostUser } from '../values/host-user.ts';
 import { asClause, exitStatus, JobError } from '../values/errors.ts';
 import { hostAddress, hostCapacity, macOf, parseCidr, subnetIndex } from '../values/subnet.ts';
 import { decideRequest, needsQueue } from './decide-request.ts';

@@ -1,4 +1,4 @@
-import type { HostUser } from '../system/read-user.ts';
+import type { HostUser } from '../values/host-user.ts';
 
 /** No text: a queue may have any name. */
 const any = Symbol('any');

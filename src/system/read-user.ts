@@ -1,15 +1,7 @@
 import { execa } from 'execa';
+import type { HostUser } from '../values/host-user.ts';
 import { boundCommand } from './bound-command.ts';
 import { JobError } from '../values/errors.ts';
-
-/** A user as the host's user database (NSS) knows it. */
-export interface HostUser {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: string;
-  readonly groups: readonly { readonly gid: number; readonly name: string }[];
-}
 
 const askSeconds = 10;
 const options = {

@@ -1,18 +1,16 @@
 /** All that lives through sudo and exec, set by a caller to something hostile, and what is left of it in the helper. */
-import { spawn } from 'node:child_process';
-import type { ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HeldInstallation } from '../support/held-installation.ts';
+import { holdInstallation } from '../support/held-installation.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const prefix = '/opt/hpc-submit-dockerjob';
 const helper = `${prefix}/bin/hpc-dockerjob-helper`;
 const probe = `${prefix}/lib/node_modules/hpc-submit-dockerjob/dist/helper.cjs`;
 
-let holder: ChildProcessByStdio<Writable, Readable, null> | undefined;
+let holder: HeldInstallation | undefined;
 
 /** Stands in the helper's place: sheds as the helper does, and then says what it is left with. */
 const probeText = `
@@ -36,18 +34,12 @@ setTimeout(() => {
 `;
 
 beforeAll(async () => {
-  if (process.getuid?.() !== 0) throw new Error('These tests install into a mount namespace and must run as root.');
-  const script = path.join(root, 'test/support/hold-installation.sh');
-  holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', script, root, process.execPath], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const [said] = (await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')])) as [unknown];
-  if (!(said instanceof Buffer)) throw new Error('The mount namespace of the test could not be made: see above.');
+  holder = await holdInstallation();
   const { exitCode, stderr } = await inside(`${prefix}/bin/hpc-dockerjob-setup`, '--unattended');
   if (exitCode !== 0) throw new Error(stderr);
   await inside('sh', '-c', 'cat >"$1"', 'write', probe);
 });
-afterAll(() => holder?.stdin.end());
+afterAll(() => holder?.end());
 
 async function inside(
   ...argv: readonly string[]

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcessByStdio } from 'node:child_process';
-import { once } from 'node:events';
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allowedCalls, forbiddenCalls } from '../../src/middleware/doctor/check-sudo-rule.ts';
+import type { HeldInstallation } from '../support/held-installation.ts';
+import { holdInstallation } from '../support/held-installation.ts';
 
 // Real sudo, visudo and files in a mount namespace of the test's own.
 const root = path.join(import.meta.dirname, '../..');
@@ -13,19 +11,13 @@ const prefix = '/opt/hpc-submit-dockerjob';
 const packageDirectory = `${prefix}/lib/node_modules/hpc-submit-dockerjob`;
 const setup = `${prefix}/bin/hpc-dockerjob-setup`;
 const helper = `${prefix}/bin/hpc-dockerjob-helper`;
-let holder: ChildProcessByStdio<Writable, Readable, null> | undefined;
+let holder: HeldInstallation | undefined;
 
 beforeAll(async () => {
-  if (process.getuid?.() !== 0) throw new Error('These tests install into a mount namespace and must run as root.');
-  const script = path.join(root, 'test/support/hold-installation.sh');
-  holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', script, root, process.execPath], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const [said] = (await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')])) as [unknown];
-  if (!(said instanceof Buffer)) throw new Error('The mount namespace of the test could not be made: see above.');
+  holder = await holdInstallation();
 });
 
-afterAll(() => holder?.stdin.end());
+afterAll(() => holder?.end());
 
 interface Ended {
   readonly stdout: string;

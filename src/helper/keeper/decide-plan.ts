@@ -11,7 +11,7 @@ import { refuseLargePlan } from '../../contract/request-budget.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { hostAddress, macOf } from '../../values/subnet.ts';
 import type { ClaimedSubnet } from '../job/claim-subnet.ts';
-import type { HostUser } from '../../system/read-user.ts';
+import type { HostUser } from '../../values/host-user.ts';
 
 export interface PlanFacts {
   readonly site: SiteConfig;

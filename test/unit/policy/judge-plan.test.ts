@@ -3,7 +3,7 @@ import { parseSite } from '../../../src/config/parse-site.ts';
 import type { JobPlan } from '../../../src/contract/job-plan.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import type { HostKnowledge } from '../../../src/policy/judge-plan.ts';
-import type { HostUser } from '../../../src/system/read-user.ts';
+import type { HostUser } from '../../../src/values/host-user.ts';
 import { JobError } from '../../../src/values/errors.ts';
 import { makePlan } from '../../support/make-plan.ts';
 

@@ -12,7 +12,7 @@ import { decideForAnybody, decideRequest } from '../../../src/policy/decide-requ
 import type { Decision } from '../../../src/policy/decide-request.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import type { Admission } from '../../../src/policy/requester.ts';
-import type { HostUser } from '../../../src/system/read-user.ts';
+import type { HostUser } from '../../../src/values/host-user.ts';
 import { asJobError } from '../../../src/values/errors.ts';
 import { subnetAt, subnetCount } from '../../../src/values/subnet.ts';
 
