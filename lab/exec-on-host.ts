@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import type { Options } from 'execa';
 import { constants } from 'node:os';
 import { setHostLink } from './boot-hosts.ts';
-import { killProcesses } from './cgroup-tree.ts';
+import { killProcesses, removeCgroups } from './cgroup-tree.ts';
 import { toHostCommand } from './enter-host.ts';
 import type { EnterOptions } from './enter-host.ts';
 import { LabError } from './lab-error.ts';
@@ -41,9 +41,11 @@ export async function execOnHost(lab: Lab, hostName: string, options: ExecOption
   return { exitCode, stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
 }
 
-/** Kills a host as a power failure would: every process of it at once. `bringUp` starts it again. */
+/** Kills a host as a power failure would: every process of it at once, and its cgroups with them. `bringUp` starts it again. */
 export async function killHost(lab: Lab, hostName: string): Promise<void> {
-  await killProcesses(lab.hierarchies, `${lab.layout.cgroupName}/${hostOf(lab, hostName).name}`);
+  const subtree = `${lab.layout.cgroupName}/${hostOf(lab, hostName).name}`;
+  await killProcesses(lab.hierarchies, subtree);
+  await removeCgroups(lab.hierarchies, subtree);
 }
 
 /** Cuts a host off the others, or connects it again. */
