@@ -12,6 +12,7 @@ import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
 import { dropGrpcExtras } from './esbuild-drop-grpc-extras.ts';
 import { dropZodLocales } from './esbuild-drop-zod-locales.ts';
 import { keepApart } from './esbuild-keep-apart.ts';
+import { writeManPages } from './man/write-man-pages.ts';
 import { openRehearsalStage } from './rehearsal-stage.ts';
 
 const programs = {
@@ -86,4 +87,6 @@ for (const [name, entry] of Object.entries(parts)) {
   const { metafile } = await build({ ...usual, entryPoints: [entry], outfile: `dist/${name}.cjs` });
   metafiles.push(metafile);
 }
+await mkdir('dist/man');
+for (const [file, text] of Object.entries(writeManPages(version))) await writeFile(`dist/man/${file}`, text);
 await writeFile('dist/THIRD-PARTY-LICENSES', await collectLicences(metafiles));

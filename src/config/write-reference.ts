@@ -59,7 +59,7 @@ function writeItems(path: string, keys: readonly (readonly [string, SchemaNode])
 }
 
 /** True for a section of keys, or a map of names to sections; a map of names to texts is a value. */
-function isTable(node: SchemaNode): boolean {
+export function isTable(node: SchemaNode): boolean {
   return (
     node.properties !== undefined ||
     (typeof node.additionalProperties === 'object' && node.additionalProperties.properties !== undefined)
@@ -71,7 +71,8 @@ function writeRow(key: string, node: SchemaNode, isRequired: boolean): string {
   return `| ${[`\`${key}\``, typeOf(node), initial, node.description ?? ''].join(' | ').replaceAll('| |', '|  |')} |`;
 }
 
-function typeOf(node: SchemaNode): string {
+/** What may stand there, in words. */
+export function typeOf(node: SchemaNode): string {
   if (node.const !== undefined) return `\`${JSON.stringify(node.const)}\``;
   if (node.enum !== undefined) return node.enum.map((name) => `\`${name || '""'}\``).join(', ');
   if (node.type === 'array') {

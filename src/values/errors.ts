@@ -76,6 +76,11 @@ export function exitStatusOf(code: ErrorCode): number {
   return statusByCode[code];
 }
 
+/** The codes that lead to an exit status, in the order of the catalogue. */
+export function listErrorCodes(status: number): readonly ErrorCode[] {
+  return (Object.keys(statusByCode) as ErrorCode[]).filter((code) => statusByCode[code] === status);
+}
+
 /** What a `JobError` says: what happened and why (`message`), what to do (`hint`). */
 export interface JobErrorFacts {
   readonly code: ErrorCode;

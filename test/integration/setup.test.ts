@@ -11,6 +11,7 @@ const prefix = '/opt/hpc-submit-dockerjob';
 const packageDirectory = `${prefix}/lib/node_modules/hpc-submit-dockerjob`;
 const setup = `${prefix}/bin/hpc-dockerjob-setup`;
 const helper = `${prefix}/bin/hpc-dockerjob-helper`;
+const manualPages = ['man1/hpc-submit-dockerjob.1', 'man8/hpc-dockerjob-helper.8', 'man5/hpc-dockerjob-site.yaml.5'];
 let holder: HeldInstallation | undefined;
 
 beforeAll(async () => {
@@ -71,6 +72,10 @@ describe('hpc-dockerjob-setup', () => {
     expect((await run('readlink', '-f', '/usr/local/bin/hpc_submit_dockerjob')).stdout).toBe(
       `${packageDirectory}/bin/hpc-submit-dockerjob`,
     );
+    for (const page of manualPages)
+      expect((await run('readlink', '-f', `/usr/local/share/man/${page}`)).stdout).toBe(
+        `${packageDirectory}/dist/man/${path.basename(page)}`,
+      );
     expect((await run('stat', '-c', '%u %a', '/etc/sudoers.d/hpc-submit-dockerjob')).stdout).toBe('0 440');
 
     const before = await run('stat', '-L', '-c', '%i', `${packageDirectory}/runtime`);
@@ -273,7 +278,11 @@ describe('hpc-dockerjob-setup', () => {
     for (const time of ['first', 'second'])
       expect([time, (await run(setup, '--uninstall', '--unattended')).exitCode]).toEqual([time, 0]);
     await run('rm', engine);
-    const left = await run('sh', '-c', 'ls -d /etc/sudoers.d/hpc* /usr/local/bin/* /etc/hpc-submit-dockerjob/*');
+    const left = await run(
+      'sh',
+      '-c',
+      'ls -d /etc/sudoers.d/hpc* /usr/local/bin/* /usr/local/share/man/man*/* /etc/hpc-submit-dockerjob/*',
+    );
     expect(left.stdout).toBe('/etc/hpc-submit-dockerjob/site.yaml');
     expect((await run('test', '-e', `${packageDirectory}/runtime`)).exitCode).toBe(1);
     expect((await run('test', '-e', runtimes)).exitCode).toBe(1);

@@ -46,7 +46,8 @@ function helpOfVerb(verb: HelperVerb): string {
   ].join('\n');
 }
 
-function usageOf({ name, words, options }: HelperVerb): string {
+/** The verb with what it takes, as one line. */
+export function usageOf({ name, words, options }: HelperVerb): string {
   const takes = words.map(({ name: word, isOptional, isRepeated }) => {
     const shown = `<${word}>${isRepeated === true ? '...' : ''}`;
     return isOptional === true ? `[${shown}]` : shown;
