@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { boundCommand } from '../system/bound-command.ts';
+import { runAsRoot } from '../system/run-as-root.ts';
 import { asClause, JobError } from '../values/errors.ts';
 import type { SchedulerName } from '../contract/schedulers.ts';
 
@@ -38,20 +38,13 @@ export async function askScheduler(
   },
   seconds = usualSeconds,
 ): Promise<SchedulerAnswer> {
-  const result = await execa(...boundCommand(seconds, question.file, question.argv), {
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', ...question.environment },
-    extendEnv: false,
-    stdin: 'ignore',
-    // In no process group of the job's: its suspension must not stop the question.
-    detached: true,
-    reject: false,
-    maxBuffer: 16 * 1024 ** 2,
-  });
+  const { file, argv, environment = {} } = question;
+  const result = await runAsRoot(...boundCommand(seconds, file, argv), { environment, maxBuffer: 16 * 1024 ** 2 });
   if (result.signal !== undefined && result.durationMs >= seconds * 1000)
     throw unreachable(scheduler, schedulerJobId, `no answer within ${seconds} s`);
   const { exitCode, stdout, stderr } = result;
   if (exitCode === undefined || result.isMaxBuffer)
-    throw unreachable(scheduler, schedulerJobId, asClause(result.shortMessage));
+    throw unreachable(scheduler, schedulerJobId, asClause(result.shortMessage ?? ''));
   return { exitCode, stdout, stderr };
 }
 

@@ -1,17 +1,13 @@
-import { execa } from 'execa';
 import { boundCommand } from '../system/bound-command.ts';
+import { runAsRoot } from '../system/run-as-root.ts';
 import { JobError } from '../values/errors.ts';
 
 /** The uid of a user whom the scheduler names, by this host’s user database. Fails with `HOST_UNFIT`. */
 export async function findUid(name: string): Promise<number> {
   // A name of digits would be looked up as a uid.
   if (!/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name)) throw unknownUser(name);
-  const { stdout, failed } = await execa(...boundCommand(10, '/usr/bin/getent', ['passwd', '--', name]), {
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
-    extendEnv: false,
-    stdin: 'ignore',
-    detached: true, // as in ask-scheduler.ts
-    reject: false,
+  const { stdout, failed } = await runAsRoot(...boundCommand(10, '/usr/bin/getent', ['passwd', '--', name]), {
+    locale: 'C.UTF-8',
   });
   const [found, , uid = ''] = stdout.split('\n', 1)[0]?.split(':') ?? [];
   if (failed || found !== name || !/^\d{1,10}$/.test(uid)) throw unknownUser(name);

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { execa } from 'execa';
 import * as z from 'zod';
 import { JobError } from '../values/errors.ts';
 import { findProgram } from '../system/find-program.ts';
 import { hostPrograms } from '../system/host-programs.ts';
+import { runAsRoot } from '../system/run-as-root.ts';
 import type { HostProgram } from '../system/host-programs.ts';
 import { oneLine } from '../values/one-line.ts';
 
@@ -65,16 +65,7 @@ function runCommands(commandPath: string, timeoutMs: number, enter: readonly str
     const file = findProgram(name, commandPath);
     if (file === undefined) throw programMissing(name, commandPath);
     const [first = file, ...rest] = [...enter, file, ...argv];
-    const result = await execa(first, rest, {
-      env: { PATH: commandPath, LC_ALL: 'C' },
-      extendEnv: false,
-      input,
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-      // A scheduler suspends a job by a signal to its process group: it must not stop a command half-way.
-      detached: true,
-      reject: false,
-    });
+    const result = await runAsRoot(first, rest, { commandPath, input, timeoutMs, killSignal: 'SIGKILL' });
     if (!result.failed) return result.stdout;
     throw commandFailed(
       name,

@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { checkUntamperable } from '../system/check-untamperable.ts';
+import { runAsRoot } from '../system/run-as-root.ts';
 import { asClause, JobError } from '../values/errors.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 
@@ -16,20 +16,16 @@ export async function readSettings(commandPath: string): Promise<SlurmSettings> 
   const scontrol = findCommand('scontrol', 'Slurm', commandPath);
   // The helper refuses such a command path, and doctor is what is run next to find out why.
   if (process.geteuid?.() === 0) await checkUntamperable(scontrol, { expected: 'program' });
-  const result = await execa(scontrol, ['show', 'config'], {
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-    extendEnv: false,
-    stdin: 'ignore',
-    reject: false,
-    timeout: deadlineMs,
-    forceKillAfterDelay: 500,
+  const result = await runAsRoot(scontrol, ['show', 'config'], {
+    timeoutMs: deadlineMs,
     maxBuffer: 4 * 1024 ** 2,
+    detached: false,
   });
   if (!result.failed) return parseSettings(result.stdout);
   const said = result.stderr.trim().split('\n', 1)[0] ?? '';
   throw new JobError({
     code: 'SCHEDULER_UNREACHABLE',
-    message: `slurmctld did not tell its settings: ${said || asClause(result.shortMessage)}.`,
+    message: `slurmctld did not tell its settings: ${said || asClause(result.shortMessage ?? '')}.`,
     hint: 'scontrol ping says whether it is there.',
   });
 }

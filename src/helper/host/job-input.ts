@@ -1,5 +1,4 @@
 import { chmod, lchown, mkdir, rm } from 'node:fs/promises';
-import { execa } from 'execa';
 import { containerPaths } from '../../contract/container-paths.ts';
 import { inputDirectory, inputPipe } from '../../contract/job-input.ts';
 import type { JobKey } from '../../contract/job-key.ts';
@@ -7,6 +6,7 @@ import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { Mount } from '../../ports/container-engine.ts';
 import { findProgram } from '../../system/find-program.ts';
 import { hostPrograms } from '../../system/host-programs.ts';
+import { runAsRoot } from '../../system/run-as-root.ts';
 import { oneLine } from '../../values/one-line.ts';
 import { JobError } from '../../values/errors.ts';
 
@@ -28,15 +28,7 @@ export async function makeJobInput({ job, user }: JobPlan, commandPath: string):
   await mkdir(inputDirectory, { recursive: true });
   await chmod(inputDirectory, 0o711);
   await rm(path, { force: true }); // of an earlier run of the same job
-  const made = await execa(program, ['-m', '600', path], {
-    env: { PATH: commandPath, LC_ALL: 'C' },
-    extendEnv: false,
-    stdin: 'ignore',
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    detached: true, // a job that is suspended must not stop it half-way
-    reject: false,
-  });
+  const made = await runAsRoot(program, ['-m', '600', path], { commandPath, timeoutMs, killSignal: 'SIGKILL' });
   if (made.failed)
     throw unfit(
       `mkfifo failed on this host: ${oneLine(made.stderr || (made.shortMessage ?? 'no reason given'), 400)}.`,

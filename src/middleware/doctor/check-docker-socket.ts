@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { execa } from 'execa';
 import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { runAsRoot } from '../../system/run-as-root.ts';
 import { asClause, JobError } from '../../values/errors.ts';
 import type { Answer, Check } from '../../contract/finding.ts';
 import { fine, skipped } from '../../contract/finding.ts';
@@ -39,18 +39,16 @@ function open(socket: string, fault: string): JobError {
 
 /** Members by this host's user database; those whose own group it is do not stand there. Fails with `HOST_UNFIT`. */
 export async function askGetent(gid: number, getent = '/usr/bin/getent'): Promise<readonly string[]> {
-  const { stdout, exitCode, shortMessage, timedOut } = await execa(getent, ['group', String(gid)], {
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
-    extendEnv: false,
-    stdin: 'ignore',
-    reject: false,
-    timeout: 10_000,
+  const { stdout, exitCode, shortMessage, timedOut } = await runAsRoot(getent, ['group', String(gid)], {
+    locale: 'C.UTF-8',
+    timeoutMs: 10_000,
+    detached: false,
   });
   // 2: there is no such group, so nobody is in it.
   if (exitCode !== 0 && exitCode !== 2) {
     throw new JobError({
       code: 'HOST_UNFIT',
-      message: `Who is in group ${gid}, which can open the Docker socket, is not known: ${timedOut ? 'no answer within 10 s' : asClause(shortMessage)}.`,
+      message: `Who is in group ${gid}, which can open the Docker socket, is not known: ${timedOut ? 'no answer within 10 s' : asClause(shortMessage ?? '')}.`,
       hint: 'See why getent group does not answer on this host.',
     });
   }

@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import { JobError } from '../../values/errors.ts';
+import { runAsRoot } from '../../system/run-as-root.ts';
 import type { Answer, Check } from '../../contract/finding.ts';
 import { fine } from '../../contract/finding.ts';
 
@@ -63,13 +63,7 @@ async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<bo
 
 async function askSudo(user: string | undefined, argv: readonly string[]): Promise<boolean> {
   const asked = ['-n', '-l', ...(user === undefined ? [] : ['-U', user]), '--', ...argv];
-  const { exitCode } = await execa('/usr/bin/sudo', asked, {
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-    extendEnv: false,
-    stdin: 'ignore',
-    reject: false,
-    timeout: 10_000,
-  });
+  const { exitCode } = await runAsRoot('/usr/bin/sudo', asked, { timeoutMs: 10_000, detached: false });
   return exitCode === 0;
 }
 
