@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { JobError } from '../values/errors.ts';
 import { checkUntamperable } from '../system/check-untamperable.ts';
+import { readRegularFile } from '../system/read-regular-file.ts';
 import { parseSite } from './parse-site.ts';
 import { refuseLinkedSources } from './refuse-linked-sources.ts';
 import type { SiteConfig } from './site-schema.ts';
@@ -9,7 +9,7 @@ import type { SiteConfig } from './site-schema.ts';
 export const defaultSitePath = '/etc/hpc-submit-dockerjob/site.yaml';
 
 /** No policy is longer; a device or a wrong file shall not fill the memory. */
-const maxBytes = 1024 * 1024;
+const mostBytes = 1024 * 1024;
 
 /**
  * The site's policy. With `mustBeTrusted` (whoever runs as root) the file and every directory of its path must be
@@ -26,13 +26,8 @@ export async function loadSite(path: string, options: { readonly mustBeTrusted: 
 /** The text of a policy file, read once; fails with `CONFIG_INVALID`. */
 export async function readSiteFile(path: string): Promise<string> {
   try {
-    await using file = await open(path, 'r');
-    const stats = await file.stat();
-    if (!stats.isFile()) throw unreadable(path, 'it is not a regular file');
-    if (stats.size > maxBytes) throw unreadable(path, 'it is longer than 1 MiB');
-    return new TextDecoder('utf-8', { fatal: true }).decode(await file.readFile());
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readRegularFile(path, { mostBytes }));
   } catch (cause) {
-    if (cause instanceof JobError) throw cause;
     throw unreadable(path, describeFailure(cause), cause);
   }
 }

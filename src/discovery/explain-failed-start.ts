@@ -1,6 +1,7 @@
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobCommand } from '../contract/job-request.ts';
+import { readRegularFileSync } from '../system/read-regular-file.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -52,27 +53,15 @@ function findFile(file: string, path: string): string | undefined {
 /** What is wrong with a program that is there; undefined when nothing is, or nothing that shows. */
 function describeFault(path: string): string | undefined {
   try {
-    const head = readHead(path);
+    const head = readRegularFileSync(path, { mostBytes: headBytes, longer: 'cut' });
     if (head.subarray(0, 4).equals(elfMagic)) return describeElfFault(head);
     return head.subarray(0, 2).toString() === '#!' ? describeScriptFault(head, path) : undefined;
   } catch {
-    return undefined; // it may not be read, or has gone
+    return undefined; // it may not be read, has gone or has been exchanged
   }
 }
 
 const headBytes = 4096;
-
-function readHead(path: string): Buffer {
-  // Without waiting: it may be a pipe by now.
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if (!fstatSync(descriptor).isFile()) return Buffer.alloc(0);
-    const head = Buffer.alloc(headBytes);
-    return head.subarray(0, readSync(descriptor, head, 0, headBytes, 0));
-  } finally {
-    closeSync(descriptor);
-  }
-}
 
 function describeScriptFault(head: Buffer, path: string): string | undefined {
   const [line = ''] = head.toString('latin1').slice(2).split('\n');

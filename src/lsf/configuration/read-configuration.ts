@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularFile } from '../../system/read-regular-file.ts';
 import { asClause, JobError } from '../../values/errors.ts';
 import { parseAssignments, parseSections } from './parse-configuration.ts';
 import type { Assignments, Section } from './parse-configuration.ts';
@@ -23,7 +23,7 @@ export interface LsfFiles {
   readonly sudoersFile?: string;
 }
 
-const maxBytes = 4 * 1024 * 1024;
+const mostBytes = 4 * 1024 * 1024;
 
 /** Reads lsf.conf, and beside it or where it says: lsb.params, lsb.queues, lsb.applications. Fails with `CONFIG_INVALID`. */
 export async function readConfiguration(files: LsfFiles): Promise<LsfConfiguration> {
@@ -75,11 +75,7 @@ async function readSudoers(file: string): Promise<LsfConfiguration['sudoers']> {
 /** Text of a regular file of at most 4 MiB. */
 async function readText(file: string): Promise<string> {
   try {
-    // Not blocking: a pipe in the file's place would hold us for ever.
-    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await handle.stat();
-    if (!stats.isFile() || stats.size > maxBytes) throw new Error('it is no regular file of at most 4 MiB');
-    return await handle.readFile('utf8');
+    return String(await readRegularFile(file, { mostBytes }));
   } catch (cause) {
     throw new JobError({
       code: 'CONFIG_INVALID',

@@ -1,5 +1,5 @@
 import { JobError } from '../../values/errors.ts';
-import { readRegularFile } from '../../system/read-small-file.ts';
+import { readSmallText } from '../../system/read-small-file.ts';
 
 /** The command of a job as the job starter gets it, ready for a container. */
 export interface JobCommandWords {
@@ -65,7 +65,7 @@ function inlineScript(path: string, rest: readonly string[]): readonly string[] 
 }
 
 function readScript(path: string): string {
-  return readRegularFile(
+  return readSmallText(
     path,
     (reason) =>
       new JobError({
