@@ -3,6 +3,7 @@ import type Docker from 'dockerode';
 import * as z from 'zod';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
+import { parseJsonAs } from '../values/parse-json-as.ts';
 
 /** What is at one path of an image, the path's own last link not followed. */
 export type ImageEntry =
@@ -89,7 +90,7 @@ async function readStat(client: EngineClient, container: Docker.Container, path:
   answer.resume();
   const { headers } = answer as unknown as { headers: Readonly<Record<string, string>> };
   const text = Buffer.from(headers['x-docker-container-path-stat'] ?? '', 'base64').toString();
-  return statSchema.parse(JSON.parse(text));
+  return parseJsonAs(statSchema, text);
 }
 
 async function readArchive(client: EngineClient, container: Docker.Container, path: string): Promise<Buffer> {

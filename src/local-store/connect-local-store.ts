@@ -7,6 +7,7 @@ import type { KeyRange } from '../contract/kvs-keys.ts';
 import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { answerSchema, maxLineBytes } from './wire.ts';
+import { findJsonAs } from '../values/parse-json-as.ts';
 
 export interface LocalStoreOptions {
   /** Deadline of one call. */
@@ -190,11 +191,7 @@ export function connectLocalStore(socketPath: string, { callTimeoutMs = 2000 }: 
 }
 
 function parseAnswer(line: string): Answer | undefined {
-  try {
-    return answerSchema.parse(JSON.parse(line));
-  } catch {
-    return undefined;
-  }
+  return findJsonAs(answerSchema, line);
 }
 
 function reasonOf(cause: unknown): string {

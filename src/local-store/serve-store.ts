@@ -9,6 +9,7 @@ import { claimSocketPath, socketNameBeside } from './claim-socket-path.ts';
 import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { maxLineBytes, requestSchema, toFailure } from './wire.ts';
+import { findJsonAs } from '../values/parse-json-as.ts';
 
 /** A store that is being served. */
 export interface StoreServer {
@@ -125,11 +126,7 @@ async function serveConnection(store: Store, socket: Socket): Promise<void> {
 }
 
 function parseRequest(line: string): Request | undefined {
-  try {
-    return requestSchema.parse(JSON.parse(line));
-  } catch {
-    return undefined;
-  }
+  return findJsonAs(requestSchema, line);
 }
 
 function requireLease(leases: ReadonlyMap<string, Lease>, id: string): Lease {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { findJsonAs } from '../values/parse-json-as.ts';
 
 /** What bjobs says of one job, in fields that LSF itself writes: no name, description or path of a user is asked for. */
 export interface JobFacts {
@@ -35,16 +36,10 @@ const record = z.object({
 const jsonAnswer = z.object({ RECORDS: z.array(record) });
 
 function parseJson(stdout: string, hasAllHosts: boolean): readonly JobFacts[] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(stdout);
-  } catch {
-    return undefined;
-  }
-  const answer = jsonAnswer.safeParse(value);
-  if (!answer.success) return undefined;
+  const answer = findJsonAs(jsonAnswer, stdout);
+  if (answer === undefined) return undefined;
   const jobs: JobFacts[] = [];
-  for (const { JOBID, JOBINDEX, USER, STAT, QUEUE, EXEC_HOST, ERROR } of answer.data.RECORDS) {
+  for (const { JOBID, JOBINDEX, USER, STAT, QUEUE, EXEC_HOST, ERROR } of answer.RECORDS) {
     if (ERROR !== undefined) {
       // A job that is not known has a record of its own; so has a failure to ask.
       if (!isUnknownJob(ERROR)) return undefined;

@@ -7,6 +7,7 @@ import type { HelperEvent } from '../contract/helper-events.ts';
 import { helperEventSchema } from '../contract/helper-events.ts';
 import { toJsonLine } from '../values/json-line.ts';
 import type { JobRequest } from '../contract/job-request.ts';
+import { findJsonAs } from '../values/parse-json-as.ts';
 
 /** The running `open-job`: its events, and the orders that it takes. Closing its input releases the job. */
 export interface HelperSession {
@@ -68,13 +69,13 @@ export interface HelperProcess extends PromiseLike<HelperEnd> {
 export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEvent> {
   let last: HelperEvent['event'] | undefined;
   for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
-    const event = helperEventSchema.safeParse(parseJson(line));
-    if (!event.success) {
+    const event = findJsonAs(helperEventSchema, line);
+    if (event === undefined) {
       const said = `it said "${line.slice(0, 200)}"`;
       throw last === undefined ? unavailable(said) : keeperDied(said);
     }
-    yield event.data;
-    last = event.data.event;
+    yield event;
+    last = event.event;
     if (last === 'released' || last === 'refused') return;
   }
   const { stderr, exitCode, signal } = await child;
@@ -89,14 +90,6 @@ export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEv
 /** sudo, and a shell before it, may tell of a signal by a status. */
 function signalOfStatus(status: number | undefined): string | undefined {
   return status === 137 ? 'SIGKILL' : status === 143 ? 'SIGTERM' : undefined;
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function keeperDied(detail: string): JobError {

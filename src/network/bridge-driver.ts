@@ -9,6 +9,7 @@ import { bridgeNames } from '../contract/own-objects.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../values/subnet.ts';
 import type { HostCommands } from './host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
+import { parseJsonAs } from '../values/parse-json-as.ts';
 
 /** One Docker bridge per job, for jobs on one host. It reaches nothing but itself: not even the host. */
 export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): NetworkDriver {
@@ -120,7 +121,7 @@ const routesSchema = z.array(z.object({ dst: z.string() }));
 
 /** True when the host has a route into the subnet: the engine looks at its own networks only. */
 async function isRouted(commands: HostCommands, cidr: string): Promise<boolean> {
-  const routes = routesSchema.parse(JSON.parse((await commands.run('ip', ['-json', '-4', 'route', 'show'])) || '[]'));
+  const routes = parseJsonAs(routesSchema, (await commands.run('ip', ['-json', '-4', 'route', 'show'])) || '[]');
   return routes.some(({ dst }) => {
     const network = parseAddress(dst) === undefined ? dst : `${dst}/32`;
     const prefixLength = parseCidr(network)?.prefixLength ?? 0;

@@ -7,6 +7,7 @@ import { hostPrograms } from '../system/host-programs.ts';
 import { runAsRoot } from '../system/run-as-root.ts';
 import type { HostProgram } from '../system/host-programs.ts';
 import { oneLine } from '../values/one-line.ts';
+import { parseJsonAs } from '../values/parse-json-as.ts';
 
 /** What the network drivers ask of the host: its programs that configure networks, and two facts. */
 export interface HostCommands {
@@ -54,7 +55,7 @@ function askedFacts(run: Run): Facts {
   return {
     readSetting: async (name) => (await run('sysctl', ['-n', name])).trim(),
     findInterface: async (address) => {
-      const links = linksSchema.parse(JSON.parse(await run('ip', ['-json', '-4', 'address', 'show'])));
+      const links = parseJsonAs(linksSchema, await run('ip', ['-json', '-4', 'address', 'show']));
       return links.find(({ addr_info }) => addr_info.some(({ local }) => local === address))?.ifname;
     },
   };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseJson } from '../../values/parse-json-as.ts';
 
 /** What stands before the first record of a chain. */
 export const chainStart: ChainEnd = { seq: 0, hash: '0'.repeat(64) };
@@ -98,13 +99,9 @@ export class ChainCheck {
 
 /** The part of a record that makes it a link; undefined for anything else. */
 export function readLink(bytes: Buffer): Link | undefined {
-  try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
-    if (typeof value !== 'object' || value === null) return undefined;
-    const { host, seq, prev } = value as Readonly<Record<string, unknown>>;
-    if (typeof host !== 'string' || typeof prev !== 'string' || !Number.isSafeInteger(seq)) return undefined;
-    return { host, seq: seq as number, prev };
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(bytes.toString('utf8'));
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { host, seq, prev } = value as Readonly<Record<string, unknown>>;
+  if (typeof host !== 'string' || typeof prev !== 'string' || !Number.isSafeInteger(seq)) return undefined;
+  return { host, seq: seq as number, prev };
 }

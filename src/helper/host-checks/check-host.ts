@@ -14,6 +14,7 @@ import { checkScheduler } from './check-scheduler.ts';
 import { checkStore } from './check-store.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore } from '../open-context.ts';
+import { parseJson } from '../../values/parse-json-as.ts';
 
 const maxQuestionBytes = 16 * 1024;
 /** Every user may call this verb, in no job at all, and wait in a process of root's. */
@@ -28,12 +29,8 @@ export async function readHostQuestion(
 ): Promise<HostQuestion> {
   const text = input.isTTY === true ? '' : await readAll(input);
   if (text.trim() === '') return { scope: isRoot ? 'full' : 'quick' };
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw badQuestion('it is no JSON');
-  }
+  const value = parseJson(text);
+  if (value === undefined) throw badQuestion('it is no JSON');
   const parsed = hostQuestionSchema.safeParse(value);
   if (!parsed.success) throw badQuestion(parsed.error.issues[0]?.message ?? 'it has another form');
   return parsed.data;

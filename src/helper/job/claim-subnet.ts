@@ -6,6 +6,7 @@ import { JobError } from '../../values/errors.ts';
 import { keyOnly, subnetKey, subnetsRange } from '../../contract/kvs-keys.ts';
 import { subnetAt, subnetCount } from '../../values/subnet.ts';
 import { claimKey } from './claim-key.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 const subnetClaimSchema = z.object({
   job: z.string(),
@@ -135,9 +136,5 @@ export async function freeHeld(store: Store, { key, value }: HeldSubnet): Promis
 
 /** The claim that stands in a value, or undefined: operators and other versions write into the store too. */
 export function parseSubnetClaim(value: string): SubnetClaim | undefined {
-  try {
-    return subnetClaimSchema.parse(JSON.parse(value));
-  } catch {
-    return undefined;
-  }
+  return findJsonAs(subnetClaimSchema, value);
 }

@@ -5,6 +5,7 @@ import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { earlierRunKey, earlierRunsRange, keyOnly } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from './claim-subnet.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** A run of a job whose place a later run has taken: some of its hosts may still have something of it. */
 const earlierRunSchema = z.object({
@@ -32,11 +33,8 @@ interface Found {
 
 async function findEarlierRuns(store: Store, prefix: string): Promise<readonly Found[]> {
   return (await store.read(earlierRunsRange(prefix))).flatMap((entry) => {
-    try {
-      return [{ entry, run: earlierRunSchema.parse(JSON.parse(entry.value)) }];
-    } catch {
-      return []; // operators and other releases write into the store, too
-    }
+    const run = findJsonAs(earlierRunSchema, entry.value);
+    return run === undefined ? [] : [{ entry, run }]; // operators and other releases write into the store, too
   });
 }
 

@@ -6,6 +6,7 @@ import { jobEndSchema } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { masterRunDirectory } from '../host/run-directory.ts';
+import { parseJsonAs } from '../../values/parse-json-as.ts';
 
 /**
  * The way of the command's end that needs no store: node 0 and the keeper are on the same host, and the job's run
@@ -39,7 +40,7 @@ export async function takeEndHere({ job, token }: JobPlan, over: AbortSignal): P
     const text = await readFile(endFile(job), 'utf8').catch(() => undefined);
     if (text !== undefined) {
       await rm(endFile(job), { force: true });
-      const left = leftEndSchema.parse(JSON.parse(text));
+      const left = parseJsonAs(leftEndSchema, text);
       if (left.token === token) return left.end;
     }
     await pause(lookEveryMs, undefined, { signal: over, ref: false }).catch(() => undefined);

@@ -8,6 +8,7 @@ import type { JobPlan } from '../../contract/job-plan.ts';
 import { jobPlanSchema } from '../../contract/job-plan.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
 import { lateCommandSchema } from '../../contract/job-request.ts';
+import { findJsonAs, parseJsonAs } from '../../values/parse-json-as.ts';
 
 /** What one node has published so far. */
 export interface NodeState {
@@ -102,12 +103,7 @@ function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
 }
 
 function parseLateCommand(start = started): LateCommand | undefined {
-  if (start === started) return undefined;
-  try {
-    return lateCommandSchema.parse(JSON.parse(start));
-  } catch {
-    return undefined;
-  }
+  return start === started ? undefined : findJsonAs(lateCommandSchema, start);
 }
 
 function parseSignals(text = ''): readonly ForwardedSignal[] {
@@ -117,7 +113,7 @@ function parseSignals(text = ''): readonly ForwardedSignal[] {
 function parsePlan(job: JobKey, text: string | undefined): JobPlan | undefined {
   if (text === undefined) return undefined;
   try {
-    return jobPlanSchema.parse(JSON.parse(text));
+    return parseJsonAs(jobPlanSchema, text);
   } catch (cause) {
     throw new JobError({
       code: 'PLAN_UNREADABLE',

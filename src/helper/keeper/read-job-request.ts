@@ -3,18 +3,15 @@ import { JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { jobRequestSchema } from '../../contract/job-request.ts';
 import { refuseOversized } from '../../contract/request-budget.ts';
+import { parseJson } from '../../values/parse-json-as.ts';
 
 /**
  * The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. A
  * command that comes later is for sites whose jobs are started before their script.
  */
 export function readJobRequest(text: string, { lsf }: Pick<SiteConfig, 'lsf'>): JobRequest {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
-  }
+  const value = parseJson(text);
+  if (value === undefined) throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
   const parsed = jobRequestSchema.safeParse(value);
   if (parsed.success && (parsed.data.command.kind !== 'later' || lsf.start === 'prologue')) {
     refuseOversized(parsed.data);

@@ -8,6 +8,7 @@ import { lateCommandSchema } from '../../contract/job-request.ts';
 import { LauncherEnded } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
 import { isWithinBudget } from '../../contract/request-budget.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** What the middleware may say on `open-job`'s standard input after the request, one JSON object a line. */
 export const orderSchema = z.discriminatedUnion('order', [
@@ -160,11 +161,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
 }
 
 function parseOrder(line: string): Order | undefined {
-  try {
-    return orderSchema.parse(JSON.parse(line));
-  } catch {
-    return undefined; // written by a user's process: what is no order is no order
-  }
+  return findJsonAs(orderSchema, line); // written by a user's process: what is no order is no order
 }
 
 function cancelledBy(signal: string): JobError {

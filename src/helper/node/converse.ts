@@ -10,6 +10,7 @@ import { hasInput } from '../host/job-input.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
+import { parseJsonAs } from '../../values/parse-json-as.ts';
 
 /**
  * Leads the agent of this node from its first word to the end of the job, and publishes what it reports. That it is the
@@ -47,7 +48,7 @@ async function converseUntilOver(
   const roster = await own.followed.until((state) => state.roster);
   reached(own, 'roster');
   if (roster === undefined) return undefined;
-  link.send({ type: 'roster', peers: rosterSchema.parse(JSON.parse(roster)) });
+  link.send({ type: 'roster', peers: parseJsonAs(rosterSchema, roster) });
   const jobOver = own.followed.until(signalReader(own, link));
   jobOver.catch(() => undefined);
   const isReady = await Promise.race([expectMessage(link, 'ready').then(() => true), jobOver.then(() => false)]);

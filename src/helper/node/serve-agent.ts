@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import type { AgentMessage, HelperMessage } from '../../contract/agent-protocol.ts';
 import { agentMessageSchema, maxLineBytes } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** The one connection to a node's agent. */
 export interface AgentLink {
@@ -95,11 +96,7 @@ function linkOver(socket: Socket): AgentLink {
 }
 
 function parseMessage(line: string): AgentMessage | Error {
-  try {
-    return agentMessageSchema.parse(JSON.parse(line));
-  } catch {
-    return hostileAgent();
-  }
+  return findJsonAs(agentMessageSchema, line) ?? hostileAgent();
 }
 
 function hostileAgent(): JobError {

@@ -10,6 +10,7 @@ import { freeSubnet } from '../job/claim-subnet.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { HelperContext } from '../open-context.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** What the release of a job has come to. */
 export interface KeysRelease {
@@ -111,9 +112,5 @@ export async function removeOrphanKeys(store: Store, prefix: string, job: JobKey
 
 /** The token of a plan, whatever else is in it; undefined when there is none. */
 function tokenIn(text: string): string | undefined {
-  try {
-    return z.object({ token: z.string() }).parse(JSON.parse(text)).token;
-  } catch {
-    return undefined;
-  }
+  return findJsonAs(z.object({ token: z.string() }), text)?.token;
 }

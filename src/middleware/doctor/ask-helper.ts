@@ -4,6 +4,7 @@ import type { Finding } from '../../contract/finding.ts';
 import { findingSchema } from '../../contract/finding.ts';
 import type { HostQuestion } from '../../contract/host-question.ts';
 import { toJsonLine } from '../../values/json-line.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** The checks of the helper have shorter deadlines of their own. */
 const usualDeadlineMs = 25_000;
@@ -49,13 +50,11 @@ function toError(reason: string): JobError {
 }
 
 function readFinding(line: string): Finding {
-  try {
-    return findingSchema.parse(JSON.parse(line));
-  } catch {
-    throw new JobError({
-      code: 'HELPER_UNAVAILABLE',
-      message: `The helper on this host gave an answer that cannot be read: ${JSON.stringify(line.slice(0, 200))}.`,
-      hint: 'Middleware and helper are of different versions? Install the package again, then run hpc-dockerjob-setup.',
-    });
-  }
+  const finding = findJsonAs(findingSchema, line);
+  if (finding !== undefined) return finding;
+  throw new JobError({
+    code: 'HELPER_UNAVAILABLE',
+    message: `The helper on this host gave an answer that cannot be read: ${JSON.stringify(line.slice(0, 200))}.`,
+    hint: 'Middleware and helper are of different versions? Install the package again, then run hpc-dockerjob-setup.',
+  });
 }

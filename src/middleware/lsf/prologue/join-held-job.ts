@@ -12,6 +12,7 @@ import { toJsonLine } from '../../../values/json-line.ts';
 import type { JobOutput } from '../../launch-nodes.ts';
 import { heldFrame, heldSignals, maxOrderBytes } from './held-job.ts';
 import type { RunOrder } from './held-job.ts';
+import { parseJsonAs } from '../../../values/parse-json-as.ts';
 
 /** Local, and the other side has nothing else to do. */
 const connectMs = 5000;
@@ -53,7 +54,7 @@ async function converse(
     if (type === heldFrame.error && output) writeReceived(output.stderr, content, socket);
     if (type === heldFrame.taken) clearTimeout(late);
     if (type === heldFrame.dismissed) answer.resolve(undefined);
-    if (type === heldFrame.end) answer.resolve(jobEndSchema.parse(JSON.parse(content.toString())));
+    if (type === heldFrame.end) answer.resolve(parseJsonAs(jobEndSchema, content.toString()));
   };
   const frames = new FrameReader();
   socket.on('data', (bytes) => {

@@ -15,6 +15,7 @@ import { abortValue, isRefusal } from '../run-pre-exec.ts';
 import { findHolderSocket } from './held-job.ts';
 import { adoption, holderWordSchema } from './holder-word.ts';
 import { dismissHeldJob } from './join-held-job.ts';
+import { parseJsonAs } from '../../../values/parse-json-as.ts';
 
 export interface PrologueInput {
   /** As of `starter`: for jobs that name nothing themselves. */
@@ -134,7 +135,7 @@ async function awaitWord(
     clearTimeout,
   );
   for await (const line of lines) {
-    const word = holderWordSchema.parse(JSON.parse(line));
+    const word = parseJsonAs(holderWordSchema, line);
     if ('ended' in word) return word.ended;
     if (interrupted.aborted) continue;
     await new Promise<void>((resolve) => stdin.end(`${adoption}\n`, resolve));

@@ -15,6 +15,7 @@ import type { SignalTargets } from '../../pass-signals.ts';
 import { routeSignal } from '../../pass-signals.ts';
 import { heldFrame, heldSignals, runOrderSchema } from './held-job.ts';
 import type { HeldFor } from './held-job.ts';
+import { parseJsonAs } from '../../../values/parse-json-as.ts';
 
 /** The holder's side of the socket at which the job's script is awaited. */
 export interface StarterServer {
@@ -136,7 +137,7 @@ class Listener implements StarterServer {
   }
 
   #run(content: Buffer, socket: Socket): void {
-    const { wanted: _wanted, ...late } = runOrderSchema.parse(JSON.parse(content.toString()));
+    const { wanted: _wanted, ...late } = parseJsonAs(runOrderSchema, content.toString());
     this.#script = socket;
     socket.write(encodeFrame(heldFrame.taken));
     sendStream(this.output.stdout, heldFrame.output, socket);
