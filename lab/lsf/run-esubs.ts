@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { access, chmod, constants, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError } from './command-error.ts';
+import { readEsubCalls } from './esub-calls.ts';
 import { applyChanges, parseEnvironment, renderParameters } from './esub-files.ts';
 import type { JobRequest } from './job.ts';
 import type { Settings } from './settings.ts';
@@ -27,19 +28,29 @@ interface EsubContext {
   readonly modifies?: boolean;
 }
 
+/** One esub to be run. */
+export interface FoundEsub {
+  readonly path: string;
+  /** The plain esub gets nothing; a method gets -r, as recorded, or what `-a` has in its parentheses. */
+  readonly argv: readonly string[];
+}
+
 /** The esubs in their order: `esub`, those of LSB_ESUB_METHOD (the caller's environment wins), those of `-a`; a missing one is skipped. */
 export async function listEsubs(
   settings: Settings,
   environment: NodeJS.ProcessEnv,
   additional = '',
-): Promise<string[]> {
+): Promise<FoundEsub[]> {
   const methods = environment['LSB_ESUB_METHOD'] ?? settings.esubMethod;
-  const names = [...methods.split(/\s+/), ...additional.split(/\s+/)].filter(Boolean);
-  const files = ['esub', ...names.map((name) => `esub.${name.replace(/\(.*$/, '')}`)];
-  const found: string[] = [];
-  for (const file of files) {
+  const calls = readEsubCalls(`${methods} ${additional}`);
+  const files = [
+    { file: 'esub', argv: [] },
+    ...calls.map(({ name, argv }) => ({ file: `esub.${name}`, argv: argv.length === 0 ? ['-r'] : argv })),
+  ];
+  const found: FoundEsub[] = [];
+  for (const { file, argv } of files) {
     const path = join(settings.serverdir, file);
-    if (await isExecutable(path)) found.push(path);
+    if (await isExecutable(path)) found.push({ path, argv });
   }
   return found;
 }
@@ -52,7 +63,7 @@ export async function runEsubs(request: JobRequest, context: EsubContext): Promi
   return outcome;
 }
 
-async function runEsub(esub: string, before: EsubOutcome, context: EsubContext): Promise<EsubOutcome> {
+async function runEsub(esub: FoundEsub, before: EsubOutcome, context: EsubContext): Promise<EsubOutcome> {
   const base = '/tmp/.lsbsub';
   const ending = `${process.pid}`;
   const parameters = `${base}parm.${ending}`;
@@ -105,14 +116,12 @@ export function installationVariables(settings: Settings): Record<string, string
 
 /** Only status 97 and death by a signal refuse the job: any other failure of an esub lets it through, as recorded. */
 function runProgram(
-  esub: string,
+  { path, argv }: FoundEsub,
   environment: NodeJS.ProcessEnv,
   doing: 'submitted' | 'modified' = 'submitted',
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    // Methods are called with -r, the plain esub with nothing.
-    const argv = esub.endsWith('/esub') ? [] : ['-r'];
-    const child = spawn(esub, argv, { env: environment, stdio: ['inherit', 'pipe', 'inherit'] });
+    const child = spawn(path, argv, { env: environment, stdio: ['inherit', 'pipe', 'inherit'] });
     const parts: Buffer[] = [];
     child.stdout.on('data', (data: Buffer) => parts.push(data));
     child.on('error', () => resolve(Buffer.alloc(0)));
@@ -126,10 +135,12 @@ function runProgram(
 
 /** The plain esub alone, without files: what every lsrun does. Its failures are its own. */
 export async function runPlainEsub(settings: Settings, environment: NodeJS.ProcessEnv): Promise<Buffer> {
-  const esub = join(settings.serverdir, 'esub');
-  if (!(await isExecutable(esub))) return Buffer.alloc(0);
+  const path = join(settings.serverdir, 'esub');
+  if (!(await isExecutable(path))) return Buffer.alloc(0);
   const { LSB_SUB_PARM_FILE: _p, LSB_SUB_MODIFY_FILE: _m, ...rest } = environment;
-  return await runProgram(esub, { ...rest, ...installationVariables(settings) }).catch(() => Buffer.alloc(0));
+  return await runProgram({ path, argv: [] }, { ...rest, ...installationVariables(settings) }).catch(() =>
+    Buffer.alloc(0),
+  );
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { JobError } from './errors.ts';
+import { oneLine } from './one-line.ts';
 
 /** A Docker image reference, taken apart and completed as the Docker Engine itself would do it. */
 export interface ImageReference {
@@ -32,14 +33,17 @@ export function parseImageReference(text: string): ImageReference {
   const { name, tag, digest } = splitReference(text);
   if (digest !== undefined && !digestPattern.test(digest))
     throw invalid(text, 'the part after "@" must be sha256: and 64 hex digits');
-  if (tag !== undefined && !tagPattern.test(tag)) throw invalid(text, `"${tag}" is not a tag`);
+  if (tag !== undefined && !tagPattern.test(tag)) throw invalid(text, `${quote(tag)} is not a tag`);
   const { registry, path } = splitRegistry(name);
   if (registry.length + 1 + path.length > maxNameLength)
     throw invalid(text, `its name is longer than ${maxNameLength} characters`);
-  if (!isRegistry(registry)) throw invalid(text, `"${registry}" is not a registry`);
+  if (!isRegistry(registry)) throw invalid(text, `${quote(registry)} is not a registry`);
   for (const component of path.split('/')) {
     if (!componentPattern.test(component))
-      throw invalid(text, `"${component}" is not a part of an image name (small letters, digits, single separators)`);
+      throw invalid(
+        text,
+        `${quote(component)} is not a part of an image name (small letters, digits, single separators)`,
+      );
   }
   // The engine reads 64 hex digits as the id of any local image, whatever its name.
   if (/^[0-9a-f]{64}$/.test(name)) throw invalid(text, 'an image id is not a name');
@@ -106,10 +110,15 @@ export function isRegistry(text: string): boolean {
   return match !== null && Number(match[2] ?? 1) <= 65_535;
 }
 
+/** A user's words inside a message: in one line, and without anything that steers a terminal. */
+function quote(text: string): string {
+  return JSON.stringify(oneLine(text, 120));
+}
+
 function invalid(text: string, reason: string): JobError {
   return new JobError({
     code: 'IMAGE_REFERENCE_INVALID',
-    message: `${JSON.stringify(text.slice(0, 120))} is not an image reference: ${reason}.`,
+    message: `${quote(text)} is not an image reference: ${reason}.`,
     hint: 'Write it like openfoam:2.3.0 or registry.example:5000/hpc/openfoam:2.3.0.',
   });
 }

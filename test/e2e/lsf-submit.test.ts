@@ -55,7 +55,7 @@ afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
 
 /** As docs/lsf.md says: one link for every submission, one for each alias. */
 async function installEsubs(): Promise<void> {
-  const names = ['hpcdocker', 'docker-cs7', 'docker-bad', 'docker-gone', 'capped'];
+  const names = ['hpcdocker', 'docker', 'docker-cs7', 'docker-bad', 'docker-gone', 'capped'];
   const files = ['esub', ...names.map((name) => `esub.${name}`)].map((name) => `${serverDir}/${name}`);
   const link = `for file; do ln -sfn ${kitDir}/esub.hpcdocker "$file"; done`;
   for (const { name } of [lab.head, ...lab.nodes]) await mustRun(lab, name, ['sh', '-c', link, 'link', ...files]);
@@ -147,6 +147,46 @@ describe('bsub -a', () => {
     const ended = await run(['hostname'], { bsub: ['-a', 'docker-gone', ...inDockerQueue] });
     expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 65 });
     expect(ended.stderr).toContain('Image lab/gone:1 is not present on host');
+  });
+});
+
+describe("bsub -a 'NAME(IMAGE)'", () => {
+  it('runs the command in that image on all hosts, and ends with its status', async () => {
+    const command = ['mpirun', 'sh', '-c', "'hostname; exit 3'"];
+    const ended = await run(command, { bsub: ['-a', 'docker( lab/mpi:1 )', ...onThreeHosts, '-q', 'docker'] });
+    const hosts = [0, 1, 2].map((node) => `${ended.id}-node-${node}`);
+    for (const host of hosts) expect(ended.stdout).toMatch(new RegExp(`^${host}$`, 'm'));
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 3 });
+  });
+
+  it('does so for a script that says it itself', async () => {
+    const script = '#BSUB -a \'docker(lab/mpi:1)\'\necho "on $(hostname)"';
+    const job = await submitScript(lab, script, { bsub: ['-q', 'plain', '-n1'] });
+    expect((await job.end()).stdout).toContain(`on ${job.id}-node-0`);
+  });
+
+  it.each([
+    ['an image that the site does not allow', 'docker(evil/x:1)', 'Image evil/x:1 is not allowed'],
+    ['an option', 'docker(--privileged)', 'is not an image reference'],
+    ['a line end', 'docker(lab/mpi:1\nLSB_SUB_QUEUE="normal")', 'a parenthesis is not closed'],
+    ['two images', 'docker(lab/mpi:1,lab/tiny:1)', 'these are 2 images'],
+    ['none', 'docker()', 'no image stands in the parentheses'],
+    ['an argument for an esub that is not there', 'dokcer(lab/mpi:1)', 'Did you mean "docker"?'],
+  ])('refuses %s', async (_, additional, message) => {
+    const { exitCode, text, job } = await submitCommand(lab, ['hostname'], {
+      bsub: ['-a', additional, ...inDockerQueue],
+    });
+    expect(text).toContain(message);
+    expect(text).toContain('Request aborted by esub. Job not submitted.');
+    expect([exitCode, job]).toEqual([255, undefined]);
+  });
+
+  it('cannot get by what the hosts decide: a user who goes past the esub is refused there', async () => {
+    const bsub = ['-a', 'docker(evil/x:1)', '-q', 'plain', '-n1'];
+    const environment = { LSF_SERVERDIR: '/tmp', LSB_ESUB_METHOD: 'nosuch', HPCDJ_IMAGE: 'evil/x:1' };
+    const ended = await run(['hostname'], { bsub, environment });
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 77 });
+    expect(ended.stderr).toContain('Image evil/x:1 is not allowed');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { LsfConfiguration } from '../configuration/read-configuration.ts';
 import type { HookWishes } from '../configuration/judge-hooks.ts';
 import type { Section } from '../configuration/parse-configuration.ts';
+import { listImageEsubs } from '../esub/list-own-esubs.ts';
 import { hasStarter, isOurs, judgeHooks } from '../configuration/judge-hooks.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Answer, Check } from '../../contract/finding.ts';
@@ -16,7 +17,10 @@ export function checkHooks(read: () => Promise<LsfConfiguration>, wanted: Wanted
   return { name: 'lsf-hooks', look: async () => examine(await read(), wanted) };
 }
 
-function examine({ queues, applications }: LsfConfiguration, wanted: WantedHooks): Answer {
+function examine({ conf, queues, applications }: LsfConfiguration, given: WantedHooks): Answer {
+  // An esub that takes images needs the job starter as an alias does; LSF's directory tells of it, not site.yaml.
+  const wantsImages = listImageEsubs(conf.get('LSF_SERVERDIR') ?? '', []).length > 0;
+  const wanted = { ...given, wantsStarter: given.wantsStarter || wantsImages };
   const unknown = wanted.queues.filter((name) => !queues.some((queue) => queue.name === name));
   const sections = [
     ...queues.filter((queue) => wanted.queues.includes(queue.name) || isOurs(queue)),

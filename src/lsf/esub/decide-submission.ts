@@ -3,41 +3,12 @@ import { findNearestName } from '../../values/nearest-name.ts';
 import { oneLine } from '../../values/one-line.ts';
 import { findSecondCommand } from './find-second-command.ts';
 import { addLicenses } from './merge-resources.ts';
+import { everyName } from './list-own-esubs.ts';
+import { findNamedImage, hasParentheses, labelOf, namesOf, refuseOtherImage } from './named-image.ts';
+import type { NamedEsub } from './parse-esub-names.ts';
+import type { Submission, SubmissionPolicy, SubmissionRule, Wanted } from './submission.ts';
 
-/** What a job is to run in. */
-export type Wanted = { readonly application: string } | { readonly image: string };
-
-/** What the site wants of jobs of an application; empty texts and 0 say nothing. */
-export interface SubmissionRule {
-  readonly queue: string;
-  readonly resReq: string;
-  readonly licenses: string;
-  readonly runLimitSeconds: number;
-}
-
-/** The site's policy, as far as a submission needs it. */
-export interface SubmissionPolicy {
-  /** What jobs of `bsub -a NAME` run in. */
-  alias(name: string): Wanted | undefined;
-  readonly aliasNames: readonly string[];
-  /** What jobs of a queue run in that name nothing themselves. */
-  queueDefault(queue: string): Wanted | undefined;
-  /** Fails with a `JobError` when the site does not allow it. */
-  judge(wanted: Wanted): void;
-  isApplication(name: string): boolean;
-  ruleOf(application: string): SubmissionRule | undefined;
-}
-
-export interface Submission {
-  /** The name by which this esub was called, as in `bsub -a NAME`; undefined for the one of every submission. */
-  readonly alias: string | undefined;
-  /** True when LSF has an esub of this name; one that it does not have it ignores without a word. */
-  isServed(name: string): boolean;
-  readonly parameters: ReadonlyMap<string, string>;
-  readonly environment: NodeJS.ProcessEnv;
-  /** What bsub was given as the command; undefined for a script, and where LSF does not tell it. */
-  readonly commandLine?: string | undefined;
-}
+export type { Submission, SubmissionPolicy, SubmissionRule, Wanted } from './submission.ts';
 
 /** What LSF is to change about the submission. */
 export interface SubmissionChanges {
@@ -59,77 +30,74 @@ const noChanges: SubmissionChanges = { parameters: {}, environment: {}, needsSta
 export function decideSubmission(submission: Submission, policy: SubmissionPolicy): SubmissionChanges {
   const { parameters } = submission;
   // A change of a job that is there already: it has its image, and lists only what changes.
-  if (parameters.get('LSB_SUB_MODIFY') === 'Y') return noChanges;
-  const named = namesOf(parameters);
-  // The esub of every submission does the work of an alias whose own link is missing on this host.
-  const alias = submission.alias ?? named.find((name) => isAlias(policy, name) && !submission.isServed(name));
-  const unserved = named.filter((name) => !isAlias(policy, name) && !submission.isServed(name));
-  const ignored = submission.alias === undefined ? unserved.map((name) => noteIgnored(policy, name)) : [];
-  const wanted = findWanted({ ...submission, alias }, policy);
+  if (parameters.get('LSB_SUB_MODIFY') === 'Y') {
+    refuseOtherImage(submission, policy);
+    return noChanges;
+  }
+  const ignored = submission.alias === undefined ? listIgnored(submission, policy) : [];
+  const named = findNamedImage(submission, policy);
+  const wanted = named?.wanted ?? findUnnamed(submission, policy);
   if (wanted === undefined) return { ...noChanges, notes: ignored };
   policy.judge(wanted);
-  if (alias !== undefined && parameters.has('LSB_SUB_LOGIN_SHELL')) {
+  if (named !== undefined && parameters.has('LSB_SUB_LOGIN_SHELL')) {
     throw new JobError({
       code: 'REQUEST_INVALID',
-      message: `bsub -L does not go with -a ${alias}: a login shell drops the environment that tells the job its image.`,
+      message: `bsub -L does not go with -a ${named.label}: a login shell drops the environment that tells the job its image.`,
       hint: 'Submit without -L.',
     });
   }
-  if (alias !== undefined) refuseSecondCommand(alias, submission.commandLine);
+  if (named !== undefined) refuseSecondCommand(named.label, submission.commandLine);
   const rule = 'application' in wanted ? policy.ruleOf(wanted.application) : undefined;
   const changes = rule === undefined ? { parameters: {}, notes: [] } : applyRule(rule, parameters);
   return {
     parameters: changes.parameters,
-    environment: alias === undefined ? {} : toEnvironment(wanted),
-    needsStarter: alias !== undefined,
+    environment: named === undefined ? {} : toEnvironment(wanted),
+    needsStarter: named !== undefined,
     notes: [...ignored, ...changes.notes],
   };
 }
 
 /** Fails with `REQUEST_INVALID` for a line of which only the first command would be run in the image. */
-function refuseSecondCommand(alias: string, line = ''): void {
+function refuseSecondCommand(label: string, line = ''): void {
   const second = findSecondCommand(line);
   if (second === undefined) return;
   throw new JobError({
     code: 'REQUEST_INVALID',
-    message: `bsub -a ${alias}: only the first command would run in the image, and on the host itself: ${oneLine(second, 120)}.`,
+    message: `bsub -a ${label}: only the first command would run in the image, and on the host itself: ${oneLine(second, 120)}.`,
     hint: "Submit a script (bsub < script), or one command: bash -c '…'.",
   });
 }
 
-/** The names of `bsub -a "one two(x)"`. */
-function namesOf(parameters: ReadonlyMap<string, string>): readonly string[] {
-  const words = (parameters.get('LSB_SUB_ADDITIONAL') ?? '').split(/\s+/).map((word) => word.replace(/\(.*$/, ''));
-  return words.filter((name) => name !== '');
+/** What LSF will ignore of `bsub -a`. Fails with `APPLICATION_UNKNOWN` where the job would then run on the host itself. */
+function listIgnored(submission: Submission, policy: SubmissionPolicy): readonly string[] {
+  return namesOf(submission)
+    .filter(({ name }) => policy.alias(name) === undefined && !submission.isServed(name))
+    .map((named) => noteIgnored(policy, submission, named));
 }
 
-function isAlias(policy: SubmissionPolicy, name: string): boolean {
-  return policy.alias(name) !== undefined;
-}
-
-/** Fails with `APPLICATION_UNKNOWN` for a name that looks like a misspelt alias: the job would run on the host itself. */
-function noteIgnored(policy: SubmissionPolicy, name: string): string {
-  const meant = findNearestName(name, policy.aliasNames);
-  if (meant === undefined) return `bsub -a ${name}: there is no esub of that name, LSF ignores it`;
+/** A name that looks like a misspelt one of ours, or that has arguments, was meant to do something. */
+function noteIgnored(policy: SubmissionPolicy, { ownEsubs }: Submission, named: NamedEsub): string {
+  const label = labelOf(named);
+  const meant = findNearestName(named.name, [...policy.aliasNames, ...(ownEsubs ?? [])]);
+  if (meant === undefined && !hasParentheses(named))
+    return `bsub -a ${label}: there is no esub of that name, LSF ignores it`;
   throw new JobError({
     code: 'APPLICATION_UNKNOWN',
-    message: `bsub -a ${name}: this site has no image of that name, and LSF would run the job without one.`,
-    hint: `Did you mean "${meant}"?`,
+    message: `bsub -a ${label}: this site has no image of that name, and LSF would run the job without one.`,
+    hint:
+      meant === undefined
+        ? 'Leave it out, or ask the administrators: there is no esub of that name on this host.'
+        : `Did you mean "${meant}"?`,
   });
 }
 
-function findWanted({ alias, parameters, environment }: Submission, policy: SubmissionPolicy): Wanted | undefined {
-  if (alias !== undefined) {
-    const wanted = policy.alias(alias);
-    if (wanted !== undefined) return wanted;
-    throw new JobError({
-      code: 'APPLICATION_UNKNOWN',
-      message: `bsub -a ${alias}: this site has no image of that name.`,
-      hint: 'Ask the administrators (site.yaml lsf.aliases).',
-    });
-  }
-  // Each alias has an esub of its own, which is called as well.
-  if (namesOf(parameters).some((name) => isAlias(policy, name))) return undefined;
+/** What a job runs in that names nothing by `bsub -a`. */
+function findUnnamed(submission: Submission, policy: SubmissionPolicy): Wanted | undefined {
+  const { environment, parameters, ownEsubs } = submission;
+  // Each of these has an esub of its own, which is called as well.
+  const isServedElsewhere = ({ name }: NamedEsub): boolean =>
+    policy.alias(name) !== undefined || (name !== everyName && ownEsubs?.has(name) === true);
+  if (namesOf(submission).some(isServedElsewhere)) return undefined;
   const application = environment['APPLICATION'] ?? '';
   // Other programs may use a variable of that name; with COMMAND beside it, it is meant for us.
   const isOurs = policy.isApplication(application) || (environment['COMMAND'] ?? '') !== '';

@@ -6,6 +6,8 @@ import { decideSubmission } from '../../lsf/esub/decide-submission.ts';
 import type { SubmissionChanges, SubmissionPolicy, Wanted } from '../../lsf/esub/decide-submission.ts';
 import { readParameterFile, writeEnvironmentChanges, writeParameterChanges } from '../../lsf/esub/exchange-files.ts';
 import { findJobStarter } from '../../lsf/esub/find-job-starter.ts';
+import { listOwnEsubs } from '../../lsf/esub/list-own-esubs.ts';
+import { namesImage } from '../../lsf/esub/named-image.ts';
 import { parseParameters } from '../../lsf/esub/parse-parameters.ts';
 import { readAbortValue } from '../../lsf/read-abort-value.ts';
 import { findCommandLine } from './find-command-line.ts';
@@ -15,6 +17,8 @@ import { asJobError, JobError } from '../../values/errors.ts';
 export interface EsubInput {
   /** Name of the alias; undefined for the esub of every submission. */
   readonly alias: string | undefined;
+  /** The arguments that LSF gives it: `bsub -a 'NAME(a,b)'`. */
+  readonly words?: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
   readonly sitePath?: string | undefined;
   /** For people; never standard output, which LSF hands on to eexec. */
@@ -28,17 +32,21 @@ const usualAbortValue = 97;
  * LSF's question about a submission. Resolves to 0, or to the status by which LSF refuses the job. A fault of the site's
  * policy stops those only who asked for an image: it must not close the cluster to everybody.
  */
-export async function runEsub({ alias, environment, sitePath, say }: EsubInput): Promise<number> {
+export async function runEsub({ alias, words = [], environment, sitePath, say }: EsubInput): Promise<number> {
   // Also called, without files, for lsrun and for copies of files (-f).
   const parameterFile = environment['LSB_SUB_PARM_FILE'] ?? '';
   if (parameterFile === '') return 0;
+  let asksForImage = alias !== undefined;
   try {
     const text = readParameterFile(parameterFile);
     const parameters = parseParameters(text);
+    const directory = environment['LSF_SERVERDIR'] ?? '';
+    const ownEsubs = listOwnEsubs(directory);
+    asksForImage ||= namesImage({ parameters, ownEsubs });
     const site = await loadSite(sitePath ?? defaultSitePath, { mustBeTrusted: false });
-    const isServed = (name: string): boolean => hasEsub(name, environment['LSF_SERVERDIR'] ?? '');
+    const isServed = (name: string): boolean => hasEsub(name, directory);
     const changes = decideSubmission(
-      { alias, isServed, parameters, environment, commandLine: findCommandLine(text) },
+      { alias, words, ownEsubs, isServed, parameters, environment, commandLine: findCommandLine(text) },
       policyOf(site),
     );
     if (changes.needsStarter) await demandStarter(changes, parameters, environment);
@@ -50,7 +58,7 @@ export async function runEsub({ alias, environment, sitePath, say }: EsubInput):
     const error = asJobError(thrown);
     say(error.toLine());
     const isOfSite = error.code === 'CONFIG_INVALID' || error.code === 'BUG';
-    return alias === undefined && isOfSite ? 0 : readAbortValue(environment['LSB_SUB_ABORT_VALUE'], usualAbortValue);
+    return !asksForImage && isOfSite ? 0 : readAbortValue(environment['LSB_SUB_ABORT_VALUE'], usualAbortValue);
   }
 }
 

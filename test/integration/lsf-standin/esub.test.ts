@@ -87,6 +87,17 @@ describe('esub', () => {
     expect(await lsf.awaitFile('order.txt')).toBe('esub\nesub.site -r\nesub.rec -r\nesub\n');
   });
 
+  it('gets what stands in its parentheses, as IBM documents it', async () => {
+    await esub(
+      'esub.rec',
+      'for word; do echo "<$word>" >> words.txt; done; grep ADDITIONAL "$LSB_SUB_PARM_FILE" >> words.txt',
+    );
+    await lsf.submit(['-a', 'nosuch(x)  rec ( r.example:5000/a@b , two words,\\(\\,\\) ) other', 'true']);
+    expect(await lsf.awaitFile('words.txt', /ADDITIONAL/)).toBe(
+      '<r.example:5000/a@b>\n<two words>\n<(,)>\nLSB_SUB_ADDITIONAL="nosuch(x)  rec ( r.example:5000/a@b , two words,\\(\\,\\) ) other"\n',
+    );
+  });
+
   it.each([
     ['exit 97', 'a status of 97'],
     ['kill -9 $$', 'death by a signal'],

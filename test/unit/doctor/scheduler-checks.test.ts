@@ -244,6 +244,19 @@ describe('lsf-esub', () => {
     });
   });
 
+  it('tells of esubs that take images, and wants them called and the job starter for them', async () => {
+    await symlink('esub.hpcdocker', `${directory}/sbin/esub.docker`);
+    await writeLsf({ conf: conf('site hpcdocker') });
+    const site = { aliases: ['foam'], hasRules: false };
+    const fine = await find(checkLsfEsub(read, site));
+    expect(fine).toMatchObject({ verdict: 'ok', message: expect.stringContaining("'docker(IMAGE)'") as string });
+    await writeLsf({ conf: conf(), queues: queueText({ JOB_STARTER: '' }) });
+    const hooks = await find(checkLsfHooks(read, { queues: [], wantsStarter: false, wantsPrologue: false }));
+    expect(hooks.message).toContain('JOB_STARTER is not');
+    await writeLsf({ conf: conf('site') });
+    expect(await find(checkLsfEsub(read, { aliases: [], hasRules: false }))).toMatchObject({ verdict: 'fail' });
+  });
+
   it('is not looked at without an alias', async () => {
     expect(await find(checkLsfEsub(read, { aliases: [], hasRules: false }))).toMatchObject({ verdict: 'ok' });
   });

@@ -3,6 +3,7 @@ import { decideSubmission } from '../../../src/lsf/esub/decide-submission.ts';
 import type { SubmissionPolicy, SubmissionRule } from '../../../src/lsf/esub/decide-submission.ts';
 import { parseJobStarter } from '../../../src/lsf/esub/find-job-starter.ts';
 import { addLicenses } from '../../../src/lsf/esub/merge-resources.ts';
+import { parseEsubNames } from '../../../src/lsf/esub/parse-esub-names.ts';
 import { parseParameters } from '../../../src/lsf/esub/parse-parameters.ts';
 import { JobError } from '../../../src/values/errors.ts';
 
@@ -48,6 +49,36 @@ LSB_SUB3_APP="profile"
 
   it.each(['', '\n', 'PATH="/tmp"', 'LSB_SUB_QUEUE', '; rm x', 'LSB_SUB_queue="x"'])('finds nothing in %j', (text) => {
     expect(parseParameters(text).size).toBe(0);
+  });
+});
+
+describe('parseEsubNames', () => {
+  it.each([
+    ['', []],
+    ['  ', []],
+    ['one two', [{ name: 'one' }, { name: 'two' }]],
+    ['docker(hpc/foam:2)', [{ name: 'docker', words: ['hpc/foam:2'] }]],
+    ['  a  (  x  ,  y z  )  b', [{ name: 'a', words: ['x', 'y z'] }, { name: 'b' }]],
+    [
+      'a(x)b(y)',
+      [
+        { name: 'a', words: ['x'] },
+        { name: 'b', words: ['y'] },
+      ],
+    ],
+    ['a()', [{ name: 'a', words: [] }]],
+    ['a( )', [{ name: 'a', words: [] }]],
+    ['a(,)', [{ name: 'a', words: ['', ''] }]],
+    ['a(x\\(\\)\\,\\\\y)', [{ name: 'a', words: ['x(),\\y'] }]],
+    ['a(r.example:5000/x@sha256:0)', [{ name: 'a', words: ['r.example:5000/x@sha256:0'] }]],
+    ['a(x', [{ name: 'a', isBroken: true }]],
+    ['a(x(y))', [{ name: 'a', isBroken: true }]],
+    ['a(x\\)', [{ name: 'a', isBroken: true }]],
+    ['a)', [{ name: 'a', isBroken: true }]],
+    [')', [{ name: '', isBroken: true }]],
+    ['(x)', [{ name: '', words: ['x'] }]],
+  ])('reads %j', (text, named) => {
+    expect(parseEsubNames(text)).toEqual(named);
   });
 });
 
@@ -111,8 +142,12 @@ function decide(
     parameters = {},
     environment = {},
     isServed = () => true,
+    words = [],
+    ownEsubs = new Set<string>(),
   }: {
     readonly alias?: string;
+    readonly words?: readonly string[];
+    readonly ownEsubs?: ReadonlySet<string>;
     readonly parameters?: Record<string, string>;
     readonly environment?: NodeJS.ProcessEnv;
     readonly isServed?: (name: string) => boolean;
@@ -120,7 +155,10 @@ function decide(
   rule?: Partial<SubmissionRule>,
 ) {
   const policy = policyWith(rule === undefined ? undefined : { 'foam:2': { ...nothing, ...rule } });
-  return decideSubmission({ alias, isServed, parameters: new Map(Object.entries(parameters)), environment }, policy);
+  return decideSubmission(
+    { alias, words, ownEsubs, isServed, parameters: new Map(Object.entries(parameters)), environment },
+    policy,
+  );
 }
 
 describe('decideSubmission', () => {
@@ -166,6 +204,67 @@ describe('decideSubmission', () => {
       environment: {},
       needsStarter: false,
       notes: ['bsub -a openmpi: there is no esub of that name, LSF ignores it'],
+    });
+  });
+
+  describe('takes an image as an argument', () => {
+    const ownEsubs = new Set(['hpcdocker', 'docker', 'foam']);
+    const named = (text: string) => ({ ownEsubs, parameters: { LSB_SUB_ADDITIONAL: text } });
+
+    it.each([
+      ['LSF gives it', { alias: 'docker', words: ['hpc/foam:2'], ...named('docker($IMAGE)') }],
+      ['LSF only shows it', { alias: 'docker', ...named('site docker( hpc/foam:2 )') }],
+      ['LSF calls the esub of every submission alone', named('docker(hpc/foam:2) site')],
+      ['it is told twice', named('docker(hpc/foam:2) docker( hpc/foam:2)')],
+      ['the name is that of the esub of every submission', named('hpcdocker(hpc/foam:2)')],
+    ])('when %s', (_, submission) => {
+      expect(decide(submission)).toEqual({
+        parameters: {},
+        environment: { HPCDJ_APPLICATION: '', HPCDJ_IMAGE: 'hpc/foam:2' },
+        needsStarter: true,
+        notes: [],
+      });
+    });
+
+    it.each([
+      ['two images', 'docker(a,b)', 'these are 2 images'],
+      ['an end without one', 'docker(a,)', 'these are 2 images'],
+      ['none', 'docker()', 'no image stands in the parentheses'],
+      ['blanks', 'docker( )', 'no image stands in the parentheses'],
+      ['no end', 'docker(a', 'a parenthesis is not closed'],
+      ['parentheses in it', 'docker(a(b))', 'a parenthesis is not closed'],
+      ['the name of an alias', 'docker(docker-cs7)', 'docker-cs7 is no image'],
+      ['two calls', 'docker(a) docker(b)', 'names several images'],
+      ['an alias beside it', 'docker(a) docker-cs7', 'names several images'],
+      ['an alias with an argument', 'foam(a)', 'foam has its image from the site'],
+    ])('refuses %s, whichever esub LSF calls', (_, text, message) => {
+      expect(() => decide(named(text))).toThrow(message);
+      expect(() => decide({ alias: text.replace(/\W.*/, ''), ...named(text) })).toThrow(message);
+    });
+
+    it('refuses a name without an image, and says how to name one', () => {
+      expect(() => decide({ alias: 'docker', ...named('docker') })).toThrow('no image of that name');
+      expect(decide(named('docker'))).toMatchObject({ environment: {}, needsStarter: false });
+    });
+
+    it('refuses arguments for an esub that this host does not have: LSF would run the job without them', () => {
+      const isServed = (name: string): boolean => ownEsubs.has(name);
+      expect(() => decide({ ...named('dokcer(a)'), isServed })).toThrow('LSF would run the job without one');
+      expect(() => decide({ ...named('podman(a)'), isServed })).toThrow('LSF would run the job without one');
+      expect(decide({ ...named('podman'), isServed }).notes).toHaveLength(1);
+    });
+
+    it('leaves the arguments of other esubs alone', () => {
+      expect(decide(named('eas(a,b) other('))).toMatchObject({ environment: {}, needsStarter: false, notes: [] });
+    });
+
+    it.each([
+      ['a login shell', { LSB_SUB_LOGIN_SHELL: '/bin/sh' }, 'bsub -L does not go with -a docker(a)'],
+      ['another image for a job that is there already', { LSB_SUB_MODIFY: 'Y' }, 'a job keeps the image'],
+    ])('refuses %s', (_, parameters, message) => {
+      expect(() => decide({ ownEsubs, parameters: { LSB_SUB_ADDITIONAL: 'docker(a)', ...parameters } })).toThrow(
+        message,
+      );
     });
   });
 

@@ -32,12 +32,19 @@ lsf:
   aliases: {docker-cs7: {image: "hpc/centos:7"}, docker-bad: {image: "evil/x:1"}, foam: {application: "foam:2"}}
 `;
 
-async function submit(alias: string | undefined, parameters = '', environment: NodeJS.ProcessEnv = {}, site = policy) {
+async function submit(
+  alias: string | undefined,
+  parameters = '',
+  environment: NodeJS.ProcessEnv = {},
+  site = policy,
+  words: readonly string[] = [],
+) {
   writeFileSync(at('site.yaml'), site);
   writeFileSync(at('parm'), parameters);
   const said: string[] = [];
   const status = await runEsub({
     alias,
+    words,
     sitePath: at('site.yaml'),
     say: (line) => void said.push(line),
     environment: {
@@ -94,6 +101,58 @@ describe('runEsub', () => {
     expect(said).toContain(message);
   });
 
+  describe('an image as an argument', () => {
+    const serverDirectory = (): NodeJS.ProcessEnv => {
+      writeFileSync(at('esub.hpcdocker'), '', { mode: 0o755 });
+      symlinkSync('esub.hpcdocker', at('esub.docker'));
+      return { LSF_SERVERDIR: directory };
+    };
+    const digest = `@sha256:${'0'.repeat(64)}`;
+
+    it.each(['hpc/centos:7', `hpc/centos${digest}`, `r.example:5000/hpc/centos:7${digest}`])(
+      'hands %s on in the environment of the job',
+      async (image) => {
+        const site = policy.replace('"hpc/*"', '"hpc/*", "r.example:5000/hpc/*"');
+        expect(await submit('docker', '', {}, site, [image])).toEqual({ status: 0, said: '' });
+        expect(read('env')).toBe(`HPCDJ_APPLICATION=""\nHPCDJ_IMAGE="${image}"\n`);
+      },
+    );
+
+    it('is judged by the esub of every submission as well, for systems that give esubs no arguments', async () => {
+      const named = (image: string): string => `LSB_SUB_ADDITIONAL="docker(${image})"\n`;
+      const environment = { ...serverDirectory() };
+      expect(await submit(undefined, named('hpc/centos:7'), environment)).toEqual({ status: 0, said: '' });
+      expect(read('env')).toContain('HPCDJ_IMAGE="hpc/centos:7"\n');
+      expect((await submit(undefined, named('evil/x:1'), environment)).status).toBe(42);
+      expect((await submit(undefined, named('hpc/x'), environment, 'version: 2\n')).status).toBe(42);
+    });
+
+    it('with a line end is refused by the esub of every submission: LSF shows it half of it', async () => {
+      const text = 'LSB_SUB_ADDITIONAL="docker(hpc/x\nLSB_SUB_QUEUE="big"\n)"\n';
+      const { status, said } = await submit(undefined, text, serverDirectory());
+      expect([status, said]).toEqual([42, expect.stringContaining('a parenthesis is not closed')]);
+    });
+
+    it.each([
+      ['evil/x:1', 'Image evil/x:1 is not allowed'],
+      ['hpc/Centos:7', 'small letters'],
+      ['hpc/centos:7 --privileged', 'is not'],
+      ['--privileged', 'is not'],
+      ['hpc/x\nLSB_SUB_QUEUE="y"', 'is not'],
+      ['"hpc/x"', 'is not'],
+      ['hpc/x$(id)', 'is not'],
+      ['hpc/x`id`', 'is not'],
+      ['../hpc/x', 'is not'],
+      ['hpc/x@sha256:0', 'sha256: and 64 hex digits'],
+      ['', 'no image stands in the parentheses'],
+    ])('is refused when it is %j', async (image, message) => {
+      const { status, said } = await submit('docker', '', {}, policy, [image]);
+      expect([status, said]).toEqual([42, expect.stringContaining(message)]);
+      expect(said).not.toContain('\n');
+      expect(read('env')).toBeUndefined();
+    });
+  });
+
   it.each([[undefined], ['x'], ['0'], ['300']])(
     'refuses with 97 when LSF names no usable status (%s)',
     async (value) => {
@@ -140,7 +199,12 @@ describe('runEsub', () => {
 
 describe('esub.hpcdocker', () => {
   /** The wrapper in a package whose program ends with this status, called as `name` with nothing else around. */
-  function call(name: string, program: string | undefined, environment: NodeJS.ProcessEnv = {}) {
+  function call(
+    name: string,
+    program: string | undefined,
+    environment: NodeJS.ProcessEnv = {},
+    argv: readonly string[] = ['-r'],
+  ) {
     mkdirSync(at('package/share/lsf'), { recursive: true });
     mkdirSync(at('package/bin'), { recursive: true });
     cpSync('share/lsf/esub.hpcdocker', at('package/share/lsf/esub.hpcdocker'));
@@ -149,7 +213,7 @@ describe('esub.hpcdocker', () => {
       chmodSync(at('package/bin/hpc-submit-dockerjob'), 0o755);
     }
     symlinkSync('package/share/lsf/esub.hpcdocker', at(name));
-    const { status, stdout, stderr } = spawnSync(at(name), ['-r'], { env: environment, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(at(name), argv, { env: environment, encoding: 'utf8' });
     return { status, stdout, stderr, called: read('called') };
   }
 
@@ -165,6 +229,14 @@ describe('esub.hpcdocker', () => {
     ['esub.docker-cs7', 'esub --alias=docker-cs7\n'],
   ])('tells the program that it is %s', (name, called) => {
     expect(call(name, 'exit 0', submission)).toMatchObject({ status: 0, called });
+  });
+
+  it.each([
+    [[], 'esub --alias=docker\n'],
+    [['hpc/x:1'], 'esub --alias=docker -- hpc/x:1\n'],
+    [['a', '-r', '--alias=foam'], 'esub --alias=docker -- a -r --alias=foam\n'],
+  ])('hands on the arguments %j', (argv, called) => {
+    expect(call('esub.docker', 'exit 0', submission, argv)).toMatchObject({ status: 0, called });
   });
 
   it('keeps standard output empty, which goes to eexec', () => {

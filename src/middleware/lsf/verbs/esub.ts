@@ -6,9 +6,9 @@ export const esub: Verb = {
   description: 'judge and change a submission to LSF; called by share/lsf/esub.hpcdocker',
   isHidden: true,
   define: (verb) => void verb.option('--alias <name>', 'the name of bsub -a'),
-  run: async ({ called }) => {
+  run: async ({ called, command }) => {
     const { runEsub } = await import('../run-esub.ts');
     const { alias } = called.opts<{ alias?: string }>();
-    return await runEsub({ alias, environment: process.env, say: sayToUser });
+    return await runEsub({ alias, words: command, environment: process.env, say: sayToUser });
   },
 };
