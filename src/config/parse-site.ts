@@ -66,9 +66,13 @@ function fillEmptySections(value: unknown, path: SitePath = []): unknown {
   );
 }
 
+/** Characters of one problem: it may quote any part of the file. */
+const mostProblem = 500;
+
 function formatProblems(problems: readonly SiteProblem[], fileName: string): string[] {
   const lines = problems
     .toSorted((a, b) => a.line - b.line)
-    .map(({ line, path, message }) => [`${fileName}:${line}`, formatPath(path), message].filter(Boolean).join(': '));
+    .map(({ line, path, message }) => [`${fileName}:${line}`, formatPath(path), message].filter(Boolean).join(': '))
+    .map((text) => text.slice(0, mostProblem));
   return [...new Set(lines)];
 }

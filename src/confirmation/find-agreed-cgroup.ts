@@ -32,5 +32,7 @@ function parseLine(line: string): CgroupLine | undefined {
   if (controllers === undefined || path === undefined) return undefined;
   // Named hierarchies hold no controller: systemd lets users make cgroups of any name in its own.
   if (controllers.startsWith('name=')) return undefined;
+  // What lies outside of this process's own view of the cgroups is shown so, and is nobody's proof.
+  if (path.split('/').includes('..')) return undefined;
   return { isUnified: hierarchy === '0' && controllers === '', path };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isSchedulerJobId } from './schedulers.ts';
 import {
   absolutePathSchema,
   environmentSchema,
@@ -32,8 +33,7 @@ export const plannedNodeSchema = z.strictObject({
 });
 export type PlannedNode = z.infer<typeof plannedNodeSchema>;
 
-/** What `open-job` decided after checking it: written once, under /<job>/PLAN; `run-node` follows it and nothing else. */
-export const jobPlanSchema = z.strictObject({
+const planShape = z.strictObject({
   version: z.literal(1),
   /** Random; tells this run of the job from any other of the same id. */
   token: z.string().regex(/^[0-9a-f]{32}$/),
@@ -80,4 +80,10 @@ export const jobPlanSchema = z.strictObject({
   /** 0 = only the scheduler's limit. */
   maxRunSeconds: z.number().int().min(0),
 });
+
+/** What `open-job` decided after checking it: written once, under /<job>/PLAN; `run-node` follows it and nothing else. */
+export const jobPlanSchema = planShape.refine(
+  ({ scheduler, schedulerJobId }) => isSchedulerJobId(scheduler, schedulerJobId),
+  { error: 'is not a job id', path: ['schedulerJobId'] },
+);
 export type JobPlan = z.infer<typeof jobPlanSchema>;

@@ -70,7 +70,7 @@ export const lateCommandSchema = z.strictObject({
 export type LateCommand = z.infer<typeof lateCommandSchema>;
 
 export const absolutePathSchema = plainText(4096).regex(
-  /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$))/su,
+  /^\/(?!(?:.*\/)?\.{1,2}(?:\/|$))/su,
   'must be an absolute path without . and ..',
 );
 

@@ -9,7 +9,7 @@ export const offeredVariables = [
 export type OfferedVariable = (typeof offeredVariables)[number];
 
 /** OpenMP loads what the first two name; the others name files. */
-const neverOffered = /^(?:OMP_TOOL(?:_.*)?|OMP_TOOL_LIBRARIES|KMP_.*(?:FILE|PATH|LIB|DLL).*)$/;
+const neverOffered = /^(?:OMP_TOOL(?:_.*)?|KMP_.*(?:FILE|PATH|LIB|DLL).*)$/s;
 
 /** Whether one of these names or families means the variable. */
 export function isOffered(name: string, among: readonly string[] = offeredVariables): boolean {

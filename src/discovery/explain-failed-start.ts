@@ -47,7 +47,16 @@ function endsInCarriageReturn(word: string): boolean {
 
 function findFile(file: string, path: string): string | undefined {
   const candidates = file.includes('/') ? [file] : path.split(':').map((directory) => join(directory, file));
-  return candidates.find((each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true);
+  return candidates.find(isFile);
+}
+
+/** False for what cannot be looked at, too. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
 }
 
 /** What is wrong with a program that is there; undefined when nothing is, or nothing that shows. */

@@ -4,6 +4,8 @@ import type { ImageFiles } from './read-image-files.ts';
 
 /** As the kernel limits it. */
 const maxLinks = 40;
+/** The engine is asked for each; links of an image can lead through thousands of directories. */
+const maxSteps = 255;
 
 /** The way that root goes in the image to one mount's target. */
 interface Walk {
@@ -46,14 +48,19 @@ async function walk(files: Pick<ImageFiles, 'lookAt'>, place: ImageMountPlace): 
   const parts = place.target.split('/');
   const visited = new Set<string>();
   let landing = '';
+  let absent: string | undefined;
   let links = 0;
+  let steps = 0;
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     if (part === '..') landing = landing.slice(0, Math.max(0, landing.lastIndexOf('/')));
     if (part === '' || part === '.' || part === '..') continue;
     landing = `${landing}/${part}`;
     visited.add(landing);
+    if (++steps > maxSteps) throw new ImageFault(`its ${name} leads through too many directories`);
+    if (absent !== undefined && landing.startsWith(`${absent}/`)) continue;
     const entry = await files.lookAt(landing);
     const isEnd = parts.every((rest) => rest === '' || rest === '.');
+    if (entry === undefined) absent = landing;
     if (entry === undefined || entry.kind === 'directory') continue;
     if (entry.kind !== 'link') {
       if (!isEnd) throw new ImageFault(`its ${landing} is no directory, which ${name} needs`);

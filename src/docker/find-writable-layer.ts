@@ -18,7 +18,7 @@ export async function findWritableLayer(graphDriver: unknown, pid: number): Prom
 export function findUpperDirectory(mountinfo: string): string | undefined {
   const root = mountinfo.split('\n').find((line) => /^\d+ \d+ \S+ \S+ \/ /.test(line));
   const upper = /[ ,]upperdir=([^, ]+)/.exec(root?.split(' - overlay ')[1] ?? '')?.[1];
-  return upper?.startsWith('/') === true ? upper.replaceAll(/\\(\d{3})/g, unescapeOctal) : undefined;
+  return upper?.startsWith('/') === true ? upper.replaceAll(/\\(?!000)([0-3][0-7]{2})/g, unescapeOctal) : undefined;
 }
 
 function unescapeOctal(_: string, digits: string): string {

@@ -99,16 +99,18 @@ async function readArchive(client: EngineClient, container: Docker.Container, pa
   });
 }
 
-/** The one entry of a tar archive; further headers that say more of it come before. */
-function readEntry(archive: Buffer, path: string): { readonly link: string; readonly content: Buffer } {
+/** The one entry of a tar archive; further headers that say more of it come before. Fails with `ImageFault`. */
+export function readEntry(archive: Buffer, path: string): { readonly link: string; readonly content: Buffer } {
   for (let at = 0; at + blockBytes <= archive.length;) {
     const field = (start: number, length: number): string =>
       archive.toString('latin1', at + start, at + start + length).replace(/\0.*$/s, '');
-    const size = Number.parseInt(field(124, 12).trim() || '0', 8);
+    const [digits] = /^[0-7]*$/.exec(field(124, 12).trim()) ?? [];
+    if (digits === undefined) break;
+    const size = Number.parseInt(digits || '0', 8);
     const type = field(156, 1);
     const content = archive.subarray(at + blockBytes, at + blockBytes + size);
     // "x" may hold the whole of a long link, "L" and "K" are the older way: such a link is none that an image needs.
-    if (type === 'K' || (type === 'x' && /\d+ linkpath=/.test(content.toString('latin1')))) break;
+    if (type === 'K' || (type === 'x' && /\d linkpath=/.test(content.toString('latin1')))) break;
     if (type === '2') return { link: Buffer.from(field(157, 100), 'latin1').toString(), content };
     if (type === '0' || type === '') return { link: '', content };
     at += blockBytes + Math.ceil(size / blockBytes) * blockBytes;

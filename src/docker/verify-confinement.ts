@@ -41,6 +41,11 @@ function unfit(reason: string): JobError {
   });
 }
 
+/** NaN, which is nobody's, for what the kernel does not write. */
+function toId(text: string): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+}
+
 /** What in the text of /proc/PID/status differs from what was asked for; empty when nothing does. */
 export function findConfinementFaults(status: string, expected: Confinement): readonly string[] {
   const fields = new Map(
@@ -49,7 +54,7 @@ export function findConfinementFaults(status: string, expected: Confinement): re
       return [line.slice(0, separator), line.slice(separator + 1).trim()] as const;
     }),
   );
-  const numbers = (name: string): number[] => (fields.get(name) ?? '').split(/\s+/).filter(Boolean).map(Number);
+  const numbers = (name: string): number[] => (fields.get(name) ?? '').split(/\s+/).filter(Boolean).map(toId);
   const sameIds = (name: string, id: number): boolean =>
     numbers(name).length === 4 && numbers(name).every((found) => found === id);
   const allowedGroups = new Set([expected.gid, ...expected.supplementaryGids]);

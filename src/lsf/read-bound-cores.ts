@@ -7,15 +7,16 @@ import { readSmallFile } from '../system/read-small-file.ts';
  */
 export function readBoundCores(path: string | undefined): ReadonlyMap<string, number> {
   if (path === undefined || path === '') return new Map();
-  const threads = new Map<string, Set<number>>();
+  const ranges = new Map<string, Range[]>();
   for (const line of readLines(path)) {
     const [, name, list] = /^(\S+)\s+([0-9][0-9,-]*)(?:\s|$)/.exec(line) ?? [];
     if (name === undefined || list === undefined) return new Map();
-    const known = threads.get(name) ?? new Set();
-    for (const thread of expandThreads(list)) known.add(thread);
-    threads.set(name, known);
+    const known = ranges.get(name) ?? [];
+    for (const range of readRanges(list)) known.push(range);
+    ranges.set(name, known);
   }
-  return new Map([...threads].filter(([, known]) => known.size > 0).map(([name, known]) => [name, known.size]));
+  const counts = [...ranges].map(([name, known]): [string, number] => [name, countThreads(known)]);
+  return new Map(counts.filter(([, count]) => count > 0));
 }
 
 function readLines(path: string): readonly string[] {
@@ -32,10 +33,25 @@ function readLines(path: string): readonly string[] {
 /** More threads than any host has. */
 const maxThread = 65_535;
 
-function expandThreads(list: string): readonly number[] {
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+function readRanges(list: string): readonly Range[] {
   return list.split(',').flatMap((part) => {
     const [low = NaN, high = low] = part.split('-').map(Number);
-    if (!(low >= 0 && high >= low && high <= maxThread)) return [];
-    return Array.from({ length: high - low + 1 }, (_, offset) => low + offset);
+    return low >= 0 && high >= low && high <= maxThread ? [{ low, high }] : [];
   });
+}
+
+/** Each thread once, however often the ranges name it. Nothing is written out: a file may hold a million wide ranges. */
+function countThreads(ranges: readonly Range[]): number {
+  let count = 0;
+  let next = 0;
+  for (const { low, high } of ranges.toSorted((a, b) => a.low - b.low)) {
+    count += Math.max(0, high - Math.max(low, next) + 1);
+    next = Math.max(next, high + 1);
+  }
+  return count;
 }

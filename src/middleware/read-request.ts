@@ -110,7 +110,8 @@ export function readVariables(entries: readonly string[], environment: NodeJS.Pr
   for (const entry of entries) {
     const separator = entry.indexOf('=');
     const name = separator < 0 ? entry : entry.slice(0, separator);
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    // An object of JavaScript has no room for the second.
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name === '__proto__') {
       throw new JobError({
         code: 'USAGE',
         message: `--env ${entry.slice(0, 60)}: "${name.slice(0, 60)}" is not a name of a variable.`,
@@ -121,8 +122,8 @@ export function readVariables(entries: readonly string[], environment: NodeJS.Pr
     if (value === undefined) {
       throw new JobError({
         code: 'USAGE',
-        message: `--env ${name}: the variable is not set here.`,
-        hint: `Write --env ${name}=VALUE, or export it first.`,
+        message: `--env ${name.slice(0, 60)}: the variable is not set here.`,
+        hint: `Write --env ${name.slice(0, 60)}=VALUE, or export it first.`,
       });
     }
     result[name] = value;

@@ -29,6 +29,8 @@ export function readAllocation(environment: NodeJS.ProcessEnv): PbsAllocation {
     'PBS',
     names.map((name) => ({ name, slots: 1 })),
   );
+  const firstLines = new Map<string, number>();
+  for (const [index, name] of names.entries()) if (!firstLines.has(name)) firstLines.set(name, index);
   const firstCores = readCores(environment);
   return {
     scheduler: 'pbs',
@@ -37,7 +39,7 @@ export function readAllocation(environment: NodeJS.ProcessEnv): PbsAllocation {
     hosts: hosts.map((host, position): AllocatedHost => {
       return position > 0 || firstCores === undefined ? host : { ...host, cores: firstCores };
     }),
-    nodeIndexes: hosts.map(({ name }) => names.indexOf(name)),
+    nodeIndexes: hosts.map(({ name }) => firstLines.get(name) ?? 0),
   };
 }
 

@@ -67,7 +67,8 @@ function readHostNames(read: Reader): string[] {
   const list = read('SLURM_JOB_NODELIST', 'SLURM_NODELIST');
   if (list === undefined) throw invalid('SLURM_JOB_NODELIST is not set');
   const names = naming('SLURM_JOB_NODELIST', () => expandHostList(list));
-  const repeated = names.find((name, index) => index > 0 && names.indexOf(name) !== index);
+  const known = new Set<string>();
+  const repeated = names.find((name) => known.size === known.add(name).size);
   if (repeated !== undefined) throw invalid(`SLURM_JOB_NODELIST names ${repeated} twice`);
   const count = read('SLURM_JOB_NUM_NODES', 'SLURM_NNODES');
   if (count !== undefined && count !== String(names.length)) {

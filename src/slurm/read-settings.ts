@@ -34,8 +34,9 @@ export async function readSettings(commandPath: string): Promise<SlurmSettings> 
 export function parseSettings(text: string): SlurmSettings {
   const settings = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const [, name, value] = /^([A-Za-z]\w*)(?:\[\d+\])?\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (name === undefined || value === undefined || value === '(null)' || value === '') continue;
+    const [, name, rest = ''] = /^([A-Za-z]\w*)(?:\[\d+\])?\s*=(.*)$/s.exec(line) ?? [];
+    const value = rest.trim();
+    if (name === undefined || value === '(null)' || value === '') continue;
     if (!settings.has(name)) settings.set(name, value);
   }
   return settings;

@@ -19,20 +19,28 @@ export async function readSuspendedSeconds(squeue: string, schedulerJobId: strin
     if (/invalid job id/i.test(answer.stderr)) return 0;
     throw unreachable(slurm, schedulerJobId, firstWords(slurm, answer));
   }
-  const lines = answer.stdout.split('\n').filter((line) => line.trim() !== '');
   // The id of an array stands for all its elements, so others may be in the answer.
-  const times = lines.map(readLine).filter(({ jobId }) => jobId === schedulerJobId);
-  const [time] = times;
+  const time = readTimes(answer.stdout).find(({ jobId }) => jobId === schedulerJobId);
   if (time === undefined) return 0;
-  if (time.startSeconds === undefined || time.usedSeconds === undefined) throw unreadable(slurm, lines);
+  if (time.startSeconds === undefined || time.usedSeconds === undefined) throw unreadable(slurm, answer.stdout);
   return Math.max(0, nowSeconds - time.startSeconds - time.usedSeconds);
 }
 
-function readLine(line: string): {
+interface JobTimes {
   readonly jobId: string;
   readonly startSeconds: number | undefined;
   readonly usedSeconds: number | undefined;
-} {
+}
+
+/** The times in squeue's answer, a job a line; those of no known form are undefined. */
+export function readTimes(stdout: string): readonly JobTimes[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map(readLine);
+}
+
+function readLine(line: string): JobTimes {
   const [jobId = '', start = '', used = ''] = line.split('|').map((value) => value.trim());
   return {
     jobId,

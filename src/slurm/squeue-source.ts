@@ -26,7 +26,7 @@ const fields = {
   gid: '%G',
   partition: '%P',
 } as const;
-type JobLine = Record<keyof typeof fields, string>;
+export type JobLine = Record<keyof typeof fields, string>;
 
 /**
  * States in which the job holds its hosts and its processes may act. A suspended one goes on later; SIGNALING lasts
@@ -79,10 +79,18 @@ async function askSqueue(
     if (/invalid job id/i.test(answer.stderr)) return undefined;
     throw unreachable(slurm, schedulerJobId, firstWords(slurm, answer));
   }
-  const lines = answer.stdout.split('\n').filter((line) => line.trim() !== '');
-  const jobs = lines.map(readLine);
-  if (jobs.includes(undefined)) throw unreadable(slurm, lines);
-  return jobs.find((job) => job !== undefined && isMeant(job));
+  const jobs = readSqueue(answer.stdout);
+  if (jobs === undefined) throw unreadable(slurm, answer.stdout);
+  return jobs.find(isMeant);
+}
+
+/** The jobs in squeue's answer, one a line; undefined when one of them cannot be read. */
+export function readSqueue(stdout: string): readonly JobLine[] | undefined {
+  const jobs = stdout
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map(readLine);
+  return jobs.every((job) => job !== undefined) ? jobs : undefined;
 }
 
 function readLine(line: string): JobLine | undefined {
@@ -100,7 +108,8 @@ function keyOf({ jobId, arrayJobId, arrayIndex }: JobLine): JobKey | undefined {
 function readConfirmedJob(line: JobLine, _: string, uid: number): ConfirmedJob | undefined {
   const { jobId, hosts, timeLeft, gid, partition } = line;
   const job = keyOf(line);
-  if (job === undefined || !/^\d{1,10}$/.test(gid) || hosts === '') return undefined;
+  const names = readHosts(hosts);
+  if (job === undefined || !/^\d{1,10}$/.test(gid) || names === undefined) return undefined;
   const secondsLeft = parseTimeLeft(timeLeft);
   return {
     job,
@@ -109,7 +118,16 @@ function readConfirmedJob(line: JobLine, _: string, uid: number): ConfirmedJob |
     gid: Number(gid),
     // While it waits a job may be in several.
     ...(partition === '' || partition.includes(',') ? {} : { queue: partition }),
-    hosts: expandHostList(hosts),
+    hosts: names,
     ...(secondsLeft === undefined ? {} : { secondsLeft }),
   };
+}
+
+/** Undefined for a list that cannot be read: it is Slurm's own, so the request is not to blame. */
+function readHosts(list: string): readonly string[] | undefined {
+  try {
+    return expandHostList(list);
+  } catch {
+    return undefined;
+  }
 }

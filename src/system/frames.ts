@@ -20,20 +20,30 @@ export function encodeFrame(type: number, content: Uint8Array | string = ''): Bu
 
 /** Collects bytes into frames; throws on a frame that is longer than any of ours. */
 export class FrameReader {
-  private waiting: Buffer = Buffer.alloc(0);
+  private waiting: Buffer[] = [];
+  private waitingBytes = 0;
+  /** So many bytes must be there before it pays to look: pieces of a long frame are put together once. */
+  private wantedBytes = headerBytes;
 
   /** The frames that these bytes complete, in order. */
   read(bytes: Buffer): Frame[] {
-    let rest = this.waiting.length === 0 ? bytes : Buffer.concat([this.waiting, bytes]);
+    this.waiting.push(bytes);
+    this.waitingBytes += bytes.length;
+    if (this.waitingBytes < this.wantedBytes) return [];
+    let rest = this.waiting.length === 1 ? bytes : Buffer.concat(this.waiting);
     const frames: Frame[] = [];
+    this.wantedBytes = headerBytes;
     while (rest.length >= headerBytes) {
       const length = rest.readUInt32BE(1);
       if (length > maxFrameBytes) throw new RangeError(`a frame of ${length} bytes`);
-      if (rest.length < headerBytes + length) break;
+      this.wantedBytes = headerBytes + length;
+      if (rest.length < this.wantedBytes) break;
       frames.push({ type: rest.readUInt8(0), content: rest.subarray(headerBytes, headerBytes + length) });
       rest = rest.subarray(headerBytes + length);
+      this.wantedBytes = headerBytes;
     }
-    this.waiting = rest;
+    this.waiting = [rest];
+    this.waitingBytes = rest.length;
     return frames;
   }
 }

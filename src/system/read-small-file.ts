@@ -17,7 +17,8 @@ export function readSmallText(path: string, refuse: (reason: string) => JobError
   try {
     return readRegularFileSync(path, { mostBytes }).toString();
   } catch (cause) {
-    throw refuse(cause instanceof Error ? cause.message : String(cause));
+    // Its words repeat the path, whose length is the user's choice.
+    throw refuse((cause instanceof Error ? cause.message : String(cause)).slice(0, 300));
   }
 }
 

@@ -89,16 +89,22 @@ export interface JobErrorFacts {
   readonly cause?: unknown;
 }
 
-/** A failure with a stable code, a message for people and a hint what to do. Never holds a secret. */
+/**
+ * What steers a terminal or turns the direction of a text: messages quote users, images and other programs. Line ends and
+ * tabulators stay, for messages that are lists.
+ */
+const steering = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A failure with a stable code, a message for people and a hint what to do. Never holds a secret, steers no terminal. */
 export class JobError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
 
   constructor(facts: JobErrorFacts) {
-    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    super(facts.message.replaceAll(steering, '\ufffd'), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = 'JobError';
     this.code = facts.code;
-    this.hint = facts.hint;
+    this.hint = facts.hint?.replaceAll(steering, '\ufffd');
   }
 
   /** An error that another of our programs reported; an unknown code counts as a bug. */

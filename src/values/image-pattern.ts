@@ -22,15 +22,15 @@ export function parseImagePattern(text: string): ImagePattern {
   const { registry, path } = splitRegistry(name);
   if (registry.includes('*')) throw invalid(text, 'the registry must be written out, without "*"');
   if (!isRegistry(registry))
-    throw invalid(text, `"${registry}" is not a registry (small letters, digits, an optional port)`);
+    throw invalid(text, `"${registry.slice(0, 120)}" is not a registry (small letters, digits, an optional port)`);
   // A bare name is an official image of docker.io, but a bare `**` reaches across: it means all of docker.io.
   const components = /^(?:(?:index\.)?docker\.io\/)?\*\*$/.test(name) ? ['**'] : path.split('/');
   for (const component of components) {
     if (component !== '**' && !isComponentPattern(component))
-      throw invalid(text, `"${component}" cannot be a part of an image name`);
+      throw invalid(text, `"${component.slice(0, 120)}" cannot be a part of an image name`);
   }
   if (tag !== undefined && !/^[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,127}$/.test(tag))
-    throw invalid(text, `"${tag}" cannot be a tag`);
+    throw invalid(text, `"${tag.slice(0, 120)}" cannot be a tag`);
   if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw invalid(text, 'a digest must be sha256: and 64 hex digits');
   return { registry, components, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { oneLine } from '../../values/one-line.ts';
 import { parseJson } from '../../values/parse-json-as.ts';
 
 /** What stands before the first record of a chain. */
@@ -23,6 +24,11 @@ export interface ChainFinding {
   readonly text: string;
 }
 
+/** Lines that may still turn out as the beginnings of others: an append that was cut short leaves one. */
+const mostTorn = 100;
+/** Characters of one finding: it quotes the lines themselves. */
+const mostWords = 1000;
+
 interface Link {
   readonly host: string;
   readonly seq: number;
@@ -44,6 +50,7 @@ export class ChainCheck {
     const link = readLink(line.bytes);
     if (link === undefined) {
       this.#torn.push(line);
+      if (this.#torn.length > mostTorn) this.#tellTorn(this.#torn.shift());
       return;
     }
     this.#torn = this.#torn.filter(({ bytes }) => !line.bytes.subarray(0, bytes.length).equals(bytes));
@@ -56,8 +63,7 @@ export class ChainCheck {
 
   /** Compares the end of a host's chain with what the host itself knows of it, and tells what is left to tell. */
   finish(known: ReadonlyMap<string, ChainEnd>): readonly ChainFinding[] {
-    for (const { place } of this.#torn) this.#broken(`${place}: this line is no record`);
-    this.#torn = [];
+    for (const line of this.#torn.splice(0)) this.#tellTorn(line);
     for (const [host, end] of known) this.#compareEnd(host, this.ends.get(host) ?? chainStart, end);
     for (const host of this.ends.keys())
       if (!known.has(host))
@@ -88,12 +94,16 @@ export class ChainCheck {
     else if (last.hash !== known.hash) this.#broken(`host ${host}: the last record (${last.seq}) was changed`);
   }
 
+  #tellTorn(line: AuditLine | undefined): void {
+    if (line !== undefined) this.#broken(`${line.place}: this line is no record`);
+  }
+
   #broken(text: string): void {
-    this.findings.push({ kind: 'broken', text });
+    this.findings.push({ kind: 'broken', text: oneLine(text, mostWords) });
   }
 
   #note(text: string): void {
-    this.findings.push({ kind: 'note', text });
+    this.findings.push({ kind: 'note', text: oneLine(text, mostWords) });
   }
 }
 

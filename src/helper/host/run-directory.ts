@@ -145,7 +145,8 @@ async function listDirectory(path: string): Promise<readonly string[]> {
 /** A colon or a line break would forge an entry; the schema of the host's database excludes both, this makes it certain. */
 const clean = (text: string): string => text.replaceAll(/[:\n\r]/g, '_');
 
-function passwdText(plan: JobPlan): string {
+/** /etc/passwd of the plan's containers. */
+export function passwdText(plan: JobPlan): string {
   const { name, uid, gid, home } = plan.user;
   return [
     'root:x:0:0:root:/root:/bin/sh',
@@ -155,7 +156,8 @@ function passwdText(plan: JobPlan): string {
   ].join('\n');
 }
 
-function groupText(plan: JobPlan): string {
+/** /etc/group of the plan's containers. */
+export function groupText(plan: JobPlan): string {
   const { name, groups } = plan.user;
   const own = groups
     .filter(({ gid }) => gid !== 0)

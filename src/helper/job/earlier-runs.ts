@@ -33,9 +33,14 @@ interface Found {
 
 async function findEarlierRuns(store: Store, prefix: string): Promise<readonly Found[]> {
   return (await store.read(earlierRunsRange(prefix))).flatMap((entry) => {
-    const run = findJsonAs(earlierRunSchema, entry.value);
-    return run === undefined ? [] : [{ entry, run }]; // operators and other releases write into the store, too
+    const run = parseEarlierRun(entry.value);
+    return run === undefined ? [] : [{ entry, run }];
   });
+}
+
+/** The run that stands in a value, or undefined: operators and other releases write into the store, too. */
+export function parseEarlierRun(value: string): EarlierRun | undefined {
+  return findJsonAs(earlierRunSchema, value);
 }
 
 /** Every run of the site whose place another one has taken and that is not gone from every host. */

@@ -107,8 +107,10 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     }
     const order = parseOrder(line);
     if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
-    if (order?.order === 'command' && isWithinBudget(order))
-      lateCommand.resolve({ command: order.command, environment: order.environment });
+    if (order?.order === 'command' && isWithinBudget(order)) {
+      const { order: _order, ...late } = order;
+      lateCommand.resolve(late);
+    }
     if (order?.order === 'signal') passSignal(order.signal);
     if (order?.order === 'want') passWanted(order.state);
     if (order?.order === 'task-ended') {

@@ -1,5 +1,5 @@
 import { rosterSchema } from '../../contract/agent-protocol.ts';
-import type { AgentMessage } from '../../contract/agent-protocol.ts';
+import type { AgentMessage, Roster } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobEnd, WantedState } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
@@ -48,7 +48,7 @@ async function converseUntilOver(
   const roster = await own.followed.until((state) => state.roster);
   reached(own, 'roster');
   if (roster === undefined) return undefined;
-  link.send({ type: 'roster', peers: parseJsonAs(rosterSchema, roster) });
+  link.send({ type: 'roster', peers: readRoster(roster) });
   const jobOver = own.followed.until(signalReader(own, link));
   jobOver.catch(() => undefined);
   const isReady = await Promise.race([expectMessage(link, 'ready').then(() => true), jobOver.then(() => false)]);
@@ -90,6 +90,20 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,
     stopGraceMs: site.deadlines.stopSeconds * 1000,
   };
+}
+
+/** All nodes, as the keeper has published them. Fails with `PLAN_UNREADABLE` for what no keeper of this release writes. */
+export function readRoster(text: string): Roster {
+  try {
+    return parseJsonAs(rosterSchema, text);
+  } catch (cause) {
+    throw new JobError({
+      code: 'PLAN_UNREADABLE',
+      message: 'The list of the nodes in the store was not written by this release of hpc-submit-dockerjob.',
+      hint: 'Install the same release on all hosts of the job, and submit it again.',
+      cause,
+    });
+  }
 }
 
 /** What its agent is told at the start. Fails with `BUG` when neither the plan nor START says what to run. */

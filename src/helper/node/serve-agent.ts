@@ -66,7 +66,8 @@ function linkOver(socket: Socket): AgentLink {
   socket.setEncoding('utf8');
   socket.on('data', (chunk: string) => {
     buffer += chunk;
-    const lines = buffer.split('\n');
+    // A line that comes in many pieces is put together once.
+    const lines = chunk.includes('\n') ? buffer.split('\n') : [buffer];
     buffer = lines.pop() ?? '';
     if (buffer.length > maxLineBytes || lines.some((line) => line.length > maxLineBytes) || queue.length > 1000) {
       push(hostileAgent());

@@ -1,5 +1,6 @@
 import { rootShellHint } from '../caller/identify-caller.ts';
 import { JobError } from '../../values/errors.ts';
+import { oneLine } from '../../values/one-line.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { say, warn } from './say.ts';
@@ -34,7 +35,7 @@ export const auditVerb: HelperVerb = {
     for (const { text } of faults.slice(0, mostShown)) warn(text);
     if (faults.length > mostShown) warn(`and ${faults.length - mostShown} more`);
     if (faults.length > 0) process.exitCode = 1;
-    else say([...hosts].map(([host, { seq }]) => `host ${host}: whole up to record ${seq}`));
+    else say([...hosts].map(([host, { seq }]) => `host ${oneLine(host, 253)}: whole up to record ${seq}`));
   },
 };
 

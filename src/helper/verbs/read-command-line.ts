@@ -9,6 +9,9 @@ export type CommandLine =
   | { readonly kind: 'version' }
   | { readonly kind: 'call'; readonly verb: HelperVerb; readonly call: Pick<VerbCall, 'words' | 'options'> };
 
+/** Node's parser takes its time with more, and nobody has so many files of records. */
+const mostWords = 4096;
+
 const seeHelp = 'See hpc-dockerjob-helper --help.';
 
 /**
@@ -18,6 +21,7 @@ const seeHelp = 'See hpc-dockerjob-helper --help.';
 export function readCommandLine(argv: readonly string[], verbs: readonly HelperVerb[]): CommandLine {
   const [first, ...rest] = argv;
   if (first === undefined) throw refuseVerb(undefined, verbs);
+  if (rest.length > mostWords) throw usage(`There are more than ${mostWords} words`);
   if (first === '--help' || first === '-h') return { kind: 'help', verb: undefined };
   if (first === '--version' || first === '-V') return { kind: 'version' };
   if (first.startsWith('-')) throw unknownOption(first, ['--help', '--version']);

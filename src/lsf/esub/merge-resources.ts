@@ -6,7 +6,7 @@ import { JobError } from '../../values/errors.ts';
  */
 export function addLicenses(resReq: string, licenses: string): string {
   const wanted = licenses.replaceAll(':', ',');
-  if (/[{}]|\|\|/.test(resReq.replaceAll(/(?:select|order|same)\[[^\]]*\]/g, ''))) {
+  if (/[{}]|\|\|/.test(resReq.replaceAll(/(?:select|order|same)\[[^\][]*\]/g, ''))) {
     throw new JobError({
       code: 'REQUEST_INVALID',
       message: `The licences ${licenses} of the application cannot be added to -R "${resReq.slice(0, 200)}".`,
@@ -20,7 +20,7 @@ export function addLicenses(resReq: string, licenses: string): string {
 
 /** Who asks for a licence himself, for as many as needed, needs it once only. */
 function asksFor(resReq: string, license: string): boolean {
-  const rusage = /rusage\[([^\]]*)\]/.exec(resReq)?.[1] ?? '';
+  const rusage = /rusage\[([^\][]*)\]/.exec(resReq)?.[1] ?? '';
   const [name, count] = license.split('=');
   return rusage.split(/[,:\s]+/).some((each) => {
     const [askedName, askedCount] = each.split('=');

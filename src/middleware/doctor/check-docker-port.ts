@@ -27,7 +27,7 @@ export function checkDockerPort(readTables: ReadTables = readOwnTables): Check {
 
 /** Ports in state LISTEN (0A) in the text of /proc/net/tcp or tcp6. */
 export function listListening(table: string): readonly number[] {
-  return [...table.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)].map(([, port]) =>
+  return [...table.matchAll(/^[ \t]*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)].map(([, port]) =>
     Number.parseInt(port ?? '', 16),
   );
 }

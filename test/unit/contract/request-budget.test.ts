@@ -133,9 +133,13 @@ describe('the size of a request', () => {
     const orders = receiveOrders(input, 10_000);
     orders.request.catch(() => undefined);
     const order = (environment: object): string =>
-      `${JSON.stringify({ order: 'command', command: { kind: 'argv', argv: ['true'] }, environment })}\n`;
+      `${JSON.stringify({ order: 'command', command: { kind: 'argv', argv: ['true'] }, environment, umask: 0o077 })}\n`;
     input.write(`{}\n${order({ A: 'x'.repeat(100_000) })}${order({ A: 'small' })}`);
-    expect(await orders.lateCommand).toMatchObject({ environment: { A: 'small' } });
+    expect(await orders.lateCommand).toEqual({
+      command: { kind: 'argv', argv: ['true'] },
+      environment: { A: 'small' },
+      umask: 0o077,
+    });
     input.end();
     orders.close();
   });
