@@ -107,12 +107,13 @@ export async function leadNode(
     endedEarly(own, ended),
     overfull,
   ]).finally(async () => {
+    // Before the container ends: soon after that the engine gives up what nobody has taken, however slow the store is now.
+    void delivery.takeRest();
     await tellOfMemory(own, memory); // while the container is still there
     link.send({ type: 'finish' });
   });
   reached(own, 'over');
   if (end !== undefined) await publishEnd(own, end);
-  void delivery.takeRest();
   await report(own, { PHASE: 'stopping' }).catch(() => undefined);
   // The agent ends by itself now; the stop on the undo stack is for one that does not.
   await Promise.race([ended, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]).catch(
