@@ -28,7 +28,7 @@ program
   .option('--hosts <number>', 'compute hosts (default: 3)', toCount)
   .option('--etcd <members>', 'etcd members, 1 or 3 (default: 1)', toMembers)
   .option('--images <names>', 'also provide these images on every host, e.g. mpi,tiny', toNames, [])
-  .option('--lsf', 'add the stand-in for LSF', false)
+  .option('--lsf [directory]', 'add the stand-in for LSF, or the LSF that is installed there', false)
   .option('--gridengine', 'add Grid Engine')
   .option('--no-install', 'leave the product of this tree out')
   .option('--no-apt', 'fail instead of installing missing Debian packages')
@@ -38,18 +38,19 @@ program
       hosts?: number;
       etcd?: 1 | 3;
       images: string[];
-      lsf: boolean;
+      lsf: boolean | string;
       gridengine?: boolean;
       install: boolean;
       apt: boolean;
     }) => {
       const { name, hosts, etcd, images, lsf, gridengine, install, apt } = options;
-      const kind = lsf ? 'plain' : undefined;
+      const kind = lsf === false ? undefined : 'plain';
       const lab = await bringUp({
         name,
         hosts,
         etcdMembers: etcd,
         lsf: kind,
+        lsfDirectory: typeof lsf === 'string' ? lsf : undefined,
         gridEngine: gridengine,
         images,
         install,
@@ -57,7 +58,7 @@ program
         report,
       });
       // With the stand-in, site.yaml serves jobs of LSF alone.
-      const first = lsf ? 'bsub -I hostname' : `srun -N${lab.nodes.length} hostname`;
+      const first = lsf !== false ? 'bsub -I hostname' : `srun -N${lab.nodes.length} hostname`;
       report(`Lab ${lab.layout.shape.name} is up. ${suggest(name, first)}`);
     },
   );

@@ -14,6 +14,7 @@ import { LabError } from './lab-error.ts';
 import { allHosts, defaultLabName, layOut, lockFileOf, stateDirOf } from './layout.ts';
 import type { LabLayout, LabShape, LsfKind } from './layout.ts';
 import { loadImages } from './load-images.ts';
+import { findInstallation } from './lsf/find-installation.ts';
 import { awaitLsf, installLsf } from './lsf/install-lsf.ts';
 import { ensureCertificates } from './make-certificates.ts';
 import { step } from './report-progress.ts';
@@ -31,6 +32,8 @@ export interface UpOptions {
   readonly etcdMembers?: 1 | 3 | undefined;
   /** Adds the stand-in for LSF, or makes the one that runs like this; a lab that has it keeps it. */
   readonly lsf?: LsfKind | undefined;
+  /** An installed LSF to run instead of the stand-in; which kind it is shows in its commands. */
+  readonly lsfDirectory?: string | undefined;
   /** Adds Grid Engine; a lab that has it keeps it. */
   readonly gridEngine?: boolean | undefined;
   /** Images to provide on every host, by the names of their recipes. */
@@ -70,7 +73,8 @@ async function bringUpLocked(
     () => startHosts(hierarchies, layout),
   );
   const lab = toLab(hierarchies, layout, controlCgroups, hosts);
-  if (layout.shape.lsf !== undefined) await step(report, 'stand-in LSF', () => installLsf(lab));
+  if (layout.shape.lsf !== undefined)
+    await step(report, layout.shape.lsfDirectory === undefined ? 'stand-in LSF' : 'LSF', () => installLsf(lab));
   if (layout.shape.gridEngine === true)
     await step(report, 'Grid Engine', () => installGridEngine(lab, options.apt !== false));
   await step(report, 'daemons', () => startDaemons(lab));
@@ -99,6 +103,7 @@ async function settleShape(
     hosts: options.hosts ?? running?.hosts ?? defaultShape.hosts,
     etcdMembers: options.etcdMembers ?? running?.etcdMembers ?? defaultShape.etcdMembers,
     lsf: options.lsf ?? running?.lsf,
+    ...(await settleLsf(options, running)),
     gridEngine: options.gridEngine ?? running?.gridEngine,
   };
   const layout = layOut(shape);
@@ -109,6 +114,18 @@ async function settleShape(
   await mkdir(layout.stateDir, { recursive: true, mode: 0o700 });
   await writeFile(shapeFile(name), JSON.stringify(shape));
   return layout;
+}
+
+/** An installed LSF and the stand-in never take each other's place: both would hold the same ports and files. */
+async function settleLsf(options: UpOptions, running: LabShape | undefined): Promise<Partial<LabShape>> {
+  const wanted = options.lsfDirectory ?? running?.lsfDirectory;
+  if (wanted === undefined) return {};
+  const { directory, hasBlaunch } = await findInstallation(wanted);
+  if (running?.lsf !== undefined && running.lsfDirectory !== directory) {
+    const now = running.lsfDirectory ?? 'the stand-in for LSF';
+    throw new LabError(`The lab runs with ${now}.`, 'Run `lab down` first to change that.');
+  }
+  return { lsf: hasBlaunch ? 'ibm' : 'plain', lsfDirectory: directory };
 }
 
 async function runs(hierarchies: readonly CgroupHierarchy[], shape: LabShape): Promise<boolean> {

@@ -8,6 +8,8 @@ export interface LabShape {
   readonly etcdMembers: 1 | 3;
   /** The stand-in for LSF beside Slurm: as recorded, or with blaunch and its variables like IBM's. */
   readonly lsf?: LsfKind | undefined;
+  /** An installed LSF that runs instead of the stand-in. */
+  readonly lsfDirectory?: string | undefined;
   /** Grid Engine beside Slurm. */
   readonly gridEngine?: boolean | undefined;
 }

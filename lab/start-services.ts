@@ -9,7 +9,7 @@ import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { pathInHost, runOnHost, startDaemon } from './enter-host.ts';
 import { LabError } from './lab-error.ts';
 import type { EtcdMember, LabLayout } from './layout.ts';
-import { lsfServiceOf } from './lsf/lsf-files.ts';
+import { lsfServicesOf } from './lsf/lsf-files.ts';
 import { pathExists } from './path-exists.ts';
 import { tlsDir } from './write-host-files.ts';
 
@@ -36,7 +36,8 @@ const sgeExecd: Service = { name: 'sge_execd', argv: ['/usr/sbin/sge_execd'] };
 /** The daemons that a host has to run. */
 export function servicesOf(layout: LabLayout, host: { readonly name: string }): readonly Service[] {
   const isHead = host.name === layout.head.name;
-  const lsf = layout.shape.lsf === undefined ? [] : [lsfServiceOf(isHead ? 'daemon' : 'agent')];
+  const { lsf: kind, lsfDirectory } = layout.shape;
+  const lsf = kind === undefined ? [] : lsfServicesOf(isHead ? 'daemon' : 'agent', lsfDirectory !== undefined);
   const gridEngine = layout.shape.gridEngine === true ? [isHead ? sgeQmaster : sgeExecd] : [];
   const etcd = layout.etcdMembers.map((member) => etcdService(layout, member));
   if (isHead) return [munged, ...etcd, slurmctld, ...lsf, ...gridEngine];

@@ -21,10 +21,11 @@ const agentPort = 6882;
 const leastSlots = 8;
 const leastSlotsPerHost = 2;
 
-/** The daemon of a host: the scheduler on the head, an agent on each node. */
-export function lsfServiceOf(kind: 'daemon' | 'agent') {
+/** The daemons of a host: the scheduler on the head and an agent on each node, or those of an installed LSF everywhere. */
+export function lsfServicesOf(kind: 'daemon' | 'agent', isInstalled: boolean) {
+  if (isInstalled) return ['lim', 'res', 'sbatchd'].map((name) => ({ name, argv: [`${serverDir}/${name}`] }));
   const name = kind === 'daemon' ? 'lsf-standin' : 'lsf-standin-agent';
-  return { name, argv: [nodeFile, programFile, kind], mark: programFile };
+  return [{ name, argv: [nodeFile, programFile, kind], mark: programFile }];
 }
 
 /** A command that users call. */
@@ -32,9 +33,19 @@ export function renderCommand(name: string): string {
   return `#!/bin/sh\n# ${name} of the lab's stand-in for LSF.\nexec ${nodeFile} ${programFile} ${name} "$@"\n`;
 }
 
+/** Of each node. */
+export function slotsOf(layout: LabLayout): number {
+  return Math.max(leastSlotsPerHost, Math.ceil(leastSlots / layout.nodes.length));
+}
+
+/** The text of lsb.params. */
+export function renderParameters(lines: readonly string[]): string {
+  return toText(['Begin Parameters', 'DEFAULT_QUEUE=normal', ...lines, 'End Parameters']);
+}
+
 /** The configuration files by their names. */
 export function renderConfig(layout: LabLayout): Readonly<Record<string, string>> {
-  const slots = Math.max(leastSlotsPerHost, Math.ceil(leastSlots / layout.nodes.length));
+  const slots = slotsOf(layout);
   const conf = [
     '# The lab runs a stand-in for LSF: it behaves as an LSF-compatible system was seen to behave, and is none.',
     `STANDIN_CLUSTER=${layout.shape.name}`,
@@ -48,7 +59,7 @@ export function renderConfig(layout: LabLayout): Readonly<Record<string, string>
   ];
   return {
     'lsf.conf': toText(conf),
-    'lsb.params': toText(['DEFAULT_QUEUE=normal', 'MBD_SLEEP_TIME=3', 'JOB_TERMINATE_INTERVAL=10']),
+    'lsb.params': renderParameters(['MBD_SLEEP_TIME=3', 'JOB_TERMINATE_INTERVAL=10']),
     'lsb.queues': renderQueues(),
     'standin.hosts': toText(layout.nodes.map(({ name, address }) => `${name} ${address} ${agentPort} ${slots}`)),
   };
@@ -60,7 +71,7 @@ export const kitDir = `${productRoot}/lib/node_modules/hpc-submit-dockerjob/shar
 const hooks = [`POST_EXEC = ${kitDir}/post-exec`, 'REQUEUE_EXIT_VALUES = 75'];
 
 /** What `docs/lsf.md` tells administrators to write, in two queues: with LSF's own signals, and with all of the kit. */
-function renderQueues(): string {
+export function renderQueues(): string {
   const controls = ['SUSPEND', 'RESUME', 'TERMINATE'].map(
     (action) => `${action}[${kitDir}/job-control ${action.toLowerCase()}]`,
   );

@@ -5,8 +5,8 @@ import { findLeftovers } from '../../lab/find-leftovers.ts';
 import { bringUp } from '../../lab/lab.ts';
 import { sharedPaths } from '../../lab/layout.ts';
 import type { LsfKind } from '../../lab/layout.ts';
-import { writeLsfFile } from '../../lab/lsf/install-lsf.ts';
-import { configDir, kitDir } from '../../lab/lsf/lsf-files.ts';
+import { reconfigureLsf, writeLsfFile } from '../../lab/lsf/install-lsf.ts';
+import { configDir, kitDir, renderParameters } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { readScratchFile, until, untilAsked, untilShown } from './e2e-jobs.ts';
 import { e2eLabs, jobDirectory } from './e2e-lab.ts';
@@ -17,6 +17,7 @@ export async function lsfLab(lsf: LsfKind, images: readonly string[] = ['mpi']):
     name: e2eLabs.lsfJobs,
     hosts: 3,
     lsf,
+    lsfDirectory: process.env['HPCDJ_LSF'],
     images,
     report: (line) => console.error(`lab  ${line}`),
   });
@@ -220,8 +221,9 @@ export async function containerStates(lab: Lab): Promise<readonly string[]> {
 /** Writes lsb.queues and lsb.params on every host; they count for the jobs that are submitted from now on. */
 export async function configureLsf(lab: Lab, queues: readonly string[], params: readonly string[] = []): Promise<void> {
   await writeLsfFile(lab, `${configDir}/lsb.queues`, queues.join('\n'));
-  const usual = ['DEFAULT_QUEUE=normal', 'MBD_SLEEP_TIME=1', 'JOB_TERMINATE_INTERVAL=4'];
-  await writeLsfFile(lab, `${configDir}/lsb.params`, `${[...usual, ...params].join('\n')}\n`);
+  const usual = ['MBD_SLEEP_TIME=1', 'JOB_TERMINATE_INTERVAL=4'];
+  await writeLsfFile(lab, `${configDir}/lsb.params`, renderParameters([...usual, ...params]));
+  await reconfigureLsf(lab);
 }
 
 /** The clean-up that `docs/lsf.md` asks for. */
