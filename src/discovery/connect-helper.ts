@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
 import type { AgentMessage, HelperMessage } from '../contract/agent-protocol.ts';
+import { readLines } from '../system/lines.ts';
 import { JobError } from '../values/errors.ts';
 
 type MessageOf<T extends HelperMessage['type']> = Extract<HelperMessage, { type: T }>;
@@ -67,7 +68,7 @@ class SocketHelperLink implements HelperLink {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    readLines(socket, (line) => this.take(line));
+    readLines(socket, maxHelperLineBytes, (line) => this.take(line));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.declareOver('helper-lost'));
     socket.on('end', () => this.declareOver('helper-lost'));
@@ -143,26 +144,4 @@ class SocketHelperLink implements HelperLink {
         this.declareOver('finish');
     }
   }
-}
-
-/** Splits the stream into lines; a line that is too long or that `take` cannot read ends the connection. */
-function readLines(socket: Socket, take: (line: string) => void): void {
-  let waiting: Buffer[] = [];
-  let waitingBytes = 0;
-  socket.on('data', (bytes) => {
-    try {
-      let rest = bytes;
-      for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
-        take(Buffer.concat([...waiting, rest.subarray(0, end)]).toString());
-        waiting = [];
-        waitingBytes = 0;
-        rest = rest.subarray(end + 1);
-      }
-      if (rest.length > 0) waiting.push(rest);
-      waitingBytes += rest.length;
-      if (waitingBytes > maxHelperLineBytes) throw new RangeError('line too long');
-    } catch (error) {
-      socket.destroy(error as Error);
-    }
-  });
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, Store, Watch } from '../ports/store.ts';
 import { JobError } from '../values/errors.ts';
 import type { KeyRange } from '../contract/kvs-keys.ts';
-import { splitLines } from './split-lines.ts';
+import { readLines } from '../system/lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { answerSchema, maxLineBytes } from './wire.ts';
 import { findJsonAs } from '../values/parse-json-as.ts';
@@ -62,7 +62,7 @@ export function connectLocalStore(socketPath: string, { callTimeoutMs = 2000 }: 
   const openSocket = (): Socket => {
     const opened = connect(socketPath);
     let failure: unknown;
-    splitLines(opened, maxLineBytes, (line) => take(opened, line));
+    readLines(opened, maxLineBytes, (line) => take(opened, line));
     opened.on('error', (error) => (failure = error));
     opened.on('close', () => {
       if (socket !== opened) return;

@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import path from 'node:path';
 import type { Lease, Put, Store, Watch } from '../ports/store.ts';
+import { readLines } from '../system/lines.ts';
 import { JobError } from '../values/errors.ts';
 import { claimSocketPath, socketNameBeside } from './claim-socket-path.ts';
-import { splitLines } from './split-lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { maxLineBytes, requestSchema, toFailure } from './wire.ts';
 import { findJsonAs } from '../values/parse-json-as.ts';
@@ -109,7 +109,7 @@ async function serveConnection(store: Store, socket: Socket): Promise<void> {
     }
   };
 
-  splitLines(socket, maxLineBytes, (line) => {
+  readLines(socket, maxLineBytes, (line) => {
     const request = parseRequest(line);
     if (request === undefined) {
       socket.destroy();

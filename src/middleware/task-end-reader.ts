@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { TaskEnd } from '../ports/scheduler.ts';
+import { LineSplitter } from '../system/lines.ts';
 
 /** No line of a launcher is longer; more of one is not kept. */
 const longestLine = 4000;
@@ -20,16 +21,14 @@ export class TaskEndReader {
 
   /** A further stream of the launcher, read beside whoever else reads it. */
   listenTo(stream: Readable): void {
-    let rest = '';
+    const lines = new LineSplitter({ mostBytes: longestLine, longer: 'cut' });
     const look = (piece: Buffer): void => {
       if (this.#isOver) {
         stream.off('data', look);
         return;
       }
-      const lines = `${rest}${piece.toString('latin1')}`.split('\n');
-      rest = (lines.pop() ?? '').slice(0, longestLine);
-      for (const line of lines) {
-        const end = this.#read(line.slice(0, longestLine));
+      for (const line of lines.take(piece)) {
+        const end = this.#read(line.toString('latin1'));
         if (end !== undefined) this.tell(end);
       }
     };

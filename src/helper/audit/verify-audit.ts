@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { LineSplitter, LineTooLong } from '../../system/lines.ts';
 import { asClause, JobError } from '../../values/errors.ts';
 import type { AuditLine, ChainEnd, ChainFinding } from './chain.ts';
 import { ChainCheck, readLink } from './chain.ts';
@@ -62,22 +63,20 @@ async function firstSeq(file: string): Promise<number> {
 }
 
 async function* linesOf(file: string): AsyncGenerator<AuditLine> {
-  let rest = Buffer.alloc(0);
+  const lines = new LineSplitter({ mostBytes: maxLineBytes });
   let number = 0;
   try {
     for await (const chunk of open(file)) {
-      rest = Buffer.concat([rest, chunk as Buffer]);
-      for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
+      for (const bytes of lines.take(chunk as Buffer)) {
         number += 1;
-        yield { place: `${file}:${number}`, bytes: rest.subarray(0, end) };
-        rest = rest.subarray(end + 1);
+        yield { place: `${file}:${number}`, bytes };
       }
-      if (rest.length > maxLineBytes) break;
     }
   } catch (error) {
-    throw unreadable(file, error);
+    if (!(error instanceof LineTooLong)) throw unreadable(file, error);
   }
-  if (rest.length > 0) yield { place: `${file}:${number + 1}`, bytes: rest.subarray(0, maxLineBytes) };
+  const rest = lines.takeRest();
+  if (rest.length > 0) yield { place: `${file}:${number + 1}`, bytes: rest };
 }
 
 function open(file: string): Readable {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { AgentMessage, HelperMessage } from '../../contract/agent-protocol.ts';
 import { agentMessageSchema, maxLineBytes } from '../../contract/agent-protocol.ts';
+import { LineSplitter } from '../../system/lines.ts';
 import { JobError } from '../../values/errors.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 
@@ -49,12 +50,15 @@ export async function serveAgent(socketPath: string, uid: number): Promise<Agent
   };
 }
 
+/** Messages of an agent that nobody has taken yet. */
+const mostWaiting = 1000;
+
 function linkOver(socket: Socket): AgentLink {
   const queue: (AgentMessage | Error)[] = [];
   let wake = Promise.withResolvers<undefined>();
   let ended = false;
   const hasEnded = (): boolean => ended;
-  let buffer = '';
+  const lines = new LineSplitter({ mostBytes: maxLineBytes });
   const push = (item: AgentMessage | Error): void => {
     queue.push(item);
     wake.resolve(undefined);
@@ -63,18 +67,14 @@ function linkOver(socket: Socket): AgentLink {
     ended = true;
     wake.resolve(undefined);
   };
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: string) => {
-    buffer += chunk;
-    // A line that comes in many pieces is put together once.
-    const lines = chunk.includes('\n') ? buffer.split('\n') : [buffer];
-    buffer = lines.pop() ?? '';
-    if (buffer.length > maxLineBytes || lines.some((line) => line.length > maxLineBytes) || queue.length > 1000) {
+  socket.on('data', (bytes: Buffer) => {
+    try {
+      if (queue.length > mostWaiting) throw hostileAgent();
+      for (const line of lines.take(bytes)) push(parseMessage(line.toString()));
+    } catch {
       push(hostileAgent());
       socket.destroy();
-      return;
     }
-    for (const line of lines) push(parseMessage(line));
   });
   socket.on('close', end);
   socket.on('error', end);
