@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { asJobError, exitStatus, exitStatusOf, isErrorCode, JobError } from '../values/errors.ts';
+import { exitStatus, exitStatusOf, isErrorCode } from '../values/errors.ts';
 import { oneLine } from '../values/one-line.ts';
 
 /** What one check of a host found out. `skip`: it could not look, which is no fault. */
@@ -34,38 +34,6 @@ export function warning(message: string, hint?: string): Answer {
 /** Cannot be looked at from here, or does not concern this host. */
 export function skipped(message: string): Answer {
   return { verdict: 'skip', message };
-}
-
-/** Runs all checks side by side, each with this deadline of its own; findings come in the order of the checks. */
-export async function runChecks(checks: readonly Check[], deadlineMs: number): Promise<readonly Finding[]> {
-  return await Promise.all(
-    checks.map(async ({ name, look }) => {
-      const answer = await withDeadline(name, deadlineMs, async () => await look()).catch(toFailure);
-      return { check: name, ...answer };
-    }),
-  );
-}
-
-async function withDeadline<T>(name: string, deadlineMs: number, action: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new JobError({
-      code: 'HOST_UNFIT',
-      message: `The check ${name} did not end within ${deadlineMs / 1000} s.`,
-      hint: 'Something that it asks on this host hangs: a file system, a name service or a daemon.',
-    });
-    timer = setTimeout(() => reject(error), deadlineMs);
-  });
-  try {
-    return await Promise.race([action(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function toFailure(thrown: unknown): Answer {
-  const { code, message, hint } = asJobError(thrown);
-  return { verdict: 'fail', code, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** Characters of one finding on a terminal. */

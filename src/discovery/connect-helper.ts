@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { AgentMessage, HelperMessage } from '../contract/agent-protocol.ts';
 import { readLines } from '../system/lines.ts';
 import { JobError } from '../values/errors.ts';
+import { unlessAborted, withDeadline } from '../system/deadline.ts';
 
 type MessageOf<T extends HelperMessage['type']> = Extract<HelperMessage, { type: T }>;
 type Step = 'welcome' | 'roster' | 'start';
@@ -84,22 +85,14 @@ class SocketHelperLink implements HelperLink {
 
   async receive<T extends Step>(step: T, deadlineMs: number): Promise<MessageOf<T>> {
     this.over.throwIfAborted();
-    const ended = Promise.withResolvers<never>();
-    const onOver = (): void => ended.reject(this.over.reason as Error);
-    const timer = setTimeout(
-      () =>
-        ended.reject(
-          new JobError({ code: 'NODE_LATE', message: `The helper sent no "${step}" within ${deadlineMs / 1000} s.` }),
-        ),
+    const arrival = this.steps[step].promise as Promise<MessageOf<T>>;
+    const message = await withDeadline(
       deadlineMs,
+      async (late) => await unlessAborted(AbortSignal.any([this.over, late]), arrival),
+      () => new JobError({ code: 'NODE_LATE', message: `The helper sent no "${step}" within ${deadlineMs / 1000} s.` }),
     );
-    this.over.addEventListener('abort', onOver, { once: true });
-    try {
-      return (await Promise.race([this.steps[step].promise, ended.promise])) as MessageOf<T>;
-    } finally {
-      clearTimeout(timer);
-      this.over.removeEventListener('abort', onOver);
-    }
+    if (message === undefined) throw this.over.reason as Error;
+    return message;
   }
 
   onSignal(handler: (signal: CommandSignal) => void): void {

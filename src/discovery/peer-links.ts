@@ -3,6 +3,7 @@ import { JobError } from '../values/errors.ts';
 import { shortHostname } from '../contract/job-key.ts';
 import { SshConnectError, connectSsh } from '../ssh/connect-ssh.ts';
 import type { SshConnection } from '../ssh/connect-ssh.ts';
+import { pause } from '../system/deadline.ts';
 
 export interface PeerLinksOptions {
   readonly roster: Roster;
@@ -144,7 +145,7 @@ async function tryUntil(
       const isFinal = error instanceof SshConnectError && error.isFinal;
       if (isFinal || over.aborted || performance.now() + pauseMs >= deadline) return (error as Error).message;
     }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs);
     pauseMs = Math.min(pauseMs * 2, 500);
   }
 }

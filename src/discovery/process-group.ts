@@ -1,7 +1,7 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import type { SpawnOptions } from 'node:child_process';
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { retryUntil } from '../system/retry-until.ts';
 
 /** A child that leads a process group of its own, so that a signal reaches what it has started too. */
 export class ProcessGroup {
@@ -32,11 +32,8 @@ export class ProcessGroup {
   async end(graceMs: number): Promise<void> {
     if (!this.signal('SIGTERM')) return;
     this.signal('SIGCONT'); // a stopped process does not see TERM
-    const deadline = performance.now() + graceMs;
-    for (let pauseMs = 5; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 100)) {
-      await sleep(pauseMs);
-      if (!this.isAlive) return;
-    }
+    const isGone = (): true | undefined => (this.isAlive ? undefined : true);
+    if (await retryUntil(isGone, { pauseMs: { first: 5, most: 100 }, deadlineMs: graceMs })) return;
     this.signal('SIGKILL');
   }
 }

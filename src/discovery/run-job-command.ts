@@ -6,6 +6,7 @@ import { watchShm } from './note-full-shm.ts';
 import type { ShmWatch } from './note-full-shm.ts';
 import { startCommand } from './start-command.ts';
 import type { UndoStack } from './undo-stack.ts';
+import { pause, within } from '../system/deadline.ts';
 
 /** The helper writes the outcome to the store, then says `finish`. */
 const finishDeadlineMs = 60_000;
@@ -17,7 +18,7 @@ const stopWordMs = 1000;
 async function tellOfStop(link: HelperLink): Promise<void> {
   const reason: unknown = link.over.reason;
   if (!(reason instanceof PartIsOver) || reason.reason !== 'terminated') return;
-  await new Promise((resolve) => setTimeout(resolve, stopWordMs));
+  await pause(stopWordMs);
   link.send({
     type: 'failed',
     code: 'NODE_LOST',
@@ -52,7 +53,7 @@ export async function runJobCommand(
   if (first !== undefined) tellExit(link, first, shm);
   else await Promise.all([group.end(job.stopGraceMs), tellOfStop(link)]);
   const exitStatus = await ended;
-  await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, finishDeadlineMs).unref())]);
+  await within(finishDeadlineMs, isOver, undefined, { keepsAlive: false });
   return exitStatus;
 }
 

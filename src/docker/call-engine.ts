@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { JobError } from '../values/errors.ts';
 import { oneLine } from '../values/one-line.ts';
+import { pause, withDeadline } from '../system/deadline.ts';
 
 /** What one HTTP status stands for; may throw a `JobError` made of the engine's own words. */
 export type StatusMeaning<T> = Readonly<Record<number, (engineSays: string) => T>>;
@@ -70,25 +70,14 @@ async function callOnce<T>(
   { meaning = {}, extraMs = 0 }: CallOptions<T>,
 ): Promise<T> {
   const deadlineMs = client.callTimeoutMs + extraMs;
-  const abort = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  // The race is needed besides the signal: when a connection breaks inside an answer the library never settles.
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const late = new Error(`no answer within ${deadlineMs} ms`);
-      reject(late);
-      abort.abort(late);
-    }, deadlineMs);
-  });
   try {
-    return await Promise.race([action(abort.signal), expiry]);
+    // Not by the signal alone: when a connection breaks inside an answer the library never settles.
+    return await withDeadline(deadlineMs, action, () => new Error(`no answer within ${deadlineMs} ms`));
   } catch (error) {
     const status = httpStatusOf(error);
     const explain = status === undefined || isContainerdAway(error) ? undefined : meaning[status];
     if (explain !== undefined) return explain(engineWords(error));
     throw toJobError(client, purpose, error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

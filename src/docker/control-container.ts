@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Container, ContainerOutput, StartedContainer } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
@@ -13,6 +12,7 @@ import { attachStream, reattachOutput } from './reattach-output.ts';
 import { splitOutput } from './split-output.ts';
 import { verifyConfinement } from './verify-confinement.ts';
 import type { Confinement } from './verify-confinement.ts';
+import { retryUntil } from '../system/retry-until.ts';
 
 /** Handle of a container that is there, or was: what may be done with one that another process made. */
 export function openContainer(client: EngineClient, id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'> {
@@ -138,14 +138,11 @@ export async function removeContainer(client: EngineClient, id: string): Promise
     { meaning: { 404: () => undefined, 409: () => 'in progress' } },
   );
   if (outcome !== 'in progress') return;
-  const deadline = Date.now() + client.callTimeoutMs;
-  while ((await inspectContainer(client, container)) !== undefined) {
-    if (Date.now() > deadline) {
-      throw new JobError({
-        code: 'HOST_UNFIT',
-        message: `Container ${id.slice(0, 12)} is being removed by somebody else and does not go away.`,
-      });
-    }
-    await sleep(100);
-  }
+  const isGone = async (): Promise<true | undefined> =>
+    (await inspectContainer(client, container)) === undefined ? true : undefined;
+  if (await retryUntil(isGone, { pauseMs: 100, deadlineMs: client.callTimeoutMs })) return;
+  throw new JobError({
+    code: 'HOST_UNFIT',
+    message: `Container ${id.slice(0, 12)} is being removed by somebody else and does not go away.`,
+  });
 }

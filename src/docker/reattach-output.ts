@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { EngineClient } from './call-engine.ts';
 import { callEngine, isUnreachable } from './call-engine.ts';
 import { inspectContainer } from './inspect-container.ts';
 import type { ProcessLife } from './process-life.ts';
+import { pause as wait } from '../system/deadline.ts';
 
 /** The first look is soon: nearly always the container has ended, and the job waits for the last of its output. */
 const pauseMs = { first: 10, most: 200 } as const;
@@ -50,6 +50,6 @@ export async function reattachOutput(
       if ((await life()?.isAlive()) === false) throw error;
       wasAway = true;
     }
-    await sleep(pause);
+    await wait(pause);
   }
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../values/errors.ts';
+import { retryUntil } from '../system/retry-until.ts';
 
 export interface Confinement {
   readonly uid: number;
@@ -17,15 +17,15 @@ const deadlineMs = 5000;
  * for. Fails with `HOST_UNFIT`; the caller must then remove the container.
  */
 export async function verifyConfinement(pid: number, expected: Confinement): Promise<void> {
-  const deadline = Date.now() + deadlineMs;
-  for (;;) {
+  let faults: readonly string[] = [];
+  const look = async (): Promise<true | undefined> => {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
     if (status === undefined) throw unfit('its first process ended at once');
-    const faults = findConfinementFaults(status, expected);
-    if (faults.length === 0) return;
-    if (isConfined(status) || Date.now() > deadline) throw unfit(faults.join(', '));
-    await sleep(20);
-  }
+    faults = findConfinementFaults(status, expected);
+    return faults.length === 0 || isConfined(status) ? true : undefined;
+  };
+  await retryUntil(look, { pauseMs: 20, deadlineMs });
+  if (faults.length > 0) throw unfit(faults.join(', '));
 }
 
 /** The seccomp filter comes last, just before the program: from then on nothing changes. */

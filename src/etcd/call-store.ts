@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import { GRPCResourceExhastedError, isRecoverableError } from 'etcd3';
 import type { EndpointRing } from './endpoint-ring.ts';
 import { isStoreFull, storeClosed, storeRefused, storeUnreachable } from './explain-failure.ts';
+import { pause } from '../system/deadline.ts';
 
 /** What a single try may take. */
 export interface TryOptions {
@@ -38,20 +38,15 @@ export async function callStore<T>(
       // A busy member is no worse than the others.
       if (!(error instanceof GRPCResourceExhastedError)) ring.leave(visit);
     }
-    const pause = pauseMs(tries);
-    if (Date.now() + pause > lastStart) throw storeUnreachable(failures);
-    await sleepUnlessClosed(ring, pause);
+    const waitMs = pauseMs(tries);
+    if (Date.now() + waitMs > lastStart) throw storeUnreachable(failures);
+    await pause(waitMs, { signal: ring.closed });
   }
 }
 
 /** Doubles with each try up to `mostMs`, with jitter: all hosts of a job meet the same fault at the same time. */
 export function pauseMs(tries: number, mostMs = maxPauseMs): number {
   return Math.min(mostMs, firstPauseMs * 2 ** tries) * (0.5 + Math.random());
-}
-
-/** Waits, but not beyond the end of the ring. */
-export async function sleepUnlessClosed(ring: EndpointRing, milliseconds: number): Promise<void> {
-  await sleep(milliseconds, undefined, { signal: ring.closed }).catch(() => undefined);
 }
 
 // A function, so that the compiler does not take the answer of an earlier look for granted.

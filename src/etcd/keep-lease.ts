@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd3 } from 'etcd3';
 import { EtcdLeaseInvalidError } from 'etcd3';
 import type { Lease } from '../ports/store.ts';
 import { JobError } from '../values/errors.ts';
 import { callStore, pauseMs, type TryOptions } from './call-store.ts';
 import type { EndpointRing } from './endpoint-ring.ts';
+import { pause } from '../system/deadline.ts';
 
 /**
  * Grants a lease and renews it three times in its life until `revoke` or the end of the ring. While the store cannot
@@ -47,7 +47,7 @@ async function renewUntil(stop: AbortSignal, renewal: Renewal): Promise<'stopped
   const tryMs = Math.min(renewal.callTimeoutMs, ttlMs / 3);
   for (let failures = 0; ;) {
     const wait = failures === 0 ? ttlMs / 3 : pauseMs(failures);
-    await sleep(wait, undefined, { signal: stop }).catch(() => undefined);
+    await pause(wait, { signal: stop });
     if (stop.aborted) return 'stopped';
     const visit = ring.current;
     try {

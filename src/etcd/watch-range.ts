@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { IWatchRequest, IWatchResponse } from 'etcd3';
 import type { Watch } from '../ports/store.ts';
 import type { KeyRange } from '../contract/kvs-keys.ts';
 import { pauseMs } from './call-store.ts';
 import type { EndpointRing, Visit } from './endpoint-ring.ts';
+import { pause } from '../system/deadline.ts';
 
 const maxPauseMs = 2000;
 
@@ -51,7 +51,7 @@ async function keepWatching(stop: AbortSignal, watching: Watching): Promise<void
     // A stream that stood and broke may have missed something; one that never stood has nothing to say.
     if (stood) watching.hint();
     else watching.ring.leave(visit);
-    await sleep(pauseMs(failures, maxPauseMs), undefined, { signal: stop }).catch(() => undefined);
+    await pause(pauseMs(failures, maxPauseMs), { signal: stop });
   }
 }
 

@@ -1,8 +1,8 @@
 import '../system/configure-zod.ts';
-import { setTimeout as pause } from 'node:timers/promises';
 import { flushOutput } from '../system/flush-output.ts';
 import { main } from './main.ts';
 import { shedInheritance } from './shed-inheritance.ts';
+import { within } from '../system/deadline.ts';
 
 /** The part of Node's terminal streams that no type knows. */
 interface TerminalStream {
@@ -33,6 +33,7 @@ const flushSeconds = 10;
 
 // Left-over timers and sockets must not keep a helper alive: at this point all is released.
 void run().then(async (status) => {
-  await Promise.race([Promise.all([process.stdout, process.stderr].map(flushOutput)), pause(flushSeconds * 1000)]);
+  const flushed = Promise.all([process.stdout, process.stderr].map(flushOutput));
+  await within(flushSeconds * 1000, flushed, undefined);
   process.exit(status);
 });

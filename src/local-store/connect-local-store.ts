@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, Store, Watch } from '../ports/store.ts';
 import { JobError } from '../values/errors.ts';
 import type { KeyRange } from '../contract/kvs-keys.ts';
@@ -8,6 +7,7 @@ import { readLines } from '../system/lines.ts';
 import type { Answer, Request } from './wire.ts';
 import { answerSchema, maxLineBytes } from './wire.ts';
 import { findJsonAs } from '../values/parse-json-as.ts';
+import { pause, withDeadline } from '../system/deadline.ts';
 
 export interface LocalStoreOptions {
   /** Deadline of one call. */
@@ -107,13 +107,15 @@ export function connectLocalStore(socketPath: string, { callTimeoutMs = 2000 }: 
     const opened = connection();
     const answered = new Promise<Answer>((resolve, reject) => pending.set(id, { resolve, reject }));
     opened.write(`${JSON.stringify({ id, ...call })}\n`);
-    const timer = setTimeout(() => pending.get(id)?.reject(unreachable('no answer in time')), callTimeoutMs);
     try {
-      const answer = await answered;
+      const answer = await withDeadline(
+        callTimeoutMs,
+        async () => await answered,
+        () => unreachable('no answer in time'),
+      );
       if ('error' in answer) throw JobError.fromWire(answer.error);
       return answer;
     } finally {
-      clearTimeout(timer);
       pending.delete(id);
     }
   };
@@ -134,7 +136,7 @@ export function connectLocalStore(socketPath: string, { callTimeoutMs = 2000 }: 
         }
       } catch {
         for (const watch of waiting) watch.id = undefined;
-        await sleep(reconnectPauseMs, undefined, { signal: closed.signal }).catch(() => undefined);
+        await pause(reconnectPauseMs, { signal: closed.signal });
       }
     }
     isRewatching = false;

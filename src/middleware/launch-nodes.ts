@@ -1,7 +1,6 @@
 import { fstat } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { execa } from 'execa';
 import type { HostsEnd } from '../contract/helper-events.ts';
@@ -13,6 +12,7 @@ import { isPassedThrough, passOutput } from './pass-output.ts';
 import type { LauncherProcess } from './start-apart.ts';
 import { startApart } from './start-apart.ts';
 import { TaskEndReader } from './task-end-reader.ts';
+import { pause, within } from '../system/deadline.ts';
 
 /** The launcher's process, or processes: one `run-node` per host. */
 export interface Launched {
@@ -108,14 +108,15 @@ export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {})
     const { status = 0, signal } = ends.find((each) => each.status !== 0) ?? {};
     return { status, said: said.tell(), ...(signal === undefined ? {} : { signal }) };
   });
+  const hasEnded = ended.then(() => true);
   const signal = (name: NodeJS.Signals): void => children.forEach(({ kill }) => kill(name));
   const abandon = async (graceMs = graces.abandonMs): Promise<void> => {
     taskEnds.stop();
     said.resume();
     signal('SIGTERM');
-    if (await within(graceMs, ended)) return;
+    if (await within(graceMs, hasEnded, false)) return;
     signal('SIGKILL');
-    if (!(await within(graces.buryMs, ended))) children.forEach(({ letGo }) => letGo());
+    if (!(await within(graces.buryMs, hasEnded, false))) children.forEach(({ letGo }) => letGo());
     await ended;
   };
   const view = {
@@ -135,7 +136,7 @@ export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {})
     distrustWords: () => taskEnds.stop(),
     finish: async (hosts) => {
       if (hosts === 'untold') await abandon(graces.finishMs);
-      if (hosts === 'unsure' && !(await within(graces.finishMs, ended))) await abandon();
+      if (hosts === 'unsure' && !(await within(graces.finishMs, hasEnded, false))) await abandon();
       const outcome = await awaitDelivery(ended, view, { launcherMs: graces.silentMs, readerMs: graces.readerMs });
       if (outcome !== 'ended') await abandon(graces.buryMs); // nothing is left on any host that TERM could spare
       // What nobody takes must not be waited for once more at this program's end.
@@ -144,14 +145,6 @@ export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {})
     },
     abandon: async () => await abandon(),
   };
-}
-
-async function within(ms: number, ended: Promise<unknown>): Promise<boolean> {
-  const wait = new AbortController();
-  const late = pause(ms, false, { signal: wait.signal }).catch(() => false);
-  const isOver = await Promise.race([ended.then(() => true), late]);
-  wait.abort();
-  return isOver;
 }
 
 function giveUp(...streams: readonly Writable[]): void {

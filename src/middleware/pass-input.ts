@@ -1,9 +1,10 @@
 import { constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
 import { asClause } from '../values/errors.ts';
 import { flushOutput } from '../system/flush-output.ts';
+import { unlessAborted } from '../system/deadline.ts';
+import { retryUntil } from '../system/retry-until.ts';
 
 const tryEveryMs = 20;
 
@@ -36,7 +37,7 @@ async function pass(path: string, openSource: () => Readable, stopped: AbortSign
   try {
     await done.promise;
     // Not by its end: that is for sockets.
-    if (!stopped.aborted) await Promise.race([flushOutput(sink), untilAborted(stopped)]);
+    await unlessAborted(stopped, flushOutput(sink));
   } finally {
     source.unpipe(sink);
     source.destroy(); // or it would keep this process from ending, and its writer from learning that nobody reads
@@ -47,18 +48,13 @@ async function pass(path: string, openSource: () => Readable, stopped: AbortSign
 
 /** The write end, once the command's side has opened the other one; undefined when stopped before. */
 async function openPipe(path: string, stopped: AbortSignal): Promise<number | undefined> {
-  while (!stopped.aborted) {
+  const open = (): number | undefined => {
     try {
       return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENXIO')) throw error;
+      if (error instanceof Error && 'code' in error && error.code === 'ENXIO') return undefined;
+      throw error;
     }
-    await pause(tryEveryMs, undefined, { signal: stopped }).catch(() => undefined);
-  }
-  return undefined;
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  };
+  return await retryUntil(open, { pauseMs: tryEveryMs, signal: stopped });
 }

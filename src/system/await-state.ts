@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../values/errors.ts';
 import type { KeyRange } from '../contract/kvs-keys.ts';
+import { pause, unlessAborted } from './deadline.ts';
 
 /** A key as it was read; the store port's entry has this shape. */
 export interface StateEntry {
@@ -72,19 +72,19 @@ export async function awaitState<T>(
       const startedAt = performance.now();
       bell.quiet();
       try {
-        const seen = await unless(over, store.read(range));
+        const seen = await unlessAborted(over, store.read(range));
         if (seen === undefined) break;
         entries = seen;
         outage = undefined;
       } catch (error) {
         if (!tolerateOutage || !(error instanceof JobError) || error.code !== 'STORE_UNREACHABLE') throw error;
         outage = error;
-        await pause(outagePauseMs, over);
+        await pause(outagePauseMs, { signal: over });
         continue;
       }
       const value = judge(entries);
       if (value !== undefined) return { kind: 'reached', value };
-      await pause(spacingMs(entries.length, performance.now() - startedAt), over);
+      await pause(spacingMs(entries.length, performance.now() - startedAt), { signal: over });
       await bell.wait(slowTimerMs, over);
     }
   } finally {
@@ -116,25 +116,6 @@ class Bell {
   }
 
   async wait(mostMs: number, over: AbortSignal): Promise<void> {
-    if (!this.#hasRung) await pause(mostMs, AbortSignal.any([over, this.#awake.signal]));
-  }
-}
-
-async function pause(milliseconds: number, over: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, { signal: over }).catch(() => undefined);
-}
-
-/** The work's value, or undefined when `over` comes first; the work then ends unheard at its own deadline. */
-async function unless<T>(over: AbortSignal, work: Promise<T>): Promise<T | undefined> {
-  work.catch(() => undefined);
-  let stop: (() => void) | undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    over.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, ended]);
-  } finally {
-    if (stop !== undefined) over.removeEventListener('abort', stop);
+    if (!this.#hasRung) await pause(mostMs, { signal: AbortSignal.any([over, this.#awake.signal]) });
   }
 }

@@ -7,7 +7,7 @@ import { reportReleased } from '../../src/helper/job/report-released.ts';
 import { checkStore } from '../../src/helper/host-checks/check-store.ts';
 import { parseSite } from '../../src/config/parse-site.ts';
 import { jobFieldKey, nodeFieldKey } from '../../src/contract/kvs-keys.ts';
-import { runChecks } from '../../src/contract/finding.ts';
+import { runChecks } from '../../src/system/run-checks.ts';
 import type { Lease, Store } from '../../src/ports/store.ts';
 import { startEtcd } from '../support/etcd-server.ts';
 import type { EtcdServer } from '../support/etcd-server.ts';

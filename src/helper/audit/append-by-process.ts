@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../../system/deadline.ts';
 
 /** Directories and programs of the records of this host. */
 export interface AuditPlaces {
@@ -24,10 +24,6 @@ export async function appendByProcess(file: string, { appender, spool, state }: 
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
   });
   child.unref();
-  const late = new AbortController();
-  await Promise.race([
-    once(child, 'exit').catch(() => undefined),
-    pause(mostWaitMs, undefined, { signal: late.signal }).catch(() => undefined),
-  ]);
-  late.abort();
+  const ended = once(child, 'exit').catch(() => undefined);
+  await within(mostWaitMs, ended, undefined);
 }

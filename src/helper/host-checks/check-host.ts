@@ -1,7 +1,7 @@
 import { hostCommands } from '../../network/host-commands.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Check, Finding } from '../../contract/finding.ts';
-import { runChecks, skipped } from '../../contract/finding.ts';
+import { skipped } from '../../contract/finding.ts';
 import type { HostQuestion } from '../../contract/host-question.ts';
 import { hostQuestionSchema } from '../../contract/host-question.ts';
 import { checkAskedImage } from './check-asked-image.ts';
@@ -15,6 +15,8 @@ import { checkStore } from './check-store.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore } from '../open-context.ts';
 import { parseJson } from '../../values/parse-json-as.ts';
+import { runChecks } from '../../system/run-checks.ts';
+import { withDeadline } from '../../system/deadline.ts';
 
 const maxQuestionBytes = 16 * 1024;
 /** Every user may call this verb, in no job at all, and wait in a process of root's. */
@@ -37,7 +39,6 @@ export async function readHostQuestion(
 }
 
 async function readAll(input: NodeJS.ReadableStream): Promise<string> {
-  const late = AbortSignal.timeout(askDeadlineMs);
   let text = '';
   const read = async (): Promise<string> => {
     for await (const chunk of input) {
@@ -46,10 +47,7 @@ async function readAll(input: NodeJS.ReadableStream): Promise<string> {
     }
     return text;
   };
-  const expiry = new Promise<never>((_, reject) => {
-    late.addEventListener('abort', () => reject(badQuestion('its end did not come')));
-  });
-  return await Promise.race([read(), expiry]);
+  return await withDeadline(askDeadlineMs, read, () => badQuestion('its end did not come'));
 }
 
 function badQuestion(reason: string): JobError {

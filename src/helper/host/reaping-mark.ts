@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { readProcess } from './read-process.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /** Root's alone, and gone after a start of the host. Not below the jobs' directory: an epilog looks whether that is empty. */
 const usualDirectory = '/run/hpc-dockerjob-reaping';
@@ -30,17 +30,13 @@ export async function awaitReapers(
   deadlineMs = usualDeadlineMs,
   directory = usualDirectory,
 ): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (await isReaped(job, directory)) {
-    if (performance.now() > deadline) {
-      throw new JobError({
-        code: 'JOB_BUSY',
-        message: `What an earlier run of job ${job} has left on this host is still being taken away.`,
-        hint: 'Submit the job again in a moment.',
-      });
-    }
-    await pause(lookEveryMs);
-  }
+  const isFree = async (): Promise<true | undefined> => ((await isReaped(job, directory)) ? undefined : true);
+  if (await retryUntil(isFree, { pauseMs: lookEveryMs, deadlineMs })) return;
+  throw new JobError({
+    code: 'JOB_BUSY',
+    message: `What an earlier run of job ${job} has left on this host is still being taken away.`,
+    hint: 'Submit the job again in a moment.',
+  });
 }
 
 async function isReaped(job: JobKey, directory: string): Promise<boolean> {

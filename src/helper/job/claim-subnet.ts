@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import type { Store, StoreEntry } from '../../ports/store.ts';
 import { JobError } from '../../values/errors.ts';
@@ -7,6 +6,7 @@ import { keyOnly, subnetKey, subnetsRange } from '../../contract/kvs-keys.ts';
 import { subnetAt, subnetCount } from '../../values/subnet.ts';
 import { claimKey } from './claim-key.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
+import { pause } from '../../system/deadline.ts';
 
 const subnetClaimSchema = z.object({
   job: z.string(),
@@ -60,7 +60,7 @@ export async function claimSubnet(store: Store, request: SubnetRequest): Promise
     if (index === undefined) throw poolExhausted(request, count);
     const claimed = await tryClaim(store, request, index);
     if (claimed !== undefined) return claimed;
-    await sleep(randomInt(mostPauseMs));
+    await pause(randomInt(mostPauseMs));
   }
   throw poolExhausted(request, count);
 }

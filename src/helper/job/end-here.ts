@@ -1,5 +1,4 @@
 import { access, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import * as z from 'zod';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import { jobEndSchema } from '../../contract/helper-events.ts';
@@ -7,6 +6,7 @@ import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { masterRunDirectory } from '../host/run-directory.ts';
 import { parseJsonAs } from '../../values/parse-json-as.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /**
  * The way of the command's end that needs no store: node 0 and the keeper are on the same host, and the job's run
@@ -36,14 +36,15 @@ export async function isEndTaken(job: JobKey): Promise<boolean> {
 
 /** Takes the end that node 0 has left on this host; undefined when `over` aborts before there is one. */
 export async function takeEndHere({ job, token }: JobPlan, over: AbortSignal): Promise<JobEnd | undefined> {
-  while (!over.aborted) {
+  const take = async (): Promise<JobEnd | undefined> => {
     const text = await readFile(endFile(job), 'utf8').catch(() => undefined);
-    if (text !== undefined) {
-      await rm(endFile(job), { force: true });
-      const left = parseJsonAs(leftEndSchema, text);
-      if (left.token === token) return left.end;
-    }
-    await pause(lookEveryMs, undefined, { signal: over, ref: false }).catch(() => undefined);
-  }
-  return undefined;
+    if (text === undefined) return undefined;
+    await rm(endFile(job), { force: true });
+    const left = parseJsonAs(leftEndSchema, text);
+    return left.token === token ? left.end : undefined;
+  };
+  return await retryUntil(take, { pauseMs: lookEveryMs, signal: over, keepsAlive: false }).catch((error: unknown) => {
+    if (over.aborted) return undefined;
+    throw error;
+  });
 }

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../../system/deadline.ts';
 
 /**
  * What is to be done when a job is suspended, and when it goes on. Once the opposite is wanted, and at the end, it is
@@ -61,7 +61,7 @@ export function trackSuspension(
       } catch (error) {
         if (error === signal.reason) left = mostTries;
         else complain(error);
-        await pause(retryPauseMs, undefined, { ref: false, signal }).catch(() => undefined);
+        await pause(retryPauseMs, { signal, keepsAlive: false });
       }
     }
     isActing = false;

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /** Short enough for the two seconds that a scheduler leaves a process before it stops it. */
 const pauseMs = 300;
@@ -8,13 +8,10 @@ const pauseMs = 300;
  * Fails with the reason of `over` alone, when that aborts before.
  */
 export async function persistUntil(over: AbortSignal, action: () => Promise<void>): Promise<void> {
-  for (;;) {
-    over.throwIfAborted();
-    try {
-      await action();
-      return;
-    } catch {
-      await pause(pauseMs, undefined, { signal: over }).catch(() => undefined);
-    }
-  }
+  const attempt = async (): Promise<true | undefined> =>
+    await action().then(
+      () => true as const,
+      () => undefined,
+    );
+  await retryUntil(attempt, { pauseMs, signal: over });
 }

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Store } from '../../ports/store.ts';
 import type { WantedState } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { jobFieldKey } from '../../contract/kvs-keys.ts';
+import { pause } from '../../system/deadline.ts';
 
 const retryPauseMs = 1000;
 /** Who says it more often gets no more of the store's and the engines' time. */
@@ -45,9 +45,9 @@ export function keepWanted(
         if (!(await putWanted(store, prefix, job, now))) break;
         written = now;
         count += 1;
-        await pause(spacingAfter(count), undefined, { signal }).catch(() => undefined);
+        await pause(spacingAfter(count), { signal });
       } catch {
-        await pause(retryPauseMs, undefined, { signal }).catch(() => undefined);
+        await pause(retryPauseMs, { signal });
       }
     }
     isWriting = false;

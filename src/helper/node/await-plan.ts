@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Store } from '../../ports/store.ts';
 import type { JobKey } from '../../contract/job-key.ts';
@@ -8,6 +7,9 @@ import { notYours } from '../caller/identify-caller.ts';
 import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
 import type { FollowedJob } from './follow-control.ts';
+import { within } from '../../system/deadline.ts';
+
+const tooLate = Symbol('too late');
 
 /**
  * The plan of the job, which may still be on its way: the launcher starts while the job is being opened. Undefined
@@ -22,27 +24,21 @@ export async function awaitPlan(
   told: AbortSignal,
   ownerUid?: number,
 ): Promise<JobPlan | undefined> {
-  const late = new AbortController();
   const { keyPrefix } = site.site;
   const read = async (): Promise<JobState> => parseJobState(keyPrefix, job, await store.read(jobRange(keyPrefix, job)));
-  const deadline = async (): Promise<never> => {
-    await pause(site.deadlines.openSeconds * 1000, undefined, { signal: late.signal });
-    // Says so itself when it cannot be reached.
-    await store.read(jobRange(keyPrefix, job));
-    throw notYours(job);
-  };
   const isTheirs = ({ plan }: JobState): boolean => ownerUid === undefined || plan?.user.uid === ownerUid;
   const planOrEnd = async (): Promise<JobPlan | undefined> => {
     const plan = await followed.until((state) => (isTheirs(state) ? state.plan : undefined));
     if (plan !== undefined || told.aborted || isTheirs(await read())) return plan;
-    return await deadline();
+    return await new Promise<never>(() => undefined); // nobody learns by the time how it stands with others' jobs
   };
   try {
-    return await Promise.race([planOrEnd(), deadline()]);
+    const found = await within(site.deadlines.openSeconds * 1000, planOrEnd(), tooLate);
+    if (found !== tooLate) return found;
+    await read(); // says so itself when the store cannot be reached
+    throw notYours(job);
   } catch (error) {
     if (told.aborted) return undefined;
     throw error;
-  } finally {
-    late.abort();
   }
 }

@@ -1,5 +1,4 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import { JobError } from '../../values/errors.ts';
 import { leaveEarlierRuns } from '../job/earlier-runs.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -8,6 +7,7 @@ import type { ProcessFacts } from '../host/read-process.ts';
 import { unmarkDeadKeepers } from '../host/run-directory.ts';
 import { releaseHere } from '../release/release-here.ts';
 import type { OwnNode } from './own-node.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 const lookEveryMs = 200;
 
@@ -24,13 +24,12 @@ export async function clearEarlierRun(
   { plan, node, site, store, told }: OwnNode,
 ): Promise<void> {
   const patienceMs = (site.deadlines.stopSeconds + site.deadlines.releaseSeconds) * 1000;
-  const before = await listOthersAtWork(plan.job, plan.user.uid);
-  const deadline = performance.now() + patienceMs;
-  let left = before;
-  while (left.length > 0 && performance.now() < deadline) {
-    await pause(lookEveryMs, undefined, { signal: told });
-    left = await findStillThere(left);
-  }
+  let left = await listOthersAtWork(plan.job, plan.user.uid);
+  const areGone = async (): Promise<true | undefined> => {
+    if (left.length > 0) left = await findStillThere(left);
+    return left.length === 0 ? true : undefined;
+  };
+  await retryUntil(areGone, { pauseMs: lookEveryMs, deadlineMs: patienceMs, signal: told });
   const leftovers =
     left.length > 0
       ? left.map(({ pid, argv }) => `process ${pid} (${argv.slice(-3).join(' ').slice(0, 80)}) is still at work`)

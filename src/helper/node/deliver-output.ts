@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ContainerOutput } from '../../ports/container-engine.ts';
 import { flushOutput } from '../../system/flush-output.ts';
+import { within } from '../../system/deadline.ts';
 
 /** Most that is kept in memory for a slow reader once the job is over; the engine itself holds about 1 MiB. */
 const keptBytes = 16 * 1024 * 1024;
@@ -69,7 +69,7 @@ export class OutputDelivery {
     let moved = this.#progress();
     let movedAt = performance.now();
     for (;;) {
-      if (await Promise.race([through, pause(lookEveryMs, false)])) break;
+      if (await within(lookEveryMs, through, false)) break;
       const now = this.#progress();
       if (now !== moved) movedAt = performance.now();
       moved = now;
@@ -81,7 +81,7 @@ export class OutputDelivery {
       stderr.write(
         `hpc-submit-dockerjob: note: the last ${this.#droppedBytes} bytes of the output were given up: the job was over and its reader too slow\n`,
       );
-      await Promise.race([flushOutput(stderr), pause(lookEveryMs)]);
+      await within(lookEveryMs, flushOutput(stderr), undefined);
     }
   }
 

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Container, ContainerEnd } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
@@ -29,6 +28,7 @@ import { passOnSuspension } from './pass-on-suspension.ts';
 import { publishEnd } from './publish-end.ts';
 import type { DiskWatch } from './watch-disk.ts';
 import { watchOwnDisk } from './watch-disk.ts';
+import { pause, within } from '../../system/deadline.ts';
 
 /** The steps of one node; each leaves its undo on the stack before the next begins. */
 export async function leadNode(
@@ -85,7 +85,7 @@ export async function leadNode(
     const rest = delivery.takeRest();
     // What is over its bound must not write for another moment.
     await container.stop(disk.isExceeded() ? 0 : site.deadlines.stopSeconds);
-    await Promise.race([rest, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]);
+    await within(site.deadlines.stopSeconds * 1000, rest, undefined, { keepsAlive: false });
   });
   reached(own, 'started');
   // Ended before the node is released: a late word of its PHASE would say that it still runs.
@@ -116,9 +116,7 @@ export async function leadNode(
   if (end !== undefined) await publishEnd(own, end);
   await report(own, { PHASE: 'stopping' }).catch(() => undefined);
   // The agent ends by itself now; the stop on the undo stack is for one that does not.
-  await Promise.race([ended, pause(site.deadlines.stopSeconds * 1000, undefined, { ref: false })]).catch(
-    () => undefined,
-  );
+  await within(site.deadlines.stopSeconds * 1000, ended, undefined, { keepsAlive: false }).catch(() => undefined);
 }
 
 /** On the job's own standard error: of a process that was killed, MPI says no more than "signal 9", and some programs go on. */
@@ -147,9 +145,8 @@ function pauseOnExcess(disk: DiskWatch, container: Container): Promise<never> {
 
 async function agentSilent(own: OwnNode): Promise<never> {
   const { startSeconds } = own.site.deadlines;
-  await pause(startSeconds * 1000, undefined, { signal: own.told, ref: false }).catch(() => {
-    throw asJobError(own.told.reason);
-  });
+  await pause(startSeconds * 1000, { signal: own.told, keepsAlive: false });
+  if (own.told.aborted) throw asJobError(own.told.reason);
   throw new JobError({
     code: 'NODE_LATE',
     message: `the agent in the container did not call within ${startSeconds} s.`,
@@ -162,10 +159,7 @@ const noteEndMs = 3000;
 /** A container that ends while it is being placed fails every step in words of its own: its end is what is told. */
 async function unlessEnded<T>(own: OwnNode, ended: Promise<ContainerEnd>, place: () => Promise<T>): Promise<T> {
   return await place().catch(async (error: unknown) => {
-    const noted = new AbortController();
-    await Promise.race([endedEarly(own, ended), pause(noteEndMs, undefined, { signal: noted.signal })]).finally(() =>
-      noted.abort(),
-    );
+    await within(noteEndMs, endedEarly(own, ended), undefined);
     throw error;
   });
 }

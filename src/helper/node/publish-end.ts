@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { asJobError } from '../../values/errors.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import { isEndTaken, leaveEndHere } from '../job/end-here.ts';
 import { endJob } from '../job/end-job.ts';
 import type { OwnNode } from './own-node.ts';
+import { pause } from '../../system/deadline.ts';
 
 /**
  * Publishes the command's end. While the store is away, or full, it is left for the keeper on this host, so that the job's status
@@ -23,6 +23,6 @@ export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
     }
     if (!isLeft) await leaveEndHere(own.plan, end);
     else if (await isEndTaken(job)) return;
-    await pause(1000, undefined, { signal: own.told }).catch(() => undefined);
+    await pause(1000, { signal: own.told });
   }
 }

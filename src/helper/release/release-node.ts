@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Store, StoreEntry } from '../../ports/store.ts';
 import { awaitState } from '../../system/await-state.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
@@ -32,6 +31,7 @@ import {
   unmarkKeptHere,
   jobRunDirectory,
 } from '../host/run-directory.ts';
+import { within } from '../../system/deadline.ts';
 
 /** How a job was released on this host. */
 export interface NodeRelease {
@@ -92,12 +92,8 @@ async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
       releasedFromOutside(job),
     );
   };
-  const late = new AbortController();
-  await Promise.race([
-    end().catch(() => undefined), // told by `tellStore`
-    pause(endGraceMs, undefined, { signal: late.signal }).catch(() => undefined),
-  ]);
-  late.abort();
+  const told = end().catch(() => undefined); // what failed is told by `tellStore`
+  await within(endGraceMs, told, undefined);
 }
 
 const nothingTold = { untold: undefined, unfinished: undefined };

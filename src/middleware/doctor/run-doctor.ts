@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { defaultSitePath } from '../../config/load-site.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Check, Finding } from '../../contract/finding.ts';
-import { runChecks, skipped } from '../../contract/finding.ts';
+import { skipped } from '../../contract/finding.ts';
 import type { SchedulerName } from '../../contract/schedulers.ts';
 import { helperArgv, helperPath } from '../call-helper.ts';
 import { askHelper } from './ask-helper.ts';
@@ -17,6 +17,7 @@ import { checkSubnetPool } from './check-subnet-pool.ts';
 import { checkSudoRule } from './check-sudo-rule.ts';
 import type { SchedulerChecks } from './list-scheduler-checks.ts';
 import { listSchedulerChecks } from './list-scheduler-checks.ts';
+import { runChecks } from '../../system/run-checks.ts';
 
 const deadlineMs = 30_000;
 

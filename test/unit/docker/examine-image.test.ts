@@ -4,7 +4,12 @@ import { findImageFaults } from '../../../src/docker/examine-image.ts';
 
 it('tells why an image could not be looked into, also when the container for it stays', async () => {
   const refusal = (message: string) => Promise.reject(Object.assign(new Error(message), { statusCode: 500 }));
-  const container = { id: 'abc', inspect: () => refusal('disk is broken'), remove: () => refusal('device is busy') };
+  const container = {
+    id: 'abc',
+    inspect: () => refusal('disk is broken'),
+    infoArchive: () => new Promise(() => undefined),
+    remove: () => refusal('device is busy'),
+  };
   const docker = { createContainer: () => Promise.resolve(container), getContainer: () => container };
   const client = {
     docker,

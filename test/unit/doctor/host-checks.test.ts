@@ -23,7 +23,7 @@ import type { Store } from '../../../src/ports/store.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import { JobError } from '../../../src/values/errors.ts';
 import type { Check, Finding } from '../../../src/contract/finding.ts';
-import { runChecks } from '../../../src/contract/finding.ts';
+import { runChecks } from '../../../src/system/run-checks.ts';
 
 async function find(check: Check): Promise<Finding> {
   const [finding] = await runChecks([check], 2000);

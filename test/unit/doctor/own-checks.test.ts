@@ -15,7 +15,7 @@ import { checkSudoRule } from '../../../src/middleware/doctor/check-sudo-rule.ts
 import { renderFindings } from '../../../src/middleware/doctor/show-findings.ts';
 import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import type { Check, Finding } from '../../../src/contract/finding.ts';
-import { runChecks } from '../../../src/contract/finding.ts';
+import { runChecks } from '../../../src/system/run-checks.ts';
 
 async function find(check: Check): Promise<Finding> {
   const [finding] = await runChecks([check], 5000);

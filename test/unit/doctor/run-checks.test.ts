@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { JobError } from '../../../src/values/errors.ts';
 import type { Check, Finding } from '../../../src/contract/finding.ts';
-import { fine, runChecks, skipped, statusOfFindings, warning } from '../../../src/contract/finding.ts';
+import { fine, skipped, statusOfFindings, warning } from '../../../src/contract/finding.ts';
+import { runChecks } from '../../../src/system/run-checks.ts';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 const failing = (code: 'CONFIG_INVALID' | 'HOST_UNFIT'): Check => ({

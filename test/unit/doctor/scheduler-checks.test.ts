@@ -17,7 +17,7 @@ import { knownSchedulers } from '../../../src/schedulers/known-schedulers.ts';
 import { parseSettings, readSettings } from '../../../src/slurm/read-settings.ts';
 import type { SlurmSettings } from '../../../src/slurm/read-settings.ts';
 import type { Check, Finding } from '../../../src/contract/finding.ts';
-import { runChecks } from '../../../src/contract/finding.ts';
+import { runChecks } from '../../../src/system/run-checks.ts';
 
 async function find(check: Check): Promise<Finding> {
   const [finding] = await runChecks([check], 5000);
