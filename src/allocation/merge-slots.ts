@@ -5,14 +5,13 @@ import { hostNameSchema } from '../contract/job-request.ts';
 interface HostSlots {
   readonly name: string;
   readonly slots: number;
-  readonly cores?: number;
 }
 
 /** As Slurm's and Docker's own limits: no job has more hosts than this. */
 const maxHosts = 65_536;
 
 /**
- * One entry for each host, in the order in which they appear first, its slots (and cores) added up. `variable` and `label`
+ * One entry for each host, in the order in which they appear first, its slots added up. `variable` and `label`
  * say in messages where the entries come from. Fails with `ALLOCATION_INVALID`.
  */
 export function mergeSlots(variable: string, label: string, entries: readonly HostSlots[]): readonly HostSlots[] {
@@ -21,16 +20,11 @@ export function mergeSlots(variable: string, label: string, entries: readonly Ho
     if (!hostNameSchema.safeParse(entry.name).success)
       throw invalidAllocation(label, `${variable} names ${quote(entry.name)}, which is no host name`);
     const known = hosts.get(entry.name);
-    hosts.set(entry.name, known === undefined ? entry : addUp(known, entry));
+    hosts.set(entry.name, known === undefined ? entry : { name: entry.name, slots: known.slots + entry.slots });
   }
   if (hosts.size === 0) throw invalidAllocation(label, `${variable} names no host`);
   if (hosts.size > maxHosts) throw invalidAllocation(label, `${variable} names more than ${maxHosts} hosts`);
   return [...hosts.values()];
-}
-
-function addUp(left: HostSlots, right: HostSlots): HostSlots {
-  const cores = left.cores === undefined || right.cores === undefined ? undefined : left.cores + right.cores;
-  return { name: left.name, slots: left.slots + right.slots, ...(cores === undefined ? {} : { cores }) };
 }
 
 /** What a user sees of a value that cannot be used. */

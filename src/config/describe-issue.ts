@@ -43,7 +43,7 @@ export function formatPath(path: SitePath): string {
 }
 
 /** The value as JSON, cut: a file may hold anything. */
-export function showValue(value: unknown): string {
+function showValue(value: unknown): string {
   const shown = JSON.stringify(value);
   return shown.length > 80 ? `${shown.slice(0, 77)}…` : shown;
 }

@@ -18,7 +18,7 @@ export const maxLineBytes = 64 * 1024;
 /** `ssh-ed25519 AAAA…`: one line, no options, no comment. */
 export const publicKeySchema = z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/]{68}$/, 'is not an ed25519 public key');
 
-export const peerSchema = z.strictObject({
+const peerSchema = z.strictObject({
   index: z.number().int().min(0),
   hostname: z.string(),
   /** The host under its container, by the scheduler's name. */

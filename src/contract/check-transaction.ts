@@ -4,7 +4,7 @@ import { isInRange } from './kvs-keys.ts';
 
 /** Limits of etcd, kept by every store. */
 export const maxOperations = 128;
-export const maxTransactionBytes = 1.5 * 1024 * 1024;
+const maxTransactionBytes = 1.5 * 1024 * 1024;
 
 /** What is looked at; the store's `Transaction` fits. */
 interface Checked {

@@ -20,7 +20,7 @@ export type NodePhase = z.infer<typeof nodePhaseSchema>;
  * How the hosts of a job stand at its end. `done`: each has said that it is clean. `unsure`: one hangs, or the launcher may
  * still be starting a helper there that will find the job over. `untold`: the store is away, so none has heard of the end.
  */
-export const hostsEndSchema = z.enum(['done', 'unsure', 'untold']);
+const hostsEndSchema = z.enum(['done', 'unsure', 'untold']);
 export type HostsEnd = z.infer<typeof hostsEndSchema>;
 
 /** Signals that go to the job's command and do not end the job by themselves. */

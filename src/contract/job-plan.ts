@@ -15,13 +15,13 @@ import {
 const ipv4 = z.ipv4();
 const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
 
-export const mountSchema = z.strictObject({
+const mountSchema = z.strictObject({
   source: absolutePathSchema,
   target: absolutePathSchema,
   readOnly: z.boolean(),
 });
 
-export const plannedNodeSchema = z.strictObject({
+const plannedNodeSchema = z.strictObject({
   index: z.number().int().min(0),
   host: hostNameSchema,
   /** Address of the host itself, the end of the job network's tunnel; absent for a job on one host. */

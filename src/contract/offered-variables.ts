@@ -6,7 +6,6 @@ export const offeredVariables = [
   ...['TZ', 'LANG', 'LANGUAGE', 'LC_*'],
   ...['OMP_*', 'GOMP_*', 'KMP_*', 'MKL_NUM_THREADS', 'MKL_DYNAMIC', 'OPENBLAS_NUM_THREADS', 'BLIS_NUM_THREADS'],
 ] as const;
-export type OfferedVariable = (typeof offeredVariables)[number];
 
 /** OpenMP loads what the first two name; the others name files. */
 const neverOffered = /^(?:OMP_TOOL(?:_.*)?|KMP_.*(?:FILE|PATH|LIB|DLL).*)$/s;

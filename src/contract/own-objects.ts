@@ -13,7 +13,7 @@ export function nodeRunDirectory(job: JobKey, index: number): string {
 }
 
 /** Name of the container, never started, through which a node's image is looked at. */
-export function imageContainerName(job: JobKey, index: number): string {
+function imageContainerName(job: JobKey, index: number): string {
   return `${containerName(job, index)}-image`;
 }
 

@@ -8,7 +8,7 @@ import type { JobRequest, LateCommand, PlannedCommand } from './job-request.ts';
  */
 export const mostEnvironmentBytes = 64 * 1024;
 /** All words of the command together; a single one is bounded by Linux, see `commandSchema`. */
-export const mostCommandBytes = 128 * 1024;
+const mostCommandBytes = 128 * 1024;
 /** Some 2000 hosts beside an environment and a command of usual size. */
 export const mostPlanBytes = 512 * 1024;
 

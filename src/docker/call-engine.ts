@@ -113,7 +113,7 @@ function httpStatusOf(error: unknown): number | undefined {
 }
 
 /** The engine's message on one line: it may quote bytes of an image, so it is cleaned and cut. */
-export function engineWords(error: unknown): string {
+function engineWords(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return oneLine(text.replace(/^\(HTTP code \d+\) [^-]* - /, ''), 400).replace(/\.$/, '');
 }

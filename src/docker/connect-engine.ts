@@ -12,7 +12,7 @@ import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
-import { controlContainer, openContainer, removeContainer } from './control-container.ts';
+import { controlContainer, removeContainer } from './control-container.ts';
 import { findImageFaults } from './examine-image.ts';
 import { deviceOption, explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
@@ -39,7 +39,6 @@ export function connectEngine(options: EngineOptions): ContainerEngine {
     findImageFaults: (question) => findImageFaults(client, question),
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
-    openContainer: (id) => openContainer(client, id),
     removeContainer: (id) => removeContainer(client, id),
     createBridgeNetwork: (spec) => createBridgeNetwork(client, spec),
     findNetworks: (labels) => findNetworks(client, labels),

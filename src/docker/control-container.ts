@@ -15,7 +15,7 @@ import type { Confinement } from './verify-confinement.ts';
 import { retryUntil } from '../system/retry-until.ts';
 
 /** Handle of a container that is there, or was: what may be done with one that another process made. */
-export function openContainer(client: EngineClient, id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'> {
+function openContainer(client: EngineClient, id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'> {
   const container = client.docker.getContainer(id);
   return {
     id,

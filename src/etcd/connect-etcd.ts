@@ -60,8 +60,6 @@ function toEntry(pair: IKeyValue): StoreEntry {
   return {
     key: pair.key.toString(),
     value: pair.value.toString(),
-    createRevision: pair.create_revision,
-    modRevision: pair.mod_revision,
   };
 }
 

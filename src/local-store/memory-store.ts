@@ -22,14 +22,13 @@ interface Watcher {
 }
 
 /**
- * A store in this process with the meaning of etcd's: one revision per transaction, all or nothing, ranges by byte order.
+ * A store in this process with the meaning of etcd's: transactions are all or nothing, ranges by byte order.
  * A lease lives until its holder revokes it: who holds it and the store end together. Keys must be ASCII.
  */
 export function createMemoryStore(): MemoryStore {
   const entries = new Map<string, Held>();
   const leases = new Map<string, AbortController>();
   const watchers = new Set<Watcher>();
-  let revision = 1n;
   let leaseCount = 0;
   let isClosed = false;
 
@@ -59,7 +58,6 @@ export function createMemoryStore(): MemoryStore {
     const lost = leases.get(id);
     if (lost === undefined) return undefined;
     leases.delete(id);
-    revision++;
     hintAbout(removeWhere(({ leaseId }) => leaseId === id));
     return lost;
   };
@@ -90,11 +88,9 @@ export function createMemoryStore(): MemoryStore {
       const { conditions = [], puts = [], deletes = [] } = transaction;
       if (!conditions.every(holds)) return false;
       if (puts.some(({ lease }) => lease !== undefined && !leases.has(lease.id))) throw leaseEnded();
-      revision++;
       const touched = removeWhere(({ key }) => deletes.some((range) => isInRange(range, key)));
       for (const { key, value, lease } of puts) {
-        const createRevision = entries.get(key)?.createRevision ?? String(revision);
-        entries.set(key, { key, value, createRevision, modRevision: String(revision), leaseId: lease?.id });
+        entries.set(key, { key, value, leaseId: lease?.id });
         touched.push(key);
       }
       hintAbout(touched);
@@ -123,8 +119,8 @@ export function createMemoryStore(): MemoryStore {
   };
 }
 
-function toEntry({ key, value, createRevision, modRevision }: Held): StoreEntry {
-  return { key, value, createRevision, modRevision };
+function toEntry({ key, value }: Held): StoreEntry {
+  return { key, value };
 }
 
 function leaseEnded(): JobError {

@@ -3,7 +3,6 @@ import { JobError } from '../values/errors.ts';
 import { requireJobKey } from '../contract/job-key.ts';
 import { invalidAllocation, mergeSlots, quote } from '../allocation/merge-slots.ts';
 import { readGpus } from '../allocation/read-gpus.ts';
-import { readBoundCores } from './read-bound-cores.ts';
 import { readHostFile } from './read-host-file.ts';
 
 /**
@@ -13,21 +12,13 @@ import { readHostFile } from './read-host-file.ts';
 export function readAllocation(environment: NodeJS.ProcessEnv): Allocation {
   const { id, index } = readJobId(environment);
   const hosts = readHosts(environment);
-  const cores = readBoundCores(environment['LSB_AFFINITY_HOSTFILE']);
   // LSF tells a job's processes of their own host's (IBM: "GPU access enforcement").
   const gpus = readGpus(environment['CUDA_VISIBLE_DEVICES']);
   return {
     scheduler: 'lsf',
     schedulerJobId: index === '0' ? id : `${id}[${index}]`,
     job: requireJobKey(index === '0' ? id : `${id}_${index}`),
-    hosts: hosts.map((host, index) => {
-      const bound = cores.get(host.name);
-      return {
-        ...host,
-        ...(bound === undefined ? {} : { cores: bound }),
-        ...(index > 0 || gpus.length === 0 ? {} : { gpus }),
-      };
-    }),
+    hosts: hosts.map((host, index) => ({ ...host, ...(index > 0 || gpus.length === 0 ? {} : { gpus }) })),
   };
 }
 

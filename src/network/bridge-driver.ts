@@ -93,7 +93,7 @@ async function provideBridge(
 }
 
 /** Nothing between the bridge and the host itself or anything beyond it, in either direction. */
-export function describeBridgeFilter(device: string): string {
+function describeBridgeFilter(device: string): string {
   return `  chain input {
     type filter hook input priority raw; policy accept;
     iifname "${device}" counter drop

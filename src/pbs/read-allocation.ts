@@ -1,4 +1,4 @@
-import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
+import type { Allocation } from '../ports/scheduler.ts';
 import { JobError } from '../values/errors.ts';
 import { requireJobKey } from '../contract/job-key.ts';
 import { invalidAllocation, mergeSlots, quote } from '../allocation/merge-slots.ts';
@@ -31,14 +31,11 @@ export function readAllocation(environment: NodeJS.ProcessEnv): PbsAllocation {
   );
   const firstLines = new Map<string, number>();
   for (const [index, name] of names.entries()) if (!firstLines.has(name)) firstLines.set(name, index);
-  const firstCores = readCores(environment);
   return {
     scheduler: 'pbs',
     schedulerJobId: index === undefined ? id : `${id}[${index}]`,
     job: requireJobKey(index === undefined ? id : `${id}_${index}`),
-    hosts: hosts.map((host, position): AllocatedHost => {
-      return position > 0 || firstCores === undefined ? host : { ...host, cores: firstCores };
-    }),
+    hosts,
     nodeIndexes: hosts.map(({ name }) => firstLines.get(name) ?? 0),
   };
 }
@@ -57,12 +54,6 @@ function readJobId(text: string): { readonly id: string; readonly index: string 
   if (index !== undefined && !/^(?:0|[1-9]\d*)$/.test(index))
     throw invalid(`PBS_JOBID is ${quote(text)}, not a job id`);
   return { id, index };
-}
-
-/** Processors of the script's own chunk: OpenPBS sets both, the second to `ompthreads` where the job asks for that. */
-function readCores(environment: NodeJS.ProcessEnv): number | undefined {
-  const text = environment['NCPUS'] ?? environment['OMP_NUM_THREADS'] ?? '';
-  return /^[1-9][0-9]{0,4}$/.test(text) ? Number(text) : undefined;
 }
 
 function invalid(reason: string): JobError {

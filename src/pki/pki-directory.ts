@@ -17,7 +17,7 @@ export function authorityFile({ path }: PkiDirectory): string {
   return `${path}/ca.pem`;
 }
 
-export function authorityKeyFile({ path }: PkiDirectory): string {
+function authorityKeyFile({ path }: PkiDirectory): string {
   return `${path}/ca-key.pem`;
 }
 

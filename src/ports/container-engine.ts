@@ -12,7 +12,6 @@ export interface ContainerEngine {
   /** Every container of ours that carries all of these labels, running or not: by `isOwnContainer`. */
   findContainers(labels: Readonly<Record<string, string>>): Promise<readonly FoundContainer[]>;
   /** Handle of a container that another process created; whether it is there shows when it is used. */
-  openContainer(id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'>;
   /** Kills and removes a container with its anonymous volumes; succeeds when it is gone already. */
   removeContainer(id: string): Promise<void>;
   /** Docker bridge network that reaches nothing but itself; retried by the caller on `NetworkOverlap`. */

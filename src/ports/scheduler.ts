@@ -15,8 +15,6 @@ export interface AllocatedHost {
   readonly name: string;
   /** MPI ranks that may run there. */
   readonly slots: number;
-  readonly cores?: number;
-  readonly memoryBytes?: number;
   /** GPUs of the job, by the names that the scheduler gives them; told of the first host alone. */
   readonly gpus?: readonly string[];
 }
@@ -35,8 +33,6 @@ export interface ConfirmedJob {
   readonly slots?: ReadonlyMap<string, number>;
   /** Memory that the job asked for, for each slot, where the scheduler tells it. */
   readonly memoryPerSlotBytes?: number;
-  /** Seconds until the scheduler ends the job; undefined without limit. */
-  readonly secondsLeft?: number;
 }
 
 /** The cgroup of a job, as found for a process by the kernel's word. */

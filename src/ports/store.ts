@@ -1,11 +1,9 @@
 import type { KeyRange } from '../contract/kvs-keys.ts';
 
-/** One key with its value. Revisions are decimal strings: they may exceed 2^53. */
+/** One key with its value. */
 export interface StoreEntry {
   readonly key: string;
   readonly value: string;
-  readonly createRevision: string;
-  readonly modRevision: string;
 }
 
 /** What must hold for a transaction to be carried out. */

@@ -7,8 +7,6 @@ import { invalidAllocation, quote } from '../allocation/merge-slots.ts';
 import { readGpus } from '../allocation/read-gpus.ts';
 import type { AllocatedHost, Allocation } from '../ports/scheduler.ts';
 
-const mebibyte = 1024 ** 2;
-
 /** Digits of a size in MiB or of a count of CPUs per task. */
 const numberPattern = /^\d{1,12}$/;
 
@@ -93,22 +91,13 @@ function demandFirstHost(read: Reader, names: readonly string[]): void {
 function readHosts(read: Reader, names: readonly string[]): AllocatedHost[] {
   const cpus = readCounts(read, names.length, 'SLURM_JOB_CPUS_PER_NODE');
   const slots = readSlots(read, names.length, cpus);
-  const perNode = readNumber(read, 'SLURM_MEM_PER_NODE');
-  const perCpu = readNumber(read, 'SLURM_MEM_PER_CPU');
   const gpus = readGpus(read('SLURM_JOB_GPUS'));
-  return names.map((name, index) => {
-    const cores = cpus?.[index];
-    // 0 means all of the host's memory: no limit of the job's own.
-    const mebibytes = perNode ?? (perCpu === undefined || cores === undefined ? 0 : perCpu * cores);
-    return {
-      name,
-      slots: slots[index] ?? 1,
-      ...(cores === undefined ? {} : { cores }),
-      ...(mebibytes === 0 ? {} : { memoryBytes: mebibytes * mebibyte }),
-      // Of the host of the batch script, by the manual of sbatch.
-      ...(index > 0 || gpus.length === 0 ? {} : { gpus }),
-    };
-  });
+  return names.map((name, index) => ({
+    name,
+    slots: slots[index] ?? 1,
+    // Of the host of the batch script, by the manual of sbatch.
+    ...(index > 0 || gpus.length === 0 ? {} : { gpus }),
+  }));
 }
 
 /** Tasks are what MPI calls slots. Without a count of tasks: as many as the CPUs of a host allow, at least one. */

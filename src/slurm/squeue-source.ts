@@ -5,7 +5,6 @@ import type { ConfirmedJob } from '../ports/scheduler.ts';
 import { expandHostList } from './host-list.ts';
 import { parseJobKey } from '../contract/job-key.ts';
 import type { JobKey } from '../contract/job-key.ts';
-import { parseTimeLeft } from './parse-time-left.ts';
 
 export const slurm: AskedScheduler = {
   name: 'slurm',
@@ -22,7 +21,6 @@ const fields = {
   arrayIndex: '%K',
   state: '%T',
   hosts: '%N',
-  timeLeft: '%L',
   gid: '%G',
   partition: '%P',
 } as const;
@@ -106,11 +104,10 @@ function keyOf({ jobId, arrayJobId, arrayIndex }: JobLine): JobKey | undefined {
 }
 
 function readConfirmedJob(line: JobLine, _: string, uid: number): ConfirmedJob | undefined {
-  const { jobId, hosts, timeLeft, gid, partition } = line;
+  const { jobId, hosts, gid, partition } = line;
   const job = keyOf(line);
   const names = readHosts(hosts);
   if (job === undefined || !/^\d{1,10}$/.test(gid) || names === undefined) return undefined;
-  const secondsLeft = parseTimeLeft(timeLeft);
   return {
     job,
     schedulerJobId: jobId,
@@ -119,7 +116,6 @@ function readConfirmedJob(line: JobLine, _: string, uid: number): ConfirmedJob |
     // While it waits a job may be in several.
     ...(partition === '' || partition.includes(',') ? {} : { queue: partition }),
     hosts: names,
-    ...(secondsLeft === undefined ? {} : { secondsLeft }),
   };
 }
 

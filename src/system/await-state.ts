@@ -6,8 +6,6 @@ import { pause, unlessAborted } from './deadline.ts';
 export interface StateEntry {
   readonly key: string;
   readonly value: string;
-  readonly createRevision: string;
-  readonly modRevision: string;
 }
 
 /** What is needed of a store to wait on it; the store's port fits. */

@@ -13,7 +13,7 @@ export interface ImageReference {
   readonly digest?: string;
 }
 
-export const defaultRegistry = 'docker.io';
+const defaultRegistry = 'docker.io';
 const officialNamespace = 'library';
 const maxNameLength = 255;
 

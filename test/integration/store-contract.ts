@@ -56,21 +56,6 @@ export function describeStoreContract(name: string, start: () => Promise<StoreUn
       },
     );
 
-    it('keeps the create revision and raises the modification revision', async () => {
-      await put('/a', '1');
-      const [first] = await store.read(keyOnly('/a'));
-      await put('/a', '2');
-      const [second] = await store.read(keyOnly('/a'));
-      expect(first?.modRevision).toBe(first?.createRevision);
-      expect(second?.createRevision).toBe(first?.createRevision);
-      expect(BigInt(second!.modRevision)).toBeGreaterThan(BigInt(first!.modRevision));
-    });
-
-    it('carries out one transaction at one revision', async () => {
-      await store.commit({ puts: ['/a', '/b', '/c'].map((key) => ({ key, value: key })) });
-      expect(new Set((await store.read(all)).map(({ modRevision }) => modRevision)).size).toBe(1);
-    });
-
     const conditions: [string, boolean, Condition[]][] = [
       ['an absent key is absent', true, [{ kind: 'absent', key: '/none' }]],
       ['a present key is not absent', false, [{ kind: 'absent', key: '/a' }]],

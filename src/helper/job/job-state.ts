@@ -48,7 +48,7 @@ export interface JobState {
 export const started = 'TRUE';
 
 /** The value of REASON when the command itself ended the job. */
-export const reasonCommand = 'command';
+const reasonCommand = 'command';
 
 /** REASON for an end that is not the command's. One line: operators read it. */
 export function reasonText(end: JobEnd): string {

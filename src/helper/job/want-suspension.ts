@@ -12,7 +12,7 @@ const quickWords = 20;
 const lateSpacingMs = 10_000;
 
 /** How long the next word waits after so many have been written. */
-export function spacingAfter(written: number): number {
+function spacingAfter(written: number): number {
   return written < quickWords ? spacingMs : lateSpacingMs;
 }
 

@@ -202,7 +202,7 @@ async function settle<T>(
 }
 
 /** All nodes' addresses and keys in order; undefined until the last one has published. */
-export function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
+function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
   const roster: Roster = [];
   for (const { index, host, ip, slots } of plan.nodes) {
     const { sshPublicKey, hostPublicKey } = state.nodes.get(index) ?? {};

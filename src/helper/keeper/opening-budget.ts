@@ -3,7 +3,7 @@ import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 
 /** What a user has opened on this host stands in files that only root can reach; they go with the next start of the host. */
-export const openingBudgetDirectory = '/run/hpc-dockerjob-budget';
+const openingBudgetDirectory = '/run/hpc-dockerjob-budget';
 
 /** What an opening and its end cost the store beside the plan: keys of nodes, subnet and control, and their history. */
 const fixedBytes = 8 * 1024;

@@ -67,17 +67,6 @@ describe('the allocation', () => {
     expect(allocation.hosts.map(({ name, slots }) => `${name}=${slots}`).join(' ')).toBe(hosts);
   });
 
-  it.each([
-    ['0,0:0,1', 2],
-    ['0,0', 1],
-    ['0,0:0,0', 1],
-    ['UNDEFINED', undefined],
-    ['<NULL>', undefined],
-    ['0-3', undefined],
-  ])('knows of the processors %j that the cores are %s', async (processors, cores) => {
-    expect((await readWith(`node1 2 all.q@node1 ${processors}\n`)).hosts[0]?.cores).toBe(cores);
-  });
-
   it('is one slot without a parallel environment', () => {
     expect(scheduler(directory).readAllocation(job).hosts).toEqual([{ name: 'node1', slots: 1 }]);
   });

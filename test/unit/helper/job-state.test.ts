@@ -4,7 +4,7 @@ import type { StoreEntry } from '../../../src/ports/store.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 
 const job = requireJobKey('772_3');
-const entry = (key: string, value: string): StoreEntry => ({ key, value, createRevision: '1', modRevision: '1' });
+const entry = (key: string, value: string): StoreEntry => ({ key, value });
 const parse = (entries: Record<string, string>, prefix = '') =>
   parseJobState(
     prefix,

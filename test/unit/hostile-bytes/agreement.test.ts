@@ -55,7 +55,7 @@ describe('the hosts of a job, by its environment and by its scheduler,', { timeo
           SLURM_TASKS_PER_NODE: job.map(({ slots }) => slots).join(','),
         };
         mustEqual(hostsOf(readSlurmAllocation(environment)), job, 'the environment');
-        const [facts] = readSqueue(`2001|12|12|N/A|RUNNING|${list}|1:00|2001|lab\n`) ?? [];
+        const [facts] = readSqueue(`2001|12|12|N/A|RUNNING|${list}|2001|lab\n`) ?? [];
         const confirmed = facts === undefined ? undefined : source.read(facts, '12', 2001);
         mustEqual(
           (confirmed as { hosts: readonly string[] } | undefined)?.hosts,

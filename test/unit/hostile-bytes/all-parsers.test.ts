@@ -26,7 +26,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'values/parse-json-as#parseJson',
     'middleware/call-helper#readEvents',
     'docker/split-output#splitOutput',
-    'local-store/split-lines#splitLines',
+    'system/lines#readLines',
   ],
   'reads what root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',

@@ -20,7 +20,6 @@ import { findJobCgroup as findLsfCgroup } from '../../../src/lsf/find-job-cgroup
 import { parseExecHosts } from '../../../src/lsf/parse-exec-hosts.ts';
 import { readAbortValue } from '../../../src/lsf/read-abort-value.ts';
 import { readAllocation as readLsfAllocation } from '../../../src/lsf/read-allocation.ts';
-import { readBoundCores } from '../../../src/lsf/read-bound-cores.ts';
 import { readHostFile } from '../../../src/lsf/read-host-file.ts';
 import { refuseContainerMode } from '../../../src/lsf/refuse-container-mode.ts';
 import { readJobCommand } from '../../../src/lsf/starter/read-job-command.ts';
@@ -76,11 +75,7 @@ function mustBeAllocation(allocation: Allocation | undefined): void {
   must(parseJobKey(job) === job, 'no job key', job);
   mustBeHosts(hosts.map(({ name }) => name));
   must(hosts.length > 0 && new Set(hosts.map(({ name }) => name)).size === hosts.length, 'no host, or one twice');
-  for (const { slots, cores = 1 } of hosts)
-    must(Number.isSafeInteger(slots) && slots > 0 && Number.isSafeInteger(cores) && cores > 0, 'no number', [
-      slots,
-      cores,
-    ]);
+  for (const { slots } of hosts) must(Number.isSafeInteger(slots) && slots > 0, 'no number', slots);
 }
 
 function mustBeConfirmed(confirmed: ConfirmedJob | undefined, uid: number): void {
@@ -174,10 +169,10 @@ const ofSlurm: readonly HostileParser[] = [
   {
     name: 'slurm/squeue-source#readSqueue',
     seeds: [
-      '2001|12|12|N/A|RUNNING|n[1-2]|1:00:00|2001|lab\n',
-      '2001|12|11|3|RUNNING|n1|UNLIMITED|2001|lab\n2001|13|11|4|PENDING|||2001|lab,gpu\n',
+      '2001|12|12|N/A|RUNNING|n[1-2]|2001|lab\n',
+      '2001|12|11|3|RUNNING|n1|2001|lab\n2001|13|11|4|PENDING||2001|lab,gpu\n',
     ],
-    words: ['|', '\n0|12|12|N/A|RUNNING|n1|1:00|0|lab', 'n[1-4000]'],
+    words: ['|', '\n0|12|12|N/A|RUNNING|n1|0|lab', 'n[1-4000]'],
     hold: (text) => {
       for (const facts of readSqueue(text) ?? []) {
         const uid = slurm.readOwner(facts) as number | undefined;
@@ -268,14 +263,6 @@ const ofLsf: readonly HostileParser[] = [
     hold: (text) => {
       for (const { slots } of taken(wrongAllocation, () => readHostFile(inFile(text))) ?? [])
         must(slots > 0 && slots < 100_000, 'no number of slots', slots);
-    },
-  },
-  {
-    name: 'lsf/read-bound-cores#readBoundCores',
-    seeds: ['h1 0,4-5 rest\nh2 0-3\n'],
-    words: ['0-65535,', ',0-65535', '\nh1 0-65535', '\nh2 '],
-    hold: (text) => {
-      for (const count of readBoundCores(inFile(text)).values()) must(count > 0 && count <= 65_536, 'no cores', count);
     },
   },
   {
@@ -413,8 +400,8 @@ const ofOthers: readonly HostileParser[] = [
     seeds: ['n1 4 all.q@n1 UNDEFINED\nn2 2 all.q@n2 0,0:0,1\n'],
     words: ['0,0:', ' 2 '],
     hold: (text) => {
-      for (const { slots, cores = 1 } of taken(wrongAllocation, () => readPeHostfile(inFile(text))) ?? [])
-        must(slots > 0 && slots < 100_000 && cores > 0, 'no number', [slots, cores]);
+      for (const { slots } of taken(wrongAllocation, () => readPeHostfile(inFile(text))) ?? [])
+        must(slots > 0 && slots < 100_000, 'no number', slots);
     },
   },
   {

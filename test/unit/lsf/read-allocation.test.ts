@@ -66,18 +66,6 @@ describe('readAllocation', () => {
     expect(allocation).toMatchObject({ scheduler: 'lsf', job: key, schedulerJobId: id });
   });
 
-  it('counts the hardware threads that LSF has bound', () => {
-    const LSB_AFFINITY_HOSTFILE = file('n1 0,1\nn1 2-3,1\nn2 7\n');
-    const { hosts } = readAllocation({ ...job, LSB_MCPU_HOSTS: 'n1 2 n2 1 n3 1 ', LSB_AFFINITY_HOSTFILE });
-    expect(hosts.map(({ cores }) => cores)).toEqual([4, 1, undefined]);
-  });
-
-  it.each(['', 'n1\n', 'n1 x\n', '/nowhere'])('takes no threads from an affinity file of %j', (text) => {
-    const LSB_AFFINITY_HOSTFILE = text.startsWith('/') ? text : file(text);
-    const { hosts } = readAllocation({ ...job, LSB_MCPU_HOSTS: 'n1 2 ', LSB_AFFINITY_HOSTFILE });
-    expect(hosts).toEqual([{ name: 'n1', slots: 2 }]);
-  });
-
   it.each<[string, NodeJS.ProcessEnv]>([
     ['LSB_JOBID is "x"', { LSB_JOBID: 'x' }],
     ['LSB_JOBID is "0"', { LSB_JOBID: '0' }],

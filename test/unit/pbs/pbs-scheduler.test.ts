@@ -47,18 +47,6 @@ describe('the allocation', () => {
   });
 
   it.each([
-    [{ NCPUS: '4', OMP_NUM_THREADS: '2' }, 4],
-    [{ OMP_NUM_THREADS: '2' }, 2],
-    [{ NCPUS: '0' }, undefined],
-    [{ NCPUS: 'many' }, undefined],
-    [{}, undefined],
-  ])('knows of %j that the first host has %s cores', async (variables, cores) => {
-    const environment = await jobWith('n1\nn2\n', variables);
-    const { hosts } = scheduler(environment).readAllocation(environment);
-    expect(hosts.map((host) => host.cores)).toEqual([cores, undefined]);
-  });
-
-  it.each([
     ['a wrong id', 'n1\n', { PBS_JOBID: '12;x' }, 'PBS_JOBID'],
     ['the id of a whole array', 'n1\n', { PBS_JOBID: '12[].srv' }, 'PBS_JOBID'],
     ['an index with zeroes', 'n1\n', { PBS_JOBID: '12[04].srv' }, 'PBS_JOBID'],

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAllocation } from '../../../src/slurm/read-allocation.ts';
 
-const mebibyte = 1024 ** 2;
-
 /** The environment of a batch script that was given -N 3 -n 6, as Slurm 22.05 sets it. */
 const batch: NodeJS.ProcessEnv = {
   SLURM_JOB_ID: '12',
@@ -18,15 +16,15 @@ const batch: NodeJS.ProcessEnv = {
 };
 
 describe('readAllocation', () => {
-  it('gives hosts in Slurm’s order with their slots and cores', () => {
+  it('gives hosts in Slurm’s order with their slots', () => {
     expect(readAllocation(batch)).toEqual({
       scheduler: 'slurm',
       schedulerJobId: '12',
       job: '12',
       hosts: [
-        { name: 'n1', slots: 4, cores: 4 },
-        { name: 'n2', slots: 1, cores: 1 },
-        { name: 'n3', slots: 1, cores: 1 },
+        { name: 'n1', slots: 4 },
+        { name: 'n2', slots: 1 },
+        { name: 'n3', slots: 1 },
       ],
     });
   });
@@ -62,22 +60,7 @@ describe('readAllocation', () => {
 
   it('does not divide told tasks by CPUs per task', () => {
     const { hosts } = readAllocation({ ...batch, SLURM_CPUS_PER_TASK: '2', SLURM_JOB_CPUS_PER_NODE: '8,2(x2)' });
-    expect(hosts.map((host) => [host.slots, host.cores])).toEqual([
-      [4, 8],
-      [1, 2],
-      [1, 2],
-    ]);
-  });
-
-  it.each<[NodeJS.ProcessEnv, (number | undefined)[]]>([
-    [{}, [undefined, undefined, undefined]],
-    [{ SLURM_MEM_PER_NODE: '500' }, [500, 500, 500]],
-    [{ SLURM_MEM_PER_CPU: '100' }, [400, 100, 100]],
-    [{ SLURM_MEM_PER_NODE: '0' }, [undefined, undefined, undefined]],
-  ])('reads the memory of %j', (more, mebibytes) => {
-    expect(readAllocation({ ...batch, ...more }).hosts.map((host) => host.memoryBytes)).toEqual(
-      mebibytes.map((size) => (size === undefined ? undefined : size * mebibyte)),
-    );
+    expect(hosts.map((host) => host.slots)).toEqual([4, 1, 1]);
   });
 
   it.each<[string, NodeJS.ProcessEnv]>([
@@ -91,8 +74,6 @@ describe('readAllocation', () => {
     ['SLURM_TASKS_PER_NODE', { SLURM_TASKS_PER_NODE: '1' }],
     ['SLURM_TASKS_PER_NODE', { SLURM_TASKS_PER_NODE: '1(x999999)' }],
     ['SLURM_JOB_CPUS_PER_NODE', { SLURM_JOB_CPUS_PER_NODE: 'x' }],
-    ['SLURM_MEM_PER_NODE', { SLURM_MEM_PER_NODE: '4G' }],
-    ['SLURM_MEM_PER_CPU', { SLURM_MEM_PER_CPU: '-1' }],
     ['SLURM_ARRAY_TASK_ID', { SLURM_ARRAY_JOB_ID: '12' }],
     ['SLURM_ARRAY_TASK_ID', { SLURM_ARRAY_JOB_ID: '12', SLURM_ARRAY_TASK_ID: 'x' }],
     ['SLURM_HET_SIZE', { SLURM_HET_SIZE: '2' }],

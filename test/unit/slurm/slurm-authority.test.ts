@@ -33,20 +33,20 @@ describe('isOver', () => {
   it.each(['COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', 'PENDING', 'REQUEUED'])(
     'is true when %s',
     async (state) => {
-      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|1:00|2100|lab`))).toBe(true);
+      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|2100|lab`))).toBe(true);
     },
   );
 
   it.each(['RUNNING', 'SUSPENDED', 'COMPLETING', 'CONFIGURING', 'STOPPED', 'SIGNALING'])(
     'is false while %s',
     async (state) => {
-      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|1:00|2100|lab`))).toBe(false);
+      expect(await askOver(printing(`2001|12|12|N/A|${state}|n1|2100|lab`))).toBe(false);
     },
   );
 
   it.each([
     ['slurmctld does not know it any more', "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"],
-    ['only other elements of its array are known', printing('5|13|12|5|RUNNING|n1|UNLIMITED|2100|lab')],
+    ['only other elements of its array are known', printing('5|13|12|5|RUNNING|n1|2100|lab')],
     ['the answer is empty', 'true'],
   ])('is true when %s', async (_, script) => {
     expect(await askOver(script)).toBe(true);
@@ -63,19 +63,19 @@ describe('isOver', () => {
 describe('confirmJob', () => {
   it.each([
     [
-      '2001|12|12|N/A|RUNNING|n[1-3]|UNLIMITED|2100|lab',
+      '2001|12|12|N/A|RUNNING|n[1-3]|2100|lab',
       { job: '12', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1', 'n2', 'n3'] },
     ],
     [
-      '2001|12|12|N/A|RUNNING|n1|1-00:00:10|2100|lab',
-      { job: '12', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1'], secondsLeft: 86_410 },
+      '2001|12|12|N/A|RUNNING|n1|2100|lab',
+      { job: '12', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1'] },
     ],
     [
-      '2001|12|10|3|RUNNING|n1|4:59|2100|lab',
-      { job: '10_3', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1'], secondsLeft: 299 },
+      '2001|12|10|3|RUNNING|n1|2100|lab',
+      { job: '10_3', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1'] },
     ],
     [
-      '2001|12|12|N/A|SUSPENDED|n1|NOT_SET|2100|lab',
+      '2001|12|12|N/A|SUSPENDED|n1|2100|lab',
       { job: '12', schedulerJobId: '12', uid: 2001, gid: 2100, queue: 'lab', hosts: ['n1'] },
     ],
   ])('reads %s', async (line, job) => {
@@ -83,18 +83,14 @@ describe('confirmJob', () => {
   });
 
   it('picks the job itself out of the elements of its array', async () => {
-    const lines = [
-      '0|16|16|7-8%2|PENDING||UNLIMITED|2100|lab',
-      '5|12|16|5|RUNNING|n1|UNLIMITED|2100|lab',
-      '6|19|16|6|RUNNING|n2|UNLIMITED|2100|lab',
-    ];
+    const lines = ['0|16|16|7-8%2|PENDING||2100|lab', '5|12|16|5|RUNNING|n1|2100|lab', '6|19|16|6|RUNNING|n2|2100|lab'];
     expect(await confirmWith(printing(...lines))).toMatchObject({ job: '16_5', uid: 5 });
   });
 
   it.each(['PENDING', 'CONFIGURING', 'COMPLETING', 'COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', ''])(
     'refuses a job that is %s',
     async (state) => {
-      await expect(confirmWith(printing(`2001|12|12|N/A|${state}|n1|1:00|2100|lab`))).rejects.toMatchObject({
+      await expect(confirmWith(printing(`2001|12|12|N/A|${state}|n1|2100|lab`))).rejects.toMatchObject({
         code: 'JOB_NOT_YOURS',
       });
     },
@@ -102,7 +98,7 @@ describe('confirmJob', () => {
 
   it.each([
     ['nothing', ''],
-    ['another job', printing('2001|13|13|N/A|RUNNING|n1|1:00|2100|lab')],
+    ['another job', printing('2001|13|13|N/A|RUNNING|n1|2100|lab')],
     ['an unknown id', 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1'],
   ])('knows no job when squeue answers %s', async (_, script) => {
     await expect(confirmWith(script)).rejects.toMatchObject({
@@ -122,9 +118,9 @@ describe('confirmJob', () => {
       'Unable to contact',
     ],
     ['squeue is killed', 'kill -9 $$', 'SIGKILL'],
-    ['the line cannot be read', printing('root|12|12|N/A|RUNNING|n1|1:00|2100|lab'), 'cannot be read'],
-    ['the group cannot be read', printing('2001|12|12|N/A|RUNNING|n1|1:00|x|lab'), 'cannot be read'],
-    ['the line is too long', printing('2001|12|12|N/A|RUNNING|n1|1:00|2100|lab|x'), 'cannot be read'],
+    ['the line cannot be read', printing('root|12|12|N/A|RUNNING|n1|2100|lab'), 'cannot be read'],
+    ['the group cannot be read', printing('2001|12|12|N/A|RUNNING|n1|x|lab'), 'cannot be read'],
+    ['the line is too long', printing('2001|12|12|N/A|RUNNING|n1|2100|lab|x'), 'cannot be read'],
   ])('says that Slurm cannot be asked when %s', async (_, script, message) => {
     await expect(confirmWith(script)).rejects.toMatchObject({
       code: 'SCHEDULER_UNREACHABLE',
@@ -134,12 +130,12 @@ describe('confirmJob', () => {
 
   it('asks with nothing of the caller’s environment, by an argument vector', async () => {
     process.env['SLURM_CONF'] = '/tmp/forged.conf';
-    const script = '{ env; printf "%s\\n" "$@"; } > "$0.seen"; echo "5|12|12|N/A|RUNNING|n1|1:00|2100|lab"';
+    const script = '{ env; printf "%s\\n" "$@"; } > "$0.seen"; echo "5|12|12|N/A|RUNNING|n1|2100|lab"';
     await confirmWith(script);
     delete process.env['SLURM_CONF'];
     const seen = await readFile(join(directory, 'squeue.seen'), 'utf8');
     expect(seen).not.toContain('forged');
-    expect(seen).toContain('--jobs=12\n--format=%U|%A|%F|%K|%T|%N|%L|%G|%P\n');
+    expect(seen).toContain('--jobs=12\n--format=%U|%A|%F|%K|%T|%N|%G|%P\n');
   });
 });
 

@@ -48,7 +48,6 @@ export const maxOrderBytes = 1_000_000;
 
 /** The signals of a job's script that mean something to its containers. */
 export const heldSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTSTP', 'SIGCONT'] as const;
-export type HeldSignal = (typeof heldSignals)[number];
 
 /** Where the sockets of a user's held jobs are, on the host of the script. */
 export function holderDirectory(uid: number, parent = tmpdirOfHost): string {

@@ -12,7 +12,6 @@ export const holderWordSchema = z.union([
   /** The job is over, before its script or after it; nothing of it is held. */
   z.strictObject({ ended: jobEndSchema }),
 ]);
-export type HolderWord = z.infer<typeof holderWordSchema>;
 
 /** The answer to `ready`: from now on the holder outlives the pre-execution command. */
 export const adoption = 'adopt';
