@@ -20,11 +20,12 @@ const onlyImporter = (name, folder, module) => ({
 });
 
 /** The rooms of the helper: what each may import of the others. */
-const room = (name, ...allowed) => ({
-  name: `helper-room-${name}`,
+const room = (name, ...allowed) => roomOf('helper', name, ...allowed);
+const roomOf = (house, name, ...allowed) => ({
+  name: `${house}-room-${name}`,
   severity: 'error',
-  from: { path: `^src/helper/${name}/` },
-  to: { path: '^src/helper/[^/]+/', pathNot: [name, ...allowed].map((folder) => `^src/helper/${folder}/`) },
+  from: { path: `^src/${house}/${name}/` },
+  to: { path: `^src/${house}/[^/]+/`, pathNot: [name, ...allowed].map((folder) => `^src/${house}/${folder}/`) },
 });
 const helperRooms = [
   room('audit'),
@@ -37,6 +38,14 @@ const helperRooms = [
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
   room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'release', 'caller'),
+];
+
+/** The tasks of the agent: only who meets the others makes the files and opens the relay. */
+const discoveryRooms = [
+  roomOf('discovery', 'files'),
+  roomOf('discovery', 'launch'),
+  roomOf('discovery', 'relay'),
+  roomOf('discovery', 'meet', 'files', 'launch', 'relay'),
 ];
 
 module.exports = {
@@ -78,6 +87,7 @@ module.exports = {
       'local-store',
     ),
     ...helperRooms,
+    ...discoveryRooms,
     onlyImporter('only-etcd-imports-etcd3', 'etcd', 'etcd3'),
     onlyImporter('only-docker-imports-dockerode', 'docker', 'dockerode'),
     onlyImporter('only-pki-imports-node-forge', 'pki', 'node-forge'),

@@ -1,19 +1,19 @@
 import type { AgentMessage } from '../contract/agent-protocol.ts';
 import { asJobError, JobError } from '../values/errors.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
-import { addVariables } from './build-job-environment.ts';
+import { addVariables } from './files/build-job-environment.ts';
 import { connectHelper, PartIsOver } from './connect-helper.ts';
 import type { HelperLink } from './connect-helper.ts';
-import { describeContainerPlaces, listPrivateFiles } from './container-files.ts';
-import type { AgentPlaces } from './container-files.ts';
-import { enterWorkdir } from './enter-workdir.ts';
-import { findUserName } from './find-user-name.ts';
-import { joinPeers } from './join-peers.ts';
-import { openInput } from './open-input.ts';
-import { runJobCommand } from './run-job-command.ts';
-import { requireShell } from './start-command.ts';
+import { describeContainerPlaces, listPrivateFiles } from './files/container-files.ts';
+import type { AgentPlaces } from './files/container-files.ts';
+import { enterWorkdir } from './launch/enter-workdir.ts';
+import { findUserName } from './files/find-user-name.ts';
+import { joinPeers } from './meet/join-peers.ts';
+import { openInput } from './launch/open-input.ts';
+import { runJobCommand } from './launch/run-job-command.ts';
+import { requireShell } from './launch/start-command.ts';
 import { UndoStack } from './undo-stack.ts';
-import { writeShims } from './write-private-files.ts';
+import { writeShims } from './files/write-private-files.ts';
 
 /** The network is attached between `hello` and `welcome`; the helper has a deadline of its own and closes the socket. */
 const welcomeDeadlineMs = 300_000;

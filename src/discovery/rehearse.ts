@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connectSsh } from '../ssh/connect-ssh.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
 import { startSshServer } from '../ssh/start-ssh-server.ts';
-import { ProcessGroup } from './process-group.ts';
+import { ProcessGroup } from './launch/process-group.ts';
 
 /** Logs in to a server of its own on the loopback interface and runs one command: what every job's start does. */
 export async function rehearse(): Promise<void> {

@@ -1,4 +1,4 @@
-import { main } from './ssh-client.ts';
+import { main } from './relay/ssh-client.ts';
 
 // The shim names the relay, so that it is found with an emptied environment too (`env -i ssh …`).
 const [relaySocket = '', ...args] = process.argv.slice(2);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { watchShm } from '../../src/discovery/note-full-shm.ts';
+import { watchShm } from '../../src/discovery/launch/note-full-shm.ts';
 
 const busError = 135;
 const directory = mkdtempSync(path.join(tmpdir(), 'hpcdj-shm-'));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { buildJobEnvironment } from '../../../src/discovery/build-job-environment.ts';
-import type { EnvironmentFacts, Welcome } from '../../../src/discovery/build-job-environment.ts';
-import { listPrivateFiles } from '../../../src/discovery/container-files.ts';
+import { buildJobEnvironment } from '../../../src/discovery/files/build-job-environment.ts';
+import type { EnvironmentFacts, Welcome } from '../../../src/discovery/files/build-job-environment.ts';
+import { listPrivateFiles } from '../../../src/discovery/files/container-files.ts';
 import type { JobKey } from '../../../src/contract/job-key.ts';
 
 const key = `ssh-ed25519 ${'A'.repeat(68)}`;

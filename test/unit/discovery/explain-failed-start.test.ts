@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { explainFailedStart, hintAtFault } from '../../../src/discovery/explain-failed-start.ts';
+import { explainFailedStart, hintAtFault } from '../../../src/discovery/launch/explain-failed-start.ts';
 
 let directory: string;
 const put = (name: string, content: string | Uint8Array): void =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { listPrivateFiles } from '../../../src/discovery/container-files.ts';
-import { describeMpiSettings } from '../../../src/discovery/mpi-settings.ts';
+import { listPrivateFiles } from '../../../src/discovery/files/container-files.ts';
+import { describeMpiSettings } from '../../../src/discovery/files/mpi-settings.ts';
 
 const files = listPrivateFiles('/p');
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseSshArguments } from '../../../src/discovery/parse-ssh-arguments.ts';
+import { parseSshArguments } from '../../../src/discovery/relay/parse-ssh-arguments.ts';
 
 const run = (host: string, command?: string, user?: string, withoutInput = false) => ({
   kind: 'run',

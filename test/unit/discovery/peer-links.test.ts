@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PeerLinks } from '../../../src/discovery/peer-links.ts';
+import { PeerLinks } from '../../../src/discovery/meet/peer-links.ts';
 
 const key = `ssh-ed25519 ${'A'.repeat(68)}`;
 const roster = [0, 1, 12].map((index) => ({

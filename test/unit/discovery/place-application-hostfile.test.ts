@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { placeApplicationHostfile } from '../../../src/discovery/place-application-hostfile.ts';
+import { placeApplicationHostfile } from '../../../src/discovery/files/place-application-hostfile.ts';
 
 let workdir: string;
 const place = (name = 'system/machines', job = '772') =>

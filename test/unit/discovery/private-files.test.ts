@@ -2,8 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { findUserName } from '../../../src/discovery/find-user-name.ts';
-import { formatHostfile, formatHydraHostfile, formatKnownHosts } from '../../../src/discovery/write-private-files.ts';
+import { findUserName } from '../../../src/discovery/files/find-user-name.ts';
+import {
+  formatHostfile,
+  formatHydraHostfile,
+  formatKnownHosts,
+} from '../../../src/discovery/files/write-private-files.ts';
 
 const roster = [0, 1].map((index) => ({
   index,

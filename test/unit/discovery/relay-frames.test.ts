@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { frameType } from '../../../src/discovery/relay-frames.ts';
+import { frameType } from '../../../src/discovery/relay/relay-frames.ts';
 import { FrameReader, encodeFrame, maxFrameBytes } from '../../../src/system/frames.ts';
 
 describe('relay frames', () => {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { frameType } from '../../../src/discovery/relay-frames.ts';
+import { frameType } from '../../../src/discovery/relay/relay-frames.ts';
 import { encodeFrame } from '../../../src/system/frames.ts';
-import { serveRelay } from '../../../src/discovery/serve-relay.ts';
+import { serveRelay } from '../../../src/discovery/relay/serve-relay.ts';
 
 let directory = '';
 beforeAll(() => {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ProcessGroup } from '../../../src/discovery/process-group.ts';
-import { startCommand } from '../../../src/discovery/start-command.ts';
+import { ProcessGroup } from '../../../src/discovery/launch/process-group.ts';
+import { startCommand } from '../../../src/discovery/launch/start-command.ts';
 
 let directory: string;
 beforeAll(() => {

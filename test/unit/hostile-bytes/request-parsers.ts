@@ -6,8 +6,8 @@ import { commandSchema } from '../../../src/contract/job-request.ts';
 import { isOffered } from '../../../src/contract/offered-variables.ts';
 import { isWithinBudget } from '../../../src/contract/request-budget.ts';
 import { isAnySchedulerJobId } from '../../../src/contract/schedulers.ts';
-import { hintAtFault } from '../../../src/discovery/explain-failed-start.ts';
-import { parseSshArguments } from '../../../src/discovery/parse-ssh-arguments.ts';
+import { hintAtFault } from '../../../src/discovery/launch/explain-failed-start.ts';
+import { parseSshArguments } from '../../../src/discovery/relay/parse-ssh-arguments.ts';
 import { identifyCaller, uidOf } from '../../../src/helper/caller/identify-caller.ts';
 import { readJobRequest } from '../../../src/helper/keeper/read-job-request.ts';
 import { orderSchema } from '../../../src/helper/keeper/receive-orders.ts';
@@ -324,7 +324,7 @@ const ofWords: readonly HostileParser[] = [
     },
   },
   {
-    name: 'discovery/parse-ssh-arguments#parseSshArguments',
+    name: 'discovery/relay/parse-ssh-arguments#parseSshArguments',
     seeds: [
       '-o\u001eX=y\u001enode-1\u001ehostname',
       '-l\u001ealice\u001e-p22\u001ealice@node-1\u001e-n\u001els\u001e-l',
@@ -337,7 +337,7 @@ const ofWords: readonly HostileParser[] = [
     },
   },
   {
-    name: 'discovery/explain-failed-start#hintAtFault',
+    name: 'discovery/launch/explain-failed-start#hintAtFault',
     seeds: ['sh -c x', 'a\r', '/bin/sh'],
     mostBytes: 4000,
     hold: (text) => void hintAtFault({ kind: 'shell', text }, { PATH: '/nowhere' }, 127),

@@ -7,7 +7,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openInput } from '../../../src/discovery/open-input.ts';
+import { openInput } from '../../../src/discovery/launch/open-input.ts';
 import { passInput } from '../../../src/middleware/pass-input.ts';
 
 let directory: string;

@@ -1,4 +1,4 @@
-import { JobError } from '../values/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 const reasons: Record<string, string> = {
   ENOENT: 'it does not exist inside the container',

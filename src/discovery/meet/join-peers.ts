@@ -1,17 +1,17 @@
-import type { Peer, Roster } from '../contract/agent-protocol.ts';
-import type { SshKeyPair } from '../ssh/make-key-pair.ts';
-import type { SessionProcess, SessionRequest } from '../ssh/serve-session.ts';
-import { startSshServer } from '../ssh/start-ssh-server.ts';
-import { buildJobEnvironment } from './build-job-environment.ts';
-import type { Welcome } from './build-job-environment.ts';
-import type { HelperLink } from './connect-helper.ts';
-import type { PrivateFiles } from './container-files.ts';
+import type { Peer, Roster } from '../../contract/agent-protocol.ts';
+import type { SshKeyPair } from '../../ssh/make-key-pair.ts';
+import type { SessionProcess, SessionRequest } from '../../ssh/serve-session.ts';
+import { startSshServer } from '../../ssh/start-ssh-server.ts';
+import { buildJobEnvironment } from '../files/build-job-environment.ts';
+import type { Welcome } from '../files/build-job-environment.ts';
+import type { HelperLink } from '../connect-helper.ts';
+import type { PrivateFiles } from '../files/container-files.ts';
 import { PeerLinks, testLinks } from './peer-links.ts';
-import { placeApplicationHostfile } from './place-application-hostfile.ts';
-import { ProcessGroup, ProcessGroups } from './process-group.ts';
-import { serveRelay } from './serve-relay.ts';
-import type { UndoStack } from './undo-stack.ts';
-import { formatHostfile, writeHostfiles, writeSshFiles } from './write-private-files.ts';
+import { placeApplicationHostfile } from '../files/place-application-hostfile.ts';
+import { ProcessGroup, ProcessGroups } from '../launch/process-group.ts';
+import { serveRelay } from '../relay/serve-relay.ts';
+import type { UndoStack } from '../undo-stack.ts';
+import { formatHostfile, writeHostfiles, writeSshFiles } from '../files/write-private-files.ts';
 
 /** What a node knows of itself once it has been welcomed. */
 export interface Self {

@@ -1,7 +1,7 @@
 import { ChildProcess, spawn } from 'node:child_process';
 import type { SpawnOptions } from 'node:child_process';
 import { PassThrough } from 'node:stream';
-import { retryUntil } from '../system/retry-until.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /** A child that leads a process group of its own, so that a signal reaches what it has started too. */
 export class ProcessGroup {

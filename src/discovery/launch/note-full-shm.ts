@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { formatBytes } from '../values/format-bytes.ts';
+import { formatBytes } from '../../values/format-bytes.ts';
 
 /** What a shell makes of a command that a bus error has ended. */
 const busError = 128 + constants.signals.SIGBUS;

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { containerPaths } from '../contract/container-paths.ts';
+import { containerPaths } from '../../contract/container-paths.ts';
 
 /** Where the agent keeps its files, and how its programs are started. Tests give other places. */
 export interface AgentPlaces {

@@ -1,5 +1,5 @@
 import { constants, accessSync } from 'node:fs';
-import type { HelperMessage, Roster } from '../contract/agent-protocol.ts';
+import type { HelperMessage, Roster } from '../../contract/agent-protocol.ts';
 import type { PrivateFiles } from './container-files.ts';
 import { describeMpiSettings } from './mpi-settings.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import type { Roster } from '../contract/agent-protocol.ts';
-import { shortHostname } from '../contract/job-key.ts';
+import type { Roster } from '../../contract/agent-protocol.ts';
+import { shortHostname } from '../../contract/job-key.ts';
 import type { PrivateFiles } from './container-files.ts';
 
 /** Makes the directories and the `ssh` and `rsh` that stand first in PATH; they need /bin/sh of the image and nothing else. */

@@ -1,9 +1,9 @@
-import type { Peer, Roster } from '../contract/agent-protocol.ts';
-import { JobError } from '../values/errors.ts';
-import { shortHostname } from '../contract/job-key.ts';
-import { SshConnectError, connectSsh } from '../ssh/connect-ssh.ts';
-import type { SshConnection } from '../ssh/connect-ssh.ts';
-import { pause } from '../system/deadline.ts';
+import type { Peer, Roster } from '../../contract/agent-protocol.ts';
+import { JobError } from '../../values/errors.ts';
+import { shortHostname } from '../../contract/job-key.ts';
+import { SshConnectError, connectSsh } from '../../ssh/connect-ssh.ts';
+import type { SshConnection } from '../../ssh/connect-ssh.ts';
+import { pause } from '../../system/deadline.ts';
 
 export interface PeerLinksOptions {
   readonly roster: Roster;

@@ -1,7 +1,7 @@
 import { accessSync, constants as fileConstants } from 'node:fs';
 import { constants } from 'node:os';
-import { JobError } from '../values/errors.ts';
-import type { JobCommand, PlannedCommand } from '../contract/job-request.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobCommand, PlannedCommand } from '../../contract/job-request.ts';
 import { explainFailedStart, hintAtFault } from './explain-failed-start.ts';
 import { ProcessGroup } from './process-group.ts';
 

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { JobError } from '../values/errors.ts';
-import { unlessAborted, within } from '../system/deadline.ts';
-import { retryUntil } from '../system/retry-until.ts';
+import { JobError } from '../../values/errors.ts';
+import { unlessAborted, within } from '../../system/deadline.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /**
  * The read end of a named pipe, once somebody has opened the other one: then its end of file is theirs, and not for want of

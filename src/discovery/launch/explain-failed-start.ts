@@ -1,7 +1,7 @@
 import { accessSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JobCommand } from '../contract/job-request.ts';
-import { readRegularFileSync } from '../system/read-regular-file.ts';
+import type { JobCommand } from '../../contract/job-request.ts';
+import { readRegularFileSync } from '../../system/read-regular-file.ts';
 
 type Environment = Readonly<Record<string, string>>;
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import type { RemoteCommand, SshConnection } from '../ssh/connect-ssh.ts';
-import type { Peer } from '../contract/agent-protocol.ts';
-import { sendStream } from '../system/frame-streams.ts';
-import { FrameReader, encodeFrame } from '../system/frames.ts';
-import type { Frame } from '../system/frames.ts';
+import type { RemoteCommand, SshConnection } from '../../ssh/connect-ssh.ts';
+import type { Peer } from '../../contract/agent-protocol.ts';
+import { sendStream } from '../../system/frame-streams.ts';
+import { FrameReader, encodeFrame } from '../../system/frames.ts';
+import type { Frame } from '../../system/frames.ts';
 import { frameType } from './relay-frames.ts';
 import type { FrameType, RelayRequest } from './relay-frames.ts';
 

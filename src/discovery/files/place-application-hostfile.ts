@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { JobError } from '../values/errors.ts';
+import { JobError } from '../../values/errors.ts';
 
 export interface ApplicationHostfile {
   readonly workdir: string;

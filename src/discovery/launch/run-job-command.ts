@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { JobCommand } from '../contract/job-request.ts';
-import { PartIsOver } from './connect-helper.ts';
-import type { HelperLink } from './connect-helper.ts';
+import type { JobCommand } from '../../contract/job-request.ts';
+import { PartIsOver } from '../connect-helper.ts';
+import type { HelperLink } from '../connect-helper.ts';
 import { watchShm } from './note-full-shm.ts';
 import type { ShmWatch } from './note-full-shm.ts';
 import { startCommand } from './start-command.ts';
-import type { UndoStack } from './undo-stack.ts';
-import { pause, within } from '../system/deadline.ts';
+import type { UndoStack } from '../undo-stack.ts';
+import { pause, within } from '../../system/deadline.ts';
 
 /** The helper writes the outcome to the store, then says `finish`. */
 const finishDeadlineMs = 60_000;
