@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { bringUp } from '../lab/lab.ts';
 import { kitDir, renderQueue } from '../lab/lsf/lsf-files.ts';
 import { productRoot } from '../lab/layout.ts';
-import { readScratchFile } from '../test/support/e2e-jobs.ts';
+import { readScratchFile } from '../test/support/lab-job.ts';
 import { changeSite, quickSite } from '../test/support/e2e-site.ts';
 import { configureLsf, onThreeHosts, postExec, submitCommand } from '../test/support/lsf-lab.ts';
 

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot, sharedPaths } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { findLastingLeftovers, readScratchFile, startBatch } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, startBatch } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
 import { e2eLab, jobDirectory } from '../support/e2e-lab.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;

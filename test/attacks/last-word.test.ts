@@ -7,7 +7,8 @@ import type { Lab } from '../../lab/running-lab.ts';
 import type { JobPlan } from '../../src/contract/job-plan.ts';
 import { hostAddress, macOf } from '../../src/values/subnet.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
-import { findLastingLeftovers, inHostDocker, startBatch, until } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, inHostDocker, startBatch } from '../support/e2e-jobs.ts';
+import { until } from '../support/until.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;

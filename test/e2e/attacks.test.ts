@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { cancelJob, findLastingLeftovers, findProgram, inMpi, startBatch, tryAs, until } from '../support/e2e-jobs.ts';
+import { cancelJob, findLastingLeftovers, findProgram, inMpi, startBatch, tryAs } from '../support/e2e-jobs.ts';
+import { until } from '../support/until.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;

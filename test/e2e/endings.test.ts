@@ -24,8 +24,9 @@ import {
   signalProgram,
   startBatch,
   tryAs,
-  untilAsked,
 } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
+import { describeEndings } from '../support/endings-contract.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
@@ -43,6 +44,19 @@ beforeAll(async () => {
 });
 afterAll(async () => await undo.disposeAsync());
 afterEach(async () => expect(await findLastingLeftovers(lab)).toEqual([]));
+
+describeEndings('Slurm', () => ({
+  lab,
+  hosts: lab.nodes.length,
+  submit: async (script) => await startBatch(lab, script),
+  cancel: async ({ id }) => await cancelJob(lab, id),
+  suspend: async ({ id }) => void (await mustRun(lab, 'node1', ['scontrol', 'suspend', id])),
+  resume: async ({ id }) => void (await mustRun(lab, 'node1', ['scontrol', 'resume', id])),
+  statusOf: ({ state, exitCode }) => (state === 'CANCELLED' ? state : exitCode.replace(/:0$/, '')),
+  cancelled: { status: /^CANCELLED$/, code: 'TERMINATED' },
+  firstHostOf: () => Promise.resolve('node1'),
+  findLeftovers: async (graceMs) => await findLastingLeftovers(lab, graceMs),
+}));
 
 const lasting = `${inMpi} sh -c 'echo started; sleep 60'`;
 
@@ -71,23 +85,6 @@ describe('a command', () => {
 });
 
 describe('scancel', () => {
-  it('ends a running job and takes all of it away', async () => {
-    const job = await startBatch(lab, lasting);
-    await job.shows('started', 'out');
-    await cancelJob(lab, job.id);
-    const ended = await job.end(20_000);
-    expect(ended.state).toBe('CANCELLED');
-    expect(ended.seconds).toBeLessThan(10);
-  });
-
-  it('ends a job whose nodes still discover each other', async () => {
-    const job = await startBatch(lab, lasting);
-    await job.shows('opened');
-    await cancelJob(lab, job.id);
-    expect((await job.end(20_000)).state).toBe('CANCELLED');
-    expect(await job.stdout()).not.toContain('started');
-  });
-
   it('with KILL leaves the cleaning to the epilogs', async () => {
     const job = await startBatch(lab, lasting);
     await job.shows('started', 'out');
@@ -99,7 +96,6 @@ describe('scancel', () => {
 
 describe('a killed program of ours', () => {
   it.each([
-    ['middleware', 'node1', '137:0', 'Killed'],
     ['keeper', 'node1', '75:0', '[HELPER_LOST]'],
     ['launcher', 'node1', '69:0', '[LAUNCHER_FAILED]'],
     ['run-node', 'node1', '75:0', '[NODE_LOST]'],

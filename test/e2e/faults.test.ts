@@ -13,8 +13,8 @@ import {
   signalProgram,
   startBatch,
   tryAs,
-  untilAsked,
 } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
 
 /** A job that waits for its node until this is over has not heard what the others know. */

@@ -7,8 +7,12 @@ import { bringUp } from '../../lab/lab.ts';
 import { readStatus } from '../../lab/read-status.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { takeDown } from '../../lab/take-down.ts';
-import { containerStates, startGridEngineJob } from '../support/e2e-gridengine.ts';
-import { findLastingLeftovers, inMpi, untilAsked } from '../support/e2e-jobs.ts';
+import { startGridEngineJob } from '../support/e2e-gridengine.ts';
+import { describeEndings } from '../support/endings-contract.ts';
+import { containerStates } from '../support/lab-job.ts';
+import { changeSite, quickSite } from '../support/e2e-site.ts';
+import { findLastingLeftovers, inMpi } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import { e2eLabs } from '../support/e2e-lab.ts';
 
 const name = e2eLabs.gridEngine;
@@ -17,6 +21,7 @@ const lasting = `${inMpi} sh -c 'echo started; sleep 60'; echo "script goes on: 
 let lab: Lab;
 beforeAll(async () => {
   lab = await bringUp({ name, hosts: 2, gridEngine: true, images: ['mpi'] });
+  await changeSite(lab, quickSite); // goes with the lab
 });
 afterAll(async () => await takeDown({ name, purge: 'state' }));
 afterEach(async () => {
@@ -31,24 +36,37 @@ const asAlice = async (...argv: string[]): Promise<string> =>
 const setQueue = async (attribute: string, value: string): Promise<void> =>
   void (await mustRun(lab, 'head', ['qconf', '-mattr', 'queue', attribute, value, 'all.q']));
 
+describeEndings('Grid Engine', () => ({
+  lab,
+  hosts: lab.nodes.length,
+  submit: async (script) => await startGridEngineJob(lab, script),
+  cancel: async ({ id }) => void (await asAlice('qdel', id)),
+  suspend: async ({ id }) => void (await asAlice('qmod', '-sj', id)),
+  resume: async ({ id }) => void (await asAlice('qmod', '-usj', id)),
+  statusOf: ({ exitCode }) => String(exitCode),
+  cancelled: { status: /^(?:137|143)$/, code: 'TERMINATED' },
+  firstHostOf: () => Promise.resolve('node1'),
+  findLeftovers: async (graceMs) => await findLastingLeftovers(lab, graceMs),
+}));
+
 describe('a job of Grid Engine', () => {
   it('runs mpirun over the containers of its hosts, and ends with its status', async () => {
     const command = 'mpirun --map-by node sh -c \'echo "$(hostname) rank $OMPI_COMM_WORLD_RANK"; exit 7\'';
     const job = await startGridEngineJob(lab, `${inMpi} ${command}`);
-    await job.end();
-    expect(await job.exitStatus()).toBe('7');
-    expect(await job.stdout()).toContain(`${job.id}-node-0 rank 0`);
-    expect(await job.stdout()).toContain(`${job.id}-node-1 rank 1`);
-    expect(await job.stderr()).toContain('2 hosts (node1 node2), 2 slots');
-    expect(await job.stderr()).toContain('nothing is left behind');
+    const { exitCode, stdout, stderr } = await job.end();
+    expect(exitCode).toBe(7);
+    expect(stdout).toContain(`${job.id}-node-0 rank 0`);
+    expect(stdout).toContain(`${job.id}-node-1 rank 1`);
+    expect(stderr).toContain('2 hosts (node1 node2), 2 slots');
+    expect(stderr).toContain('nothing is left behind');
     expect(await readStatus(name)).toMatchObject({ state: 'up' });
   });
 
   it('is an element of an array, or has no parallel environment', async () => {
     const tell = `${inMpi} sh -c 'echo "$HPCDJ_JOB_ID $HPCDJ_SLOTS"'`;
     const array = await startGridEngineJob(lab, tell, { qsub: ['-t', '3-4', '-tc', '1'] });
-    await array.end();
-    expect((await array.stdout()).split('\n').toSorted()).toEqual([`${array.id}_3 1`, `${array.id}_4 1`]);
+    const { stdout } = await array.end();
+    expect(stdout.trim().split('\n').toSorted()).toEqual([`${array.id}_3 1`, `${array.id}_4 1`]);
   });
 
   it('gets as much memory in each container as it has asked for', async () => {
@@ -77,14 +95,12 @@ describe('a job of Grid Engine', () => {
     const job = await startGridEngineJob(lab, `${inMpi} echo through`, {
       qsub: [...texts, '-masterq', 'all.q@node1', '-pe', 'mpi', '2'],
     });
-    await job.end();
-    expect(await job.exitStatus()).toBe('0');
-    expect(await job.stdout()).toBe('through');
+    expect(await job.end()).toMatchObject({ exitCode: 0, stdout: 'through\n' });
   });
 
   it('of another user is not to be had by a forged environment, nor hosts that are not its own', async () => {
     const victim = await startGridEngineJob(lab, lasting);
-    await victim.shows('started');
+    await victim.shows('started', 'out');
     const forged = [
       `JOB_ID=${victim.id} ${inMpi} true`,
       `echo 'node1 8 all.q@node1 UNDEFINED' >hosts; echo 'node2 8 all.q@node2 UNDEFINED' >>hosts; PE_HOSTFILE=$PWD/hosts ${inMpi} true`,
@@ -94,7 +110,7 @@ describe('a job of Grid Engine', () => {
     const statuses = forged.map((line) => `(${line}); echo "status $?"`).join('\n');
     const thief = await startGridEngineJob(lab, statuses, { user: 'bob', qsub: ['-q', 'all.q@node1'] });
     await thief.end();
-    expect(await thief.stdout()).toBe('status 77\nstatus 77\nstatus 77\nstatus 65');
+    expect(await thief.stdout()).toBe('status 77\nstatus 77\nstatus 77\nstatus 65\n');
     expect(await thief.stderr()).toContain(
       `Job "${victim.id}" is not a running Grid Engine job: Grid Engine knows no such job, or it belongs`,
     );
@@ -105,44 +121,27 @@ describe('a job of Grid Engine', () => {
 });
 
 describe('qmod', () => {
-  it('suspends the containers on all hosts, and lets them go on', async () => {
-    const job = await startGridEngineJob(lab, `${inMpi} sh -c 'echo started; sleep 8; echo whole'`);
-    await job.shows('started');
-    await asAlice('qmod', '-sj', job.id);
-    await untilAsked('paused containers', 15_000, async () => {
-      const states = await containerStates(lab);
-      return states.every((state) => state === 'paused') || states.join(' ');
-    });
-    // Longer than the command would have taken.
-    await mustRun(lab, 'node1', ['sleep', '9']);
-    expect(await job.stdout()).toBe('started');
-    await asAlice('qmod', '-usj', job.id);
-    await job.end();
-    expect(await job.stdout()).toBe('started\nwhole');
-    expect(await job.exitStatus()).toBe('0');
-  });
-
   it('stops what the job runs beside its containers, too, and lets it go on', async () => {
     const beside = '(while :; do echo >>ticks; sleep 0.2; done) &';
     const job = await startGridEngineJob(lab, `${beside}\n${inMpi} sh -c 'echo started; sleep 8; echo whole'\nkill $!`);
-    await job.shows('started');
+    await job.shows('started', 'out');
     await asAlice('qmod', '-sj', job.id);
     await untilAsked('a script that stands still', 15_000, async () => {
-      const before = await job.readFile('ticks');
+      const before = await job.read('ticks');
       await pause(1000);
-      return (await job.readFile('ticks')) === before || 'it ticks';
+      return (await job.read('ticks')) === before || 'it ticks';
     });
     expect(await containerStates(lab)).toEqual(['paused', 'paused']);
     await asAlice('qmod', '-usj', job.id);
     await job.end();
-    expect(await job.stdout()).toBe('started\nwhole');
+    expect(await job.stdout()).toBe('started\nwhole\n');
     expect(await job.stderr()).toContain('suspended: 2 of 2');
   });
 
   it('stops a job without containers also when one of its programs has the name of ours', async () => {
     const script = "bash -c 'exec -a dist/middleware.cjs sleep 60' & echo started; sleep 60";
     const job = await startGridEngineJob(lab, script, { qsub: ['-q', 'all.q@node1'] });
-    await job.shows('started');
+    await job.shows('started', 'out');
     await asAlice('qmod', '-sj', job.id);
     const states =
       'for name in "job_scripts/$1$" "^dist/middleware.cjs"; do pgrep -f -- "$name" | xargs ps -o stat= -p; done';
@@ -156,49 +155,26 @@ describe('qmod', () => {
 
   it('stops and continues jobs without containers as Grid Engine does', async () => {
     const job = await startGridEngineJob(lab, 'echo started; sleep 6; echo whole', { qsub: ['-q', 'all.q@node1'] });
-    await job.shows('started');
+    await job.shows('started', 'out');
     await asAlice('qmod', '-sj', job.id);
     const stateOf = async (): Promise<string> =>
       await mustRun(lab, 'node1', ['sh', '-c', `ps -eo stat,args | grep "job_scripts/${job.id}$" | head -n 1`]);
     await untilAsked('a stopped script', 10_000, async () => (await stateOf()).startsWith('T') || (await stateOf()));
     await asAlice('qmod', '-usj', job.id);
-    await job.shows('whole');
+    await job.shows('whole', 'out');
     await job.end();
   });
 });
 
 describe('qdel', () => {
-  it('ends a job on all its hosts, which says why', async () => {
-    const job = await startGridEngineJob(lab, lasting);
-    await job.shows('started');
-    await asAlice('qdel', job.id);
-    await job.end(30_000);
-    expect(await job.stderr()).toContain('was released from outside');
-    expect(await job.stderr()).toContain('[TERMINATED]');
-  });
-
-  it('ends a suspended job', async () => {
-    const job = await startGridEngineJob(lab, lasting);
-    await job.shows('started');
-    await asAlice('qmod', '-sj', job.id);
-    await untilAsked(
-      'paused containers',
-      15_000,
-      async () => (await containerStates(lab)).includes('paused') || 'none',
-    );
-    await asAlice('qdel', job.id);
-    await job.end(30_000);
-    expect(await job.stderr()).toContain('was released from outside');
-  });
-
   it('warns the command first where the job asks for it', async () => {
     const command = `sh -c 'trap "echo warned" USR2; echo started; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'`;
     const job = await startGridEngineJob(lab, `trap : USR2\n${inMpi} ${command} & while ! wait; do :; done`, {
       qsub: ['-notify', '-masterq', 'all.q@node1', '-pe', 'mpi', '2'],
     });
-    await job.shows('started');
+    await job.shows('started', 'out');
     await asAlice('qdel', job.id);
-    await job.shows('warned');
+    await job.shows('warned', 'out');
     await job.end(40_000);
   });
 
@@ -207,7 +183,7 @@ describe('qdel', () => {
     const { stdout: queue } = await execOnHost(lab, 'head', { argv: ['qconf', '-sq', 'all.q'] });
     expect(queue).toMatch(/^terminate_method +NONE$/m);
     const job = await startGridEngineJob(lab, lasting);
-    await job.shows('started');
+    await job.shows('started', 'out');
     await asAlice('qdel', job.id);
     await job.end(40_000);
     expect(await job.stdout()).not.toContain('script goes on');

@@ -11,7 +11,7 @@ import { awaitDocker, startMissingServices, stopService } from '../../lab/start-
 import { takeDown } from '../../lab/take-down.ts';
 import { askDoctor, failedChecks, spoilHost } from '../support/doctor.ts';
 import { e2eLabs } from '../support/e2e-lab.ts';
-import { untilAsked } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite } from '../support/e2e-site.ts';
 import type { SiteChange } from '../support/e2e-site.ts';
 

@@ -6,7 +6,8 @@ import { bringUp } from '../../lab/lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { awaitSlurm } from '../../lab/start-services.ts';
 import { e2eLab, e2eLabs } from '../support/e2e-lab.ts';
-import { inHostDocker, inMpi, reapOn, startBatch, untilAsked } from '../support/e2e-jobs.ts';
+import { inHostDocker, inMpi, reapOn, startBatch } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
 const lasting = `${inMpi} sh -c 'echo started; sleep 100'`;

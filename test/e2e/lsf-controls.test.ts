@@ -5,18 +5,12 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { kitDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { inMpi, readScratchFile, until } from '../support/e2e-jobs.ts';
+import { inMpi } from '../support/e2e-jobs.ts';
+import { containerStates, readScratchFile } from '../support/lab-job.ts';
+import { until } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 import type { LsfJob } from '../support/lsf-lab.ts';
-import {
-  configureLsf,
-  containerStates,
-  control,
-  findLsfLeftovers,
-  lsfLab,
-  postExec,
-  submitScript,
-} from '../support/lsf-lab.ts';
+import { configureLsf, control, findLsfLeftovers, lsfLab, postExec, submitScript } from '../support/lsf-lab.ts';
 
 const hook = `${kitDir}/job-control`;
 const controls = `JOB_CONTROLS = SUSPEND[${hook} suspend] RESUME[${hook} resume] TERMINATE[${hook} terminate]`;

@@ -5,12 +5,15 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import type { LsfKind } from '../../lab/layout.ts';
 import { renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { inHostDocker, inMpi, readScratchFile, until } from '../support/e2e-jobs.ts';
+import { inHostDocker, inMpi } from '../support/e2e-jobs.ts';
+import { awaitTicks, readScratchFile, readTicks } from '../support/lab-job.ts';
+import { until } from '../support/until.ts';
+import { describeEndings } from '../support/endings-contract.ts';
+import type { LabJob } from '../support/lab-job.ts';
 import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
-import type { LsfJob } from '../support/lsf-lab.ts';
+import type { LsfState } from '../support/lsf-lab.ts';
 import {
   configureLsf,
-  containerStates,
   control,
   endAllJobs,
   findLsfLeftovers,
@@ -40,32 +43,20 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
   });
   afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
 
+  describeEndings<LsfState>(`the ${kind} LSF`, () => ({
+    lab,
+    hosts: lab.nodes.length,
+    submit: async (script) => await submitScript(lab, script),
+    cancel: async ({ id }) => await control(lab, 'bkill', id),
+    suspend: async ({ id }) => await control(lab, 'bstop', id),
+    resume: async ({ id }) => await control(lab, 'bresume', id),
+    statusOf: ({ exitCode }) => String(exitCode),
+    cancelled: { status: /^130$/, code: 'INTERRUPTED' },
+    firstHostOf,
+    findLeftovers: async (graceMs) => await findLsfLeftovers(lab, graceMs),
+  }));
+
   describe('bkill', () => {
-    it('ends a running job with 130', async () => {
-      const job = await submitScript(lab, lasting);
-      await job.shows('started', 'out');
-      await control(lab, 'bkill', job.id);
-      const ended = await job.end();
-      expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 130 });
-      expect(ended.stderr).toContain('[INTERRUPTED]');
-      expect(ended.stderr).toContain('nothing is left behind');
-    });
-
-    it('ends a command that ignores INT and TERM', async () => {
-      const job = await submitScript(lab, `${inMpi} sh -c 'trap "" INT TERM; echo started; while :; do sleep 1; done'`);
-      await job.shows('started', 'out');
-      await control(lab, 'bkill', job.id);
-      expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
-    });
-
-    it('ends a job whose nodes still discover each other', async () => {
-      const job = await submitScript(lab, lasting);
-      await job.shows('opened');
-      await control(lab, 'bkill', job.id);
-      expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
-      expect(await job.stdout()).not.toContain('\nstarted');
-    });
-
     it('with KILL leaves the cleaning to POST_EXEC and the lost lease', async () => {
       const job = await submitScript(lab, lasting);
       await job.shows('started', 'out');
@@ -109,34 +100,6 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     expect(ended.stdout).toContain('\nwhole');
   });
 
-  it('cleans up after a middleware that was killed', async () => {
-    const job = await submitScript(lab, lasting);
-    await job.shows('started', 'out');
-    const first = await firstHostOf(job);
-    const pids = await findLsfPrograms(lab, first, 'dist/middleware.cjs');
-    expect(pids).toHaveLength(1);
-    await mustRun(lab, first, ['kill', '-KILL', ...pids]);
-    expect((await job.end()).stat).toBe('EXIT');
-    expect(await findLsfLeftovers(lab, 30_000)).toEqual([]);
-  });
-
-  it('bstop and bresume stop every container and let it go on, for longer than its lease', async () => {
-    const job = await submitScript(lab, ticking);
-    await awaitTicks(job, 3);
-    await control(lab, 'bstop', job.id);
-    await job.shows('suspended: 3 of 3 containers stand still');
-    expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
-    const before = await readTicks(job, 3);
-    await pause(7000); // quickSite's lease has 5 s
-    expect(await readTicks(job, 3)).toEqual(before);
-    await control(lab, 'bresume', job.id);
-    await job.shows('resumed: every container goes on');
-    await awaitTicks(job, 3, before);
-    await job.is('RUN');
-    await control(lab, 'bkill', job.id);
-    expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
-  });
-
   it('bstop of a job that still starts counts in none of its deadlines', async () => {
     await using _patient = await changeSite(lab, { deadlines: { ...quickDeadlines, discoverSeconds: 40 } });
     const job = await submitScript(lab, ticking);
@@ -147,17 +110,6 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     await awaitTicks(job, 3, await readTicks(job, 3));
     await control(lab, 'bkill', job.id);
     expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
-  });
-
-  it('bkill ends a job that is suspended', async () => {
-    const job = await submitScript(lab, ticking);
-    await awaitTicks(job, 3);
-    await control(lab, 'bstop', job.id);
-    await job.shows('suspended: 3 of 3');
-    await control(lab, 'bkill', job.id);
-    const { stat, exitCode } = await job.end();
-    // On a busy machine the release of three thawed hosts may outlast JOB_TERMINATE_INTERVAL: LSF's TERM then ends the shell.
-    expect([stat, exitCode]).toEqual(['EXIT', expect.toBeOneOf([130, 143]) as number]);
   });
 
   it('starts a job again that a temporary fault has ended, and it ends well', async () => {
@@ -236,7 +188,7 @@ describe('the run limit', () => {
   });
 });
 
-async function hostsOf(job: LsfJob): Promise<readonly string[]> {
+async function hostsOf(job: LabJob): Promise<readonly string[]> {
   const text = await mustRun(lab, 'node1', ['bjobs', '-noheader', '-o', 'exec_host', job.id]);
   return text
     .trim()
@@ -244,32 +196,6 @@ async function hostsOf(job: LsfJob): Promise<readonly string[]> {
     .map((host) => host.replace(/^\d+\*/, ''));
 }
 
-async function firstHostOf(job: LsfJob): Promise<string> {
+async function firstHostOf(job: LabJob): Promise<string> {
   return (await hostsOf(job))[0] ?? '';
-}
-
-/** How many ticks each rank has written. */
-async function readTicks({ directory }: LsfJob, ranks: number): Promise<readonly number[]> {
-  return await Promise.all(
-    Array.from({ length: ranks }, (_, rank) =>
-      readScratchFile(lab, `${directory}/ticks.${rank}`).then(
-        (text) => text.length,
-        () => 0,
-      ),
-    ),
-  );
-}
-
-/** Waits until every rank has written more than before. */
-async function awaitTicks(
-  job: LsfJob,
-  ranks: number,
-  before: readonly number[] = Array<number>(ranks).fill(0),
-): Promise<void> {
-  await until(`ticks of ${ranks} ranks`, 30_000, async () => {
-    const now = await readTicks(job, ranks);
-    return (
-      now.every((count, rank) => count > (before[rank] ?? 0)) || `${now.join(' ')}; ${(await job.stderr()).slice(-600)}`
-    );
-  });
 }

@@ -10,7 +10,6 @@ import { inMpi } from '../support/e2e-jobs.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 import {
   configureLsf,
-  containerStates,
   control,
   findLsfLeftovers,
   findLsfPrograms,
@@ -18,7 +17,9 @@ import {
   postExec,
   submitScript,
 } from '../support/lsf-lab.ts';
-import type { EndedLsfJob } from '../support/lsf-lab.ts';
+import type { Ended } from '../support/lab-job.ts';
+import { containerStates } from '../support/lab-job.ts';
+import type { LsfState } from '../support/lsf-lab.ts';
 import { knownHosts, startSsh } from '../support/lsf-ssh.ts';
 
 let lab: Lab;
@@ -105,7 +106,7 @@ describe('the submit script of the slides', () => {
       ]);
   });
 
-  const submitSlides = async (script: string): Promise<EndedLsfJob> => {
+  const submitSlides = async (script: string): Promise<Ended<LsfState>> => {
     const options = { directory: caseDirectory, bsub: [], namesOwnFiles: true };
     return await (await submitScript(lab, script, options)).end(170_000);
   };

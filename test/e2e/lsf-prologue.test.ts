@@ -7,11 +7,12 @@ import { productRoot } from '../../lab/layout.ts';
 import { kitDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { startMissingServices, stopService } from '../../lab/start-services.ts';
-import { inMpi, readScratchFile, untilAsked } from '../support/e2e-jobs.ts';
+import { inMpi } from '../support/e2e-jobs.ts';
+import { containerStates, readScratchFile } from '../support/lab-job.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 import {
   configureLsf,
-  containerStates,
   control,
   endAllJobs,
   findLsfLeftovers,

@@ -16,7 +16,8 @@ import {
   submitCommand,
   submitScript,
 } from '../support/lsf-lab.ts';
-import type { BsubOptions, EndedLsfJob } from '../support/lsf-lab.ts';
+import type { Ended } from '../support/lab-job.ts';
+import type { BsubOptions, LsfState } from '../support/lsf-lab.ts';
 
 let lab: Lab;
 const undo = new AsyncDisposableStack();
@@ -70,7 +71,7 @@ async function installEsubs(): Promise<void> {
 async function run(
   command: readonly string[],
   options: BsubOptions,
-): Promise<EndedLsfJob & { readonly id: string; readonly said: string }> {
+): Promise<Ended<LsfState> & { readonly id: string; readonly said: string }> {
   const { exitCode, text, job } = await submitCommand(lab, command, options);
   if (job === undefined) throw new Error(`bsub ended with ${exitCode}: ${text}`);
   return { ...(await job.end()), id: job.id, said: text };

@@ -4,15 +4,9 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
-import {
-  cancelJob,
-  findLastingLeftovers,
-  inHostDocker,
-  inMpi,
-  readScratchFile,
-  startBatch,
-  untilAsked,
-} from '../support/e2e-jobs.ts';
+import { cancelJob, findLastingLeftovers, inHostDocker, inMpi, startBatch } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 
 let lab: Lab;

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { findLastingLeftovers, signalProgram, startBatch, tryAs, until } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, signalProgram, startBatch, tryAs } from '../support/e2e-jobs.ts';
+import { until } from '../support/until.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 

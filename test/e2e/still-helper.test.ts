@@ -9,12 +9,12 @@ import {
   findLastingLeftovers,
   findProgram,
   inMpi,
-  readScratchFile,
   signalProgram,
   startBatch,
   tryAs,
-  until,
 } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
+import { until } from '../support/until.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
-import { readScratchFile } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
 
 let lab: Lab;
 beforeAll(async () => {

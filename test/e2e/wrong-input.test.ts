@@ -4,7 +4,8 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { etcdctl } from '../../lab/find-leftovers.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
-import { findLastingLeftovers, inMpi, startBatch, untilAsked } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, inMpi, startBatch } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
 import { changeSite, replaceSite } from '../support/e2e-site.ts';
 

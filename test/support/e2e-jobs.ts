@@ -1,105 +1,35 @@
 /** Batch jobs that are watched and disturbed while they run: what the tests of endings are made of. */
-import { readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import { awaitJob, mustRun, readJob, submitJob } from '../../lab/batch-jobs.ts';
 import type { SlurmJob } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
-import { productRoot, sharedPaths } from '../../lab/layout.ts';
+import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { jobDirectory } from './e2e-lab.ts';
-import type { FinishedJob, RunOptions } from './e2e-lab.ts';
+import type { RunOptions } from './e2e-lab.ts';
+import type { LabJob } from './lab-job.ts';
+import { watchLabJob } from './lab-job.ts';
+import { untilAsked } from './until.ts';
 
-const lookEveryMs = 100;
-/** Looks that run commands on a host cost processor time, of which the job that is looked at has the less. */
-const commandEveryMs = 500;
+export { until, untilAsked } from './until.ts';
+export { readScratchFile } from './lab-job.ts';
 
 /** The call of the middleware with an image that has all that a test needs. */
 export const inMpi = 'hpc-submit-dockerjob --image lab/mpi:1 --';
 
-/** A job that was submitted; its streams are read from the files that Slurm writes. */
-export interface BatchJob {
-  readonly id: string;
-  readonly directory: string;
-  stdout(): Promise<string>;
-  stderr(): Promise<string>;
-  /** Waits until the job's standard error, or `out`, shows the text. */
-  shows(text: string, stream?: 'out' | 'err', deadlineMs?: number): Promise<void>;
-  state(): Promise<SlurmJob>;
-  /** Waits for the end; `seconds` is the time that this took from the call on. */
-  end(deadlineMs?: number): Promise<FinishedJob & { readonly seconds: number }>;
-}
+/** A job of Slurm. */
+export type BatchJob = LabJob<SlurmJob>;
 
 /** Submits a bash script, as alice on three hosts unless told otherwise, and returns at once. */
 export async function startBatch(lab: Lab, script: string, options: RunOptions = {}): Promise<BatchJob> {
   const { user = 'alice', sbatch = ['-N3', '-n3'], directory = jobDirectory(user) } = options;
   const id = await submitJob(lab, { user, directory, sbatch, script: `#!/bin/bash\n${script}\n` });
-  const read = async (stream: 'out' | 'err'): Promise<string> =>
-    await readScratchFile(lab, `${directory}/job.${stream}`).then(String, () => '');
-  const job: BatchJob = {
+  return watchLabJob(lab, {
     id,
     directory,
-    stdout: () => read('out'),
-    stderr: () => read('err'),
-    shows: async (text, stream = 'err', deadlineMs = 30_000) =>
-      await untilShown(
-        { what: `"${text}" in job.${stream} of job ${id}`, text, deadlineMs },
-        async () => await read(stream),
-        async () => /^(?:COMPLETED|FAILED|CANCELLED|TIMEOUT)$/.test((await readJob(lab, id)).state),
-      ),
-    state: () => readJob(lab, id),
-    end: async (deadlineMs = 60_000) => {
-      const startedAt = performance.now();
-      const ended = await awaitJob(lab, id, deadlineMs);
-      const seconds = (performance.now() - startedAt) / 1000;
-      return { ...ended, directory, stdout: await read('out'), stderr: await read('err'), seconds };
-    },
-  };
-  return job;
-}
-
-/** A file of the shared /scratch, read on the machine itself: quick enough to look often. */
-export async function readScratchFile(lab: Lab, path: string): Promise<Buffer> {
-  return await readFile(path.replace(/^\/scratch/, sharedPaths(lab.layout).scratch));
-}
-
-/** Looks until `look` says true; its text is what was missing when the deadline passes. */
-export async function until(
-  what: string,
-  deadlineMs: number,
-  look: () => Promise<true | string>,
-  everyMs = lookEveryMs,
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    const missing = await look();
-    if (missing === true) return;
-    if (performance.now() > deadline) throw new Error(`${what} did not come within ${deadlineMs} ms; ${missing}`);
-    await pause(everyMs);
-  }
-}
-
-/** As `until`, with looks that run commands on a host. */
-export async function untilAsked(what: string, deadlineMs: number, look: () => Promise<true | string>): Promise<void> {
-  await until(what, deadlineMs, look, commandEveryMs);
-}
-
-/** Waits for a text in a file that is quick to read; fails at once when the job, asked now and then, is over without it. */
-export async function untilShown(
-  { what, text, deadlineMs }: { readonly what: string; readonly text: string; readonly deadlineMs: number },
-  read: () => Promise<string>,
-  isOver: () => Promise<boolean>,
-): Promise<void> {
-  let askedAt = performance.now();
-  await until(what, deadlineMs, async () => {
-    if ((await read()).includes(text)) return true;
-    if (performance.now() - askedAt < commandEveryMs) return `seen: ${(await read()).slice(-800)}`;
-    askedAt = performance.now();
-    const wasOver = await isOver();
-    const seen = await read();
-    if (seen.includes(text)) return true;
-    if (wasOver) throw new Error(`${what} did not come before the end: ${seen.slice(-800)}`);
-    return `seen: ${seen.slice(-800)}`;
+    state: async () => await readJob(lab, id),
+    isOver: ({ state }) => /^(?:COMPLETED|FAILED|CANCELLED|TIMEOUT)$/.test(state),
+    awaitEnd: async (deadlineMs) => await awaitJob(lab, id, deadlineMs),
   });
 }
 

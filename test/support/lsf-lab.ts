@@ -8,8 +8,11 @@ import type { LsfKind } from '../../lab/layout.ts';
 import { reconfigureLsf, writeLsfFile } from '../../lab/lsf/install-lsf.ts';
 import { configDir, kitDir, renderParameters } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { readScratchFile, until, untilAsked, untilShown } from './e2e-jobs.ts';
+
 import { e2eLabs, jobDirectory } from './e2e-lab.ts';
+import type { LabJob, Stream } from './lab-job.ts';
+import { readScratchFile, watchLabJob } from './lab-job.ts';
+import { until, untilAsked } from './until.ts';
 
 /** Brings the lab up with the product of this tree, or makes the one that runs like this. */
 export async function lsfLab(lsf: LsfKind, images: readonly string[] = ['mpi']): Promise<Lab> {
@@ -29,24 +32,10 @@ export interface LsfState {
   readonly exitCode: number | undefined;
 }
 
-export interface EndedLsfJob extends LsfState {
-  readonly stdout: string;
-  readonly stderr: string;
-  /** From the call of `end` on. */
-  readonly seconds: number;
-}
-
 /** A job that was submitted with bsub; its streams are read where LSF keeps them, while it runs and afterwards. */
-export interface LsfJob {
-  readonly id: string;
-  readonly directory: string;
-  state(): Promise<LsfState>;
-  stdout(): Promise<string>;
-  stderr(): Promise<string>;
-  /** Waits until the job's standard error, or `out`, shows the text. */
-  shows(text: string, stream?: 'out' | 'err', deadlineMs?: number): Promise<void>;
+export interface LsfJob extends LabJob<LsfState> {
+  /** Waits until bjobs says that it stands like this. */
   is(stat: string, deadlineMs?: number): Promise<void>;
-  end(deadlineMs?: number): Promise<EndedLsfJob>;
 }
 
 export interface BsubOptions {
@@ -107,48 +96,35 @@ async function callBsub(
 
 function watchJob(lab: Lab, id: string, directory: string, options: BsubOptions): LsfJob {
   const { user = 'alice', namesOwnFiles = false } = options;
-  const file = (stream: 'out' | 'err'): string => `${directory}/job${namesOwnFiles ? `-${id}` : ''}.${stream}`;
+  const file = (stream: Stream): string => `${directory}/job${namesOwnFiles ? `-${id}` : ''}.${stream}`;
   const state = async (): Promise<LsfState> => await readState(lab, id);
-  const read = async (stream: 'out' | 'err'): Promise<string> =>
+  const read = async (stream: Stream): Promise<string> =>
     await readScratchFile(lab, file(stream)).then(String, () => readSpool(lab, user, id, stream));
   const isOver = ({ stat }: LsfState): boolean => stat === 'DONE' || stat === 'EXIT';
-  return {
-    id,
-    directory,
-    state,
-    stdout: () => read('out'),
-    stderr: () => read('err'),
-    shows: async (text, stream = 'err', deadlineMs = 30_000) =>
-      await untilShown(
-        { what: `"${text}" in job.${stream} of job ${id}`, text, deadlineMs },
-        async () => await read(stream),
-        async () => isOver(await state()),
-      ),
-    is: async (stat, deadlineMs = 15_000) =>
-      await untilAsked(`state ${stat} of job ${id}`, deadlineMs, async () => {
-        const now = await state();
-        return now.stat === stat || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
-      }),
-    end: async (deadlineMs = 60_000) => {
-      const startedAt = performance.now();
-      const isThere = async (): Promise<boolean> =>
-        await readScratchFile(lab, file('err')).then(
-          () => true,
-          () => false,
-        );
-      let askedAt = startedAt;
-      await until(`the end of job ${id}`, deadlineMs, async () => {
-        // LSF copies the output after it has told the end: quick to see, and a reason to ask.
-        if (!(await isThere()) && performance.now() - askedAt < 1000) return 'not asked';
-        askedAt = performance.now();
-        const now = await state();
-        return isOver(now) || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
-      });
-      const seconds = (performance.now() - startedAt) / 1000;
-      await until(`job.err of job ${id}`, 10_000, async () => (await isThere()) || 'it is not there');
-      return { ...(await state()), stdout: await read('out'), stderr: await read('err'), seconds };
-    },
+  const isThere = async (): Promise<boolean> =>
+    await readScratchFile(lab, file('err')).then(
+      () => true,
+      () => false,
+    );
+  const awaitEnd = async (deadlineMs: number): Promise<LsfState> => {
+    let askedAt = performance.now();
+    await until(`the end of job ${id}`, deadlineMs, async () => {
+      // LSF copies the output after it has told the end: quick to see, and a reason to ask.
+      if (!(await isThere()) && performance.now() - askedAt < 1000) return 'not asked';
+      askedAt = performance.now();
+      const now = await state();
+      return isOver(now) || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
+    });
+    await until(`job.err of job ${id}`, 10_000, async () => (await isThere()) || 'it is not there');
+    return await state();
   };
+  const job = watchLabJob(lab, { id, directory, state, isOver, readStream: read, awaitEnd });
+  const is = async (stat: string, deadlineMs = 15_000): Promise<void> =>
+    await untilAsked(`state ${stat} of job ${id}`, deadlineMs, async () => {
+      const now = await state();
+      return now.stat === stat || `it is ${now.stat}: ${(await read('err')).slice(-800)}`;
+    });
+  return { ...job, is };
 }
 
 /** As `bjobs -l` tells it, its lines put together again. */
@@ -207,15 +183,6 @@ async function findPrograms(lab: Lab): Promise<readonly string[]> {
 export async function findLsfPrograms(lab: Lab, host: string, pattern: string): Promise<readonly string[]> {
   const { stdout } = await execOnHost(lab, host, { argv: ['pgrep', '-f', '--', pattern] });
   return stdout.split('\n').filter(Boolean);
-}
-
-/** The state of each host's container of a job, as its engine says: `running`, `paused` or nothing. */
-export async function containerStates(lab: Lab): Promise<readonly string[]> {
-  return await Promise.all(
-    lab.nodes.map(async ({ name }) =>
-      (await mustRun(lab, name, ['docker', 'ps', '--all', '--format', '{{.State}}'])).trim(),
-    ),
-  );
 }
 
 /** Writes lsb.queues and lsb.params on every host; they count for the jobs that are submitted from now on. */
