@@ -106,7 +106,7 @@ export function describeEndings<State extends object>(name: string, scheduler: (
     it.each([
       ['the middleware', 'dist/middleware.cjs'],
       ['the keeper', 'dist/helper.cjs open-job'],
-    ])('whose %s is killed ends on all its hosts', async (_, program) => {
+    ])('with %s killed ends on all its hosts', async (_, program) => {
       const job = await scheduler().submit(`${lasting.replace('exec ', '')}\nexit $?`);
       await job.shows('started', 'out');
       const host = await scheduler().firstHostOf(job);
