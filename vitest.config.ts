@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { TellFailures } from './test/support/tell-failures.ts';
 
 const project = (name: string, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], environment: 'node', ...more },
@@ -12,6 +13,7 @@ const inLab = { testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: fal
 
 export default defineConfig({
   test: {
+    reporters: ['default', new TellFailures()],
     projects: [
       // Many of them wait, for deadlines and for processes: more at a time than there are cores.
       project('unit', { maxWorkers: 5 }),
