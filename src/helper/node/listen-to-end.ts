@@ -25,6 +25,8 @@ export function listenToEnd(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIG
   for (const signal of signals) process.on(signal, stop);
   const parent = process.ppid;
   const grandparent = parentOf(parent);
+  // Between the launcher's start and this line there is time enough to be forsaken.
+  if (isForsaken(parent, readStat(parent))) controller.abort(orphaned());
   const timer = setInterval(() => {
     if (process.ppid !== parent || parentOf(parent) !== grandparent) controller.abort(orphaned());
   }, lookEveryMs).unref();
@@ -42,14 +44,29 @@ export function isOrphaned(told: AbortSignal): boolean {
   return told.reason instanceof JobError && told.reason.code === 'NODE_LOST';
 }
 
-/** Undefined when there is no such process. A file of the kernel's: reading it waits for nothing. */
+/**
+ * True where whoever has started this process is gone already: its parent, or what sudo was called by, is the first
+ * process of the system. A scheduler's own daemon may well be a child of that one. `stat` is the parent's, of the kernel's.
+ */
+export function isForsaken(parent: number, stat: string): boolean {
+  return parent === 1 || (/^\d+ \(sudo\) /.test(stat) && parentIn(stat) === '1');
+}
+
 function parentOf(pid: number): string | undefined {
+  return parentIn(readStat(pid));
+}
+
+/** The name in brackets may hold anything; the state and the parent follow its last bracket. */
+function parentIn(stat: string): string | undefined {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+}
+
+/** Empty when there is no such process. A file of the kernel's: reading it waits for nothing. */
+function readStat(pid: number): string {
   try {
-    const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in brackets may hold anything; the state and the parent follow its last bracket.
-    return line.slice(line.lastIndexOf(')') + 2).split(' ')[1];
+    return readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
-    return undefined;
+    return '';
   }
 }
 
