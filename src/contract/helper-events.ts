@@ -40,13 +40,15 @@ export const jobEndSchema = z.discriminatedUnion('by', [
     code: z.string(),
     message: z.string(),
     hint: z.string().optional(),
+    rule: z.string().optional(),
   }),
 ]);
 export type JobEnd = z.infer<typeof jobEndSchema>;
 
 /** The end that an error means for a job. */
-export function endByError({ exitStatus, code, message, hint }: JobError): JobEnd {
-  return { by: 'middleware', exitStatus, code, message, ...(hint === undefined ? {} : { hint }) };
+export function endByError({ exitStatus, code, message, hint, rule }: JobError): JobEnd {
+  const more = { ...(hint === undefined ? {} : { hint }), ...(rule === undefined ? {} : { rule }) };
+  return { by: 'middleware', exitStatus, code, message, ...more };
 }
 
 /** JSON lines that `open-job` prints for the middleware, in this order; `node` and `note` may come at any time. */
@@ -79,6 +81,8 @@ export const helperEventSchema = z.discriminatedUnion('event', [
     code: z.string(),
     message: z.string(),
     hint: z.string().optional(),
+    /** The key of site.yaml that refused it. */
+    rule: z.string().optional(),
     exitStatus: z.number(),
   }),
 ]);

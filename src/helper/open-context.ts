@@ -8,6 +8,7 @@ import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
 import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
+import { requireStore } from '../policy/require-store.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { Store } from '../ports/store.ts';
@@ -75,13 +76,7 @@ export async function openContext(
 /** The site's etcd; fails with `CONFIG_INVALID` when the site has none. */
 export async function openSharedStore(site: SiteConfig): Promise<Store> {
   const { endpoints, caFile, certFile, keyFile, callTimeoutMs } = site.etcd;
-  if (endpoints.length === 0) {
-    throw new JobError({
-      code: 'CONFIG_INVALID',
-      message: 'site.yaml: etcd.endpoints is empty, so jobs can only use one host.',
-      hint: 'Ask the administrators to set etcd.endpoints, or ask the scheduler for one host.',
-    });
-  }
+  requireStore(site, Infinity);
   const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readTlsFile));
   if (!ca || !cert || !key) throw new JobError({ code: 'BUG', message: 'TLS files were read but are empty.' });
   return connectEtcd({ endpoints, ca, cert, key, callTimeoutMs });

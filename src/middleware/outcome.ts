@@ -21,7 +21,9 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimes
     endedBy: end.by,
     exitStatus: end.exitStatus,
     ...signalOf(end),
-    ...(end.by === 'middleware' ? { error: { code: end.code, message: end.message, hint: end.hint } } : {}),
+    ...(end.by === 'middleware'
+      ? { error: { code: end.code, rule: end.rule, message: end.message, hint: end.hint } }
+      : {}),
     image: opened.image,
     imageId: opened.imageId,
     network: { driver: opened.driver, cidr: opened.cidr },
@@ -41,7 +43,7 @@ function signalOf({ by, exitStatus }: JobEnd): { readonly signal?: string } {
 const lateFailures: readonly ErrorCode[] = ['HELPER_LOST', 'BUG'];
 
 /** The object of `--json` for a request that was refused, or whose helper has died: only then `leftovers` is missing. */
-export function refusalJson({ code, message, hint, exitStatus }: JobError): string {
+export function refusalJson({ code, rule, message, hint, exitStatus }: JobError): string {
   const leftovers = lateFailures.includes(code) ? {} : { leftovers: [] };
-  return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, message, hint }, ...leftovers });
+  return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, rule, message, hint }, ...leftovers });
 }

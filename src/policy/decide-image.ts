@@ -6,10 +6,11 @@ import type { ImageReference } from '../values/image-reference.ts';
 import { findNearestName } from '../values/nearest-name.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { asksForQueue, describeAdmission, findBar } from './requester.ts';
-import type { Admission, Requester } from './requester.ts';
+import type { Requester } from './requester.ts';
 
 export type WantedImage = Pick<RequestToDecide, 'application' | 'image'>;
 export type Application = SiteConfig['applications'][string];
+type AllowedImage = SiteConfig['images']['allowed'][number];
 
 /** The entry of the catalogue that is asked for; fails with `APPLICATION_UNKNOWN`, `APPLICATION_NOT_ALLOWED`. */
 export function decideApplication(
@@ -32,8 +33,9 @@ export function decideApplication(
   if (bar === undefined) return application;
   throw new JobError({
     code: 'APPLICATION_NOT_ALLOWED',
-    message: `Application "${name}" may not be used by this job: ${bar}.`,
+    message: `Application "${name}" may not be used by this job: ${bar.words}.`,
     hint: `See site.yaml applications."${name}".`,
+    rule: `applications."${name}".${bar.list}`,
   });
 }
 
@@ -49,6 +51,7 @@ function unknownApplication(site: SiteConfig, name: string): JobError {
           ? 'The catalogue is empty; ask the administrators, or name an image with --image.'
           : `Known: ${known.slice(0, 20).join(', ')}.`
         : `Did you mean "${nearest}"?`,
+    rule: 'applications',
   });
 }
 
@@ -93,7 +96,7 @@ export function imageAsksForQueue(
   return listMatching(site, parseImageReference(wanted.image ?? '')).some(asksForQueue);
 }
 
-function listMatching(site: SiteConfig, reference: ImageReference): SiteConfig['images']['allowed'] {
+function listMatching(site: SiteConfig, reference: ImageReference): readonly AllowedImage[] {
   return site.images.allowed.filter(({ image }) => matchesImagePattern(reference, parseImagePattern(image)));
 }
 
@@ -108,7 +111,7 @@ function noImage(): JobError {
 function imageNotAllowed(
   site: SiteConfig,
   image: string,
-  [first]: readonly Admission[],
+  [first]: readonly AllowedImage[],
   requester: Requester,
 ): JobError {
   const bar = first === undefined ? undefined : findBar(first, requester);
@@ -118,10 +121,11 @@ function imageNotAllowed(
     message:
       bar === undefined
         ? `Image ${image} is not allowed at this site.`
-        : `Image ${image} may not be used by this job: ${bar}.`,
+        : `Image ${image} may not be used by this job: ${bar.words}.`,
     hint:
       allowed.length === 0
         ? 'site.yaml images.allowed is empty: only applications of the catalogue may be used.'
         : `Allowed are: ${allowed.map((entry) => `${entry.image}${describeAdmission(entry)}`).join(', ')} (site.yaml images.allowed).`,
+    rule: first === undefined || bar === undefined ? 'images.allowed' : `images.allowed "${first.image}".${bar.list}`,
   });
 }

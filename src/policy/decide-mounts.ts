@@ -3,7 +3,7 @@ import { JobError } from '../values/errors.ts';
 import type { Application } from './decide-image.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { asksForQueue, describeAdmission, findBar } from './requester.ts';
-import type { Requester } from './requester.ts';
+import type { Bar, Requester } from './requester.ts';
 
 export interface DecidedMount {
   readonly source: string;
@@ -27,15 +27,17 @@ export function decideMounts(
 ): MountWithRule[] {
   const wanted = new Map<string, string>();
   for (const mount of site.mounts.allowed)
-    if (mount.always && findBar(mount, requester) === undefined) wanted.set(mount.source, 'mounts.allowed (always)');
-  for (const source of application?.mounts ?? []) wanted.set(source, 'applications.*.mounts');
-  for (const source of request.mounts) wanted.set(source, 'mounts.allowed, asked for');
-  return [...wanted].map(([source, rule]) => {
+    if (mount.always && findBar(mount, requester) === undefined) wanted.set(mount.source, 'always');
+  for (const source of application?.mounts ?? []) wanted.set(source, 'for the application');
+  for (const source of request.mounts) wanted.set(source, 'as asked for');
+  return [...wanted].map(([source, why]) => {
     const allowed = site.mounts.allowed.find((mount) => mount.source === source);
     const bar = allowed === undefined ? undefined : findBar(allowed, requester);
     if (allowed === undefined || bar !== undefined) throw mountNotAllowed(site, source, bar);
     const { target, readOnly } = allowed;
-    const decision = `mounted at ${target}${readOnly ? ', read-only' : ''}`;
+    const decision = `mounted at ${target}${readOnly ? ', read-only' : ''}, ${why}`;
+    // The same for everybody who judges it, however it came to be wanted.
+    const rule = `mounts.allowed "${source}"`;
     return { source, target, readOnly, rule: { subject: `mount ${source}`, decision, rule } };
   });
 }
@@ -50,15 +52,16 @@ export function mountsAskForQueue(
   return mounts.allowed.some((mount) => asksForQueue(mount) && (mount.always || wanted.includes(mount.source)));
 }
 
-function mountNotAllowed({ mounts }: SiteConfig, source: string, bar: string | undefined): JobError {
+function mountNotAllowed({ mounts }: SiteConfig, source: string, bar: Bar | undefined): JobError {
   const allowed = mounts.allowed.map((mount) => `${mount.source}${describeAdmission(mount)}`);
   return new JobError({
     code: 'MOUNT_NOT_ALLOWED',
     message:
       bar === undefined
         ? `${source} may not be mounted into a container at this site.`
-        : `${source} may not be mounted into the containers of this job: ${bar}.`,
+        : `${source} may not be mounted into the containers of this job: ${bar.words}.`,
     hint: `Allowed are: ${allowed.join(', ') || 'none'} (site.yaml mounts.allowed).`,
+    rule: bar === undefined ? 'mounts.allowed' : `mounts.allowed "${source}".${bar.list}`,
   });
 }
 
@@ -75,6 +78,7 @@ export function decideWorkdir(workdir: string, mounts: readonly MountWithRule[])
       code: 'WORKDIR_UNUSABLE',
       message: `The working directory ${workdir} is not in a directory that containers see.`,
       hint: `Put it below ${mounts.map(({ target }) => target).join(' or ') || 'a mount that site.yaml allows'}, or ask for its mount with --mount.`,
+      rule: 'mounts.allowed',
     });
   }
   return {

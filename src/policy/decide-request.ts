@@ -7,7 +7,9 @@ import { decideMounts, decideWorkdir, mountsAskForQueue } from './decide-mounts.
 import type { DecidedMount } from './decide-mounts.ts';
 import { refuseLargeShm } from './decide-shm.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
+import { requireStore } from './require-store.ts';
 import { anyRequester, unknownRequester } from './requester.ts';
+import type { Requester } from './requester.ts';
 
 export type { RequestToDecide } from './request-to-decide.ts';
 
@@ -30,7 +32,7 @@ export function decideRequest(site: SiteConfig, request: RequestToDecide, reques
   refuseLargeShm(site, request.shmBytes);
   const application = decideApplication(site, request, requester);
   const image = decideImage(site, request, application, requester);
-  const driver = decideDriver(site, request.hostCount, application);
+  const driver = decideDriver(site, request, application);
   const mounts = decideMounts(site, request, application, requester);
   const workdir = decideWorkdir(request.workdir, mounts);
   return {
@@ -55,6 +57,33 @@ export function decideForAnybody(site: SiteConfig, request: RequestToDecide): st
   return decideImageOnly(site, request);
 }
 
+/**
+ * What becomes of a request whose user and queue are known at once: as `open-job` decides it, in the same order. Throws as
+ * `decideRequest` does.
+ */
+export function judgeRequest(site: SiteConfig, request: RequestToDecide, requester: Requester): Decision {
+  decideForAnybody(site, request);
+  requireStore(site, request.hostCount);
+  return decideRequest(site, request, requester);
+}
+
+/**
+ * A workdir that the request's containers would see, for a question that names none; the root directory, which none sees,
+ * where there is none and where the request is refused for another reason.
+ */
+export function findVisibleDirectory(
+  site: SiteConfig,
+  request: Omit<RequestToDecide, 'workdir'>,
+  requester: Requester,
+): string {
+  try {
+    const application = decideApplication(site, request, requester);
+    return decideMounts(site, request, application, requester)[0]?.target ?? '/';
+  } catch {
+    return '/';
+  }
+}
+
 /** True when the verdict on the request rests on the partition or queue of its job. Throws as `decideRequest` does. */
 export function needsQueue(
   site: SiteConfig,
@@ -71,12 +100,13 @@ function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {
     code: 'ALLOCATION_INVALID',
     message: `A job's network has room for ${capacity} hosts at this site; this job has ${hostCount}.`,
     hint: 'Ask for fewer hosts, or ask the administrators to lower network.prefixLength in site.yaml.',
+    rule: 'network.prefixLength',
   });
 }
 
 function decideDriver(
   site: SiteConfig,
-  hostCount: number,
+  { hostCount, application: asked }: RequestToDecide,
   application: Application | undefined,
 ): { name: 'vxlan' | 'bridge'; rule: DecidingRule } {
   const subject = `network of ${hostCount} host${hostCount === 1 ? '' : 's'}`;
@@ -84,6 +114,6 @@ function decideDriver(
     return { name: 'bridge', rule: { subject, decision: 'bridge', rule: 'network.driver is for several hosts' } };
   const wanted = application?.network ?? '';
   const name = wanted === '' ? site.network.driver : wanted;
-  const rule = wanted === '' ? 'network.driver' : 'applications.*.network';
+  const rule = wanted === '' ? 'network.driver' : `applications."${asked ?? ''}".network`;
   return { name, rule: { subject, decision: name, rule } };
 }

@@ -15,5 +15,6 @@ export function refuseLargeShm(site: SiteConfig, wantedBytes: number | undefined
     code: 'SHM_NOT_ALLOWED',
     message: `A /dev/shm of ${formatBytes(wantedBytes)} was asked for; this site allows ${formatBytes(most)}.`,
     hint: 'Ask for less with --shm-size, or ask the administrators to raise container.shmMaxBytes in site.yaml.',
+    rule: 'container.shmMaxBytes',
   });
 }

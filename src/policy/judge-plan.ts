@@ -62,8 +62,9 @@ function decideHere(site: SiteConfig, plan: JobPlan, host: string, requester: Re
     const isRefusal = thrown.exitStatus === exitStatus.refusedByPolicy;
     throw new JobError({
       code: isRefusal ? thrown.code : 'HOST_UNFIT',
-      message: `site.yaml on host ${host} does not allow what the first host's does: ${asClause(thrown)}.`,
+      message: `site.yaml on host ${host} does not allow what the first host's does: ${asClause(thrown)}${thrown.rule === undefined ? '' : ` (${thrown.rule})`}.`,
       hint,
+      rule: thrown.rule,
       cause: thrown,
     });
   }
@@ -117,6 +118,7 @@ function refuseWiderMounts(plan: JobPlan, decision: Decision, host: string): voi
       code: 'MOUNT_NOT_ALLOWED',
       message: `site.yaml on host ${host} allows ${source} at ${target}${readOnly ? ', read-only' : ''}, not as the plan of the job has it.`,
       hint,
+      rule: `mounts.allowed "${source}"`,
     });
   }
 }

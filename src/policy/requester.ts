@@ -1,12 +1,17 @@
-import type { HostUser } from '../values/host-user.ts';
-
 /** No text: a queue may have any name. */
 const any = Symbol('any');
+
+/** A user as far as rules ask for one. A number that is not known fits no rule. */
+export interface JudgedUser {
+  readonly name: string;
+  readonly uid: number | undefined;
+  readonly groups: readonly { readonly name: string; readonly gid: number | undefined }[];
+}
 
 /** For whom a request is judged. `any` stands for what is not known yet: a rule about it then refuses nothing. */
 export interface Requester {
   /** As the user database of the judging host knows them; undefined for nobody in particular. */
-  readonly user: Pick<HostUser, 'name' | 'uid' | 'groups'> | undefined | typeof any;
+  readonly user: JudgedUser | undefined | typeof any;
   /** Partition or queue of the job; undefined where the scheduler tells none, which no rule about queues admits. */
   readonly queue: string | undefined | typeof any;
 }
@@ -25,18 +30,27 @@ export interface Admission {
   readonly queues: readonly string[];
 }
 
-/** Why the entry is not for this requester, in words; undefined when it is. */
-export function findBar(entry: Admission, { user, queue }: Requester): string | undefined {
+/** What keeps an entry from a requester: the list of the entry that does not hold, and why in words. */
+export interface Bar {
+  readonly list: keyof Admission;
+  readonly words: string;
+}
+
+/** Why the entry is not for this requester; undefined when it is. */
+export function findBar(entry: Admission, { user, queue }: Requester): Bar | undefined {
   if (user !== any) {
     if (entry.users.length > 0 && !(user !== undefined && isNamed(entry.users, user.name, user.uid)))
-      return `it is for the users ${entry.users.join(', ')}`;
+      return { list: 'users', words: `it is for the users ${entry.users.join(', ')}` };
     if (entry.groups.length > 0 && user?.groups.some(({ name, gid }) => isNamed(entry.groups, name, gid)) !== true)
-      return `it is for the groups ${entry.groups.join(', ')}`;
+      return { list: 'groups', words: `it is for the groups ${entry.groups.join(', ')}` };
   }
   const queues = queuesOf(entry);
   if (queues.length === 0 || queue === any) return undefined;
   if (queue !== undefined && queues.includes(queue)) return undefined;
-  return `it is for jobs in ${queues.join(', ')}, and this one is in ${queue ?? 'no partition or queue that the scheduler tells'}`;
+  return {
+    list: entry.partitions.length > 0 ? 'partitions' : 'queues',
+    words: `it is for jobs in ${queues.join(', ')}, and this one is in ${queue ?? 'no partition or queue that the scheduler tells'}`,
+  };
 }
 
 /** True when the entry asks in which partition or queue a job is. */
@@ -60,6 +74,6 @@ function queuesOf({ partitions, queues }: Admission): readonly string[] {
 }
 
 /** By name, or by number where a directory's names are unwieldy. */
-function isNamed(list: readonly string[], name: string, id: number): boolean {
-  return list.includes(name) || list.includes(String(id));
+function isNamed(list: readonly string[], name: string, id: number | undefined): boolean {
+  return list.includes(name) || (id !== undefined && list.includes(String(id)));
 }

@@ -86,6 +86,8 @@ export interface JobErrorFacts {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** The key of site.yaml that decided it, where one did: `images.allowed "lab/*".groups`. */
+  readonly rule?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -99,12 +101,14 @@ const steering = /(?![\n\t])[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 export class JobError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly rule: string | undefined;
 
   constructor(facts: JobErrorFacts) {
     super(facts.message.replaceAll(steering, '\ufffd'), facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = 'JobError';
     this.code = facts.code;
     this.hint = facts.hint?.replaceAll(steering, '\ufffd');
+    this.rule = facts.rule?.replaceAll(steering, '\ufffd');
   }
 
   /** An error that another of our programs reported; an unknown code counts as a bug. */
@@ -112,6 +116,7 @@ export class JobError extends Error {
     readonly code: string;
     readonly message: string;
     readonly hint?: string | undefined;
+    readonly rule?: string | undefined;
   }): JobError {
     return new JobError({ ...facts, code: isErrorCode(facts.code) ? facts.code : 'BUG' });
   }
@@ -120,9 +125,11 @@ export class JobError extends Error {
     return exitStatusOf(this.code);
   }
 
-  /** One line for people: what, why, what to do, and the stable name. */
+  /** One line for people: what, why, what to do, the rule where that is not said yet, and the stable name. */
   toLine(): string {
-    return [this.message, this.hint, `[${this.code}]`].filter(Boolean).join(' ');
+    const words = [this.message, this.hint].filter(Boolean).join(' ');
+    const rule = this.rule === undefined || words.includes(`site.yaml ${this.rule}`) ? '' : `(site.yaml ${this.rule})`;
+    return [words, rule, `[${this.code}]`].filter(Boolean).join(' ');
   }
 }
 
@@ -137,7 +144,8 @@ export function asJobError(thrown: unknown): JobError {
   // Of a part of the program that is a bundle of its own, and has its own copy of this class.
   if (thrown instanceof Error && thrown.name === 'JobError' && 'code' in thrown) {
     const hint = 'hint' in thrown && typeof thrown.hint === 'string' ? thrown.hint : undefined;
-    return JobError.fromWire({ code: String(thrown.code), message: thrown.message, hint });
+    const rule = 'rule' in thrown && typeof thrown.rule === 'string' ? thrown.rule : undefined;
+    return JobError.fromWire({ code: String(thrown.code), message: thrown.message, hint, rule });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new JobError({

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { listPlaces } from '../../src/helper/node/examine-image.ts';
-import { listVolumes } from '../../src/helper/node/judge-image.ts';
+import { listVolumes } from '../../src/policy/list-volumes.ts';
 import { JobError } from '../../src/values/errors.ts';
 import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '../../src/ports/container-engine.ts';
 import { loseAnswers, openDoor } from '../support/lossy-docker.ts';

@@ -1,10 +1,10 @@
 import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { isLeftBeside } from '../../local-store/claim-socket-path.ts';
-import { containerPaths } from '../../contract/container-paths.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeRunDirectory, runDirectory } from '../../contract/own-objects.ts';
 import { nodeHostname, parseJobKey, shortHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { describeRunMounts, runFiles } from '../../policy/describe-run-mounts.ts';
 import type { Mount } from '../../ports/container-engine.ts';
 import { findMarked, parseHelperMark } from './helper-marks.ts';
 import { removeJobInput } from './job-input.ts';
@@ -50,18 +50,9 @@ export async function createNodeRunDirectory(plan: JobPlan, node: PlannedNode): 
   const path = nodeRunDirectory(plan.job, node.index);
   await rm(path, { recursive: true, force: true });
   await mkdir(`${path}/helper`, { recursive: true, mode: 0o755 });
-  const files = { passwd: passwdText(plan), group: groupText(plan), hosts: hostsText(plan) };
-  for (const [name, text] of Object.entries(files)) await writeFile(`${path}/${name}`, text, { mode: 0o644 });
-  return {
-    path,
-    agentSocket: `${path}/helper/agent.sock`,
-    mounts: [
-      ...Object.keys(files).map((name) => ({
-        ...{ source: `${path}/${name}`, target: `/etc/${name}`, readOnly: true, isFile: true },
-      })),
-      { source: `${path}/helper`, target: containerPaths.socketDirectory, readOnly: true },
-    ],
-  };
+  const texts = { passwd: passwdText(plan), group: groupText(plan), hosts: hostsText(plan) };
+  for (const name of runFiles) await writeFile(`${path}/${name}`, texts[name], { mode: 0o644 });
+  return { path, agentSocket: `${path}/helper/agent.sock`, mounts: describeRunMounts(path) };
 }
 
 const keeperPrefix = 'keeper-';

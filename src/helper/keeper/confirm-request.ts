@@ -8,8 +8,8 @@ export function auditRefusal<T>(context: HelperContext, request: JobRequest, dec
   try {
     return decide();
   } catch (thrown) {
-    const { code, message } = asJobError(thrown);
-    context.audit.record('request-refused', { job: request.job, code, message });
+    const { code, rule, message } = asJobError(thrown);
+    context.audit.record('request-refused', { job: request.job, code, rule, message });
     throw thrown;
   }
 }

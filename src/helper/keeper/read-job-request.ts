@@ -1,35 +1,12 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import { JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
-import { jobRequestSchema } from '../../contract/job-request.ts';
-import { refuseOversized } from '../../contract/request-budget.ts';
+import { parseJobRequest } from '../../policy/parse-job-request.ts';
+import { JobError } from '../../values/errors.ts';
 import { parseJson } from '../../values/parse-json-as.ts';
 
-/**
- * The request that a user's process wrote; fails with `COMMAND_EMPTY` or `REQUEST_INVALID`, which name what is wrong. A
- * command that comes later is for sites whose jobs are started before their script.
- */
-export function readJobRequest(text: string, { lsf }: Pick<SiteConfig, 'lsf'>): JobRequest {
+/** The request that a user's process wrote; fails with `REQUEST_INVALID`, and as `parseJobRequest` does. */
+export function readJobRequest(text: string, site: Pick<SiteConfig, 'lsf'>): JobRequest {
   const value = parseJson(text);
   if (value === undefined) throw new JobError({ code: 'REQUEST_INVALID', message: 'The request is not JSON.' });
-  const parsed = jobRequestSchema.safeParse(value);
-  if (parsed.success && (parsed.data.command.kind !== 'later' || lsf.start === 'prologue')) {
-    refuseOversized(parsed.data);
-    return parsed.data;
-  }
-  if (parsed.success) {
-    throw new JobError({
-      code: 'REQUEST_INVALID',
-      message: 'The command of a job cannot come later at this site.',
-      hint: 'site.yaml does not say lsf.start: prologue.',
-    });
-  }
-  const problems = parsed.error.issues
-    .slice(0, 10)
-    .map(({ path, message }) => `${path.join('.') || 'request'}: ${message}`);
-  const isEmptyCommand = parsed.error.issues.every(({ path }) => path[0] === 'command');
-  throw new JobError({
-    code: isEmptyCommand ? 'COMMAND_EMPTY' : 'REQUEST_INVALID',
-    message: `The request is refused: ${problems.join('; ')}.`,
-  });
+  return parseJobRequest(value, site);
 }

@@ -15,6 +15,7 @@ export async function reportTrouble(context: HelperContext, own: OwnNode, error:
     job: own.plan.job,
     node: own.node.index,
     code: error.code,
+    rule: error.rule,
     message: error.message,
   });
   const text = [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000);

@@ -4,7 +4,8 @@ import type { ContainerEngine, ContainerSpec, ImageFacts, ImageMountPlace } from
 import { containerPaths } from '../../contract/container-paths.ts';
 import { JobError } from '../../values/errors.ts';
 import { oneLine } from '../../values/one-line.ts';
-import { findConfigurationFaults, listVolumes } from './judge-image.ts';
+import { listVolumes } from '../../policy/list-volumes.ts';
+import { findConfigurationFaults } from './judge-image.ts';
 
 /** To be raised with every further thing that is looked for: what an earlier release found good is looked at again. */
 const looks = 3;

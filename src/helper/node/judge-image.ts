@@ -1,4 +1,4 @@
-import { posix } from 'node:path';
+import { volumeTarget } from '../../policy/list-volumes.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 
 /** Each becomes a file system of its own; an image that is made for work declares a few. */
@@ -37,15 +37,6 @@ export function findConfigurationFaults(
   ];
 }
 
-/** The targets of an image's volumes as the engine understands them, each once. */
-export function listVolumes({ volumes }: Pick<ImageFacts, 'volumes'>): readonly string[] {
-  return [...new Set(volumes.map(toTarget))];
-}
-
-function toTarget(volume: string): string {
-  return posix.normalize(volume).replace(/\/$/, '');
-}
-
 function findPlatformFaults(
   { architecture, os }: Pick<ImageFacts, 'architecture' | 'os'>,
   processor: string,
@@ -65,7 +56,10 @@ function findExcess(what: string, number: number, most: number): string[] {
 function findVolumeFaults(volumes: readonly string[]): string[] {
   if (volumes.length > maxVolumes) return findExcess('volumes', volumes.length, maxVolumes);
   const isPath = (volume: string): boolean =>
-    volume.startsWith('/') && toTarget(volume) !== '' && volume.length < 4096 && !/[\u0000-\u001f\u007f]/.test(volume);
+    volume.startsWith('/') &&
+    volumeTarget(volume) !== '' &&
+    volume.length < 4096 &&
+    !/[\u0000-\u001f\u007f]/.test(volume);
   return volumes.filter((volume) => !isPath(volume)).map((volume) => `its volume ${quote(volume)} is no usable path`);
 }
 

@@ -5,7 +5,7 @@ import { allOrNone } from '../../system/all-or-none.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { HostShare } from './confirm-share.ts';
 import { converse } from './converse.ts';
-import { describeContainer, isolateAgent } from './describe-container.ts';
+import { describeContainer, isolateAgent } from '../../policy/describe-container.ts';
 import { examineImage } from './examine-image.ts';
 import { hierarchiesBelow } from '../../cgroup/hierarchies.ts';
 import { findCgroupParent } from '../../cgroup/parent-for.ts';

@@ -9,6 +9,7 @@ export function describeFailure(thrown: unknown): JobError {
     code: first.code,
     message: first.message,
     hint: `${first.hint ?? ''} (Clean-up failed too: ${message})`.trim(),
+    rule: first.rule,
     cause: thrown,
   });
 }

@@ -18,6 +18,11 @@ export const openJobVerb: HelperVerb = {
     await openJob(await openContext({ isStarting: true }), process.stdin, emit);
   },
   // The middleware reads events, of which a refusal is one.
-  tellFailure: ({ code, message, hint, exitStatus }) =>
-    emit({ event: 'refused', code, message, ...(hint === undefined ? {} : { hint }), exitStatus }),
+  tellFailure: ({ code, message, hint, rule, exitStatus }) =>
+    emit({
+      ...{ event: 'refused', code, message },
+      ...(hint === undefined ? {} : { hint }),
+      ...(rule === undefined ? {} : { rule }),
+      exitStatus,
+    }),
 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { findConfigurationFaults, listVolumes } from '../../../src/helper/node/judge-image.ts';
+import { findConfigurationFaults } from '../../../src/helper/node/judge-image.ts';
+import { listVolumes } from '../../../src/policy/list-volumes.ts';
 
 const usual = {
   volumes: ['/data'],

@@ -31,7 +31,7 @@ describe('decideRequest', () => {
     expect(decideRequest(site, base).rules).toEqual([
       { subject: 'image lab/mpi:1', decision: 'allowed', rule: 'images.allowed "lab/*"' },
       { subject: 'network of 3 hosts', decision: 'vxlan', rule: 'network.driver' },
-      { subject: 'mount /scratch', decision: 'mounted at /scratch', rule: 'mounts.allowed (always)' },
+      { subject: 'mount /scratch', decision: 'mounted at /scratch, always', rule: 'mounts.allowed "/scratch"' },
       { subject: 'workdir /scratch/alice', decision: 'visible in the container', rule: 'mounts.allowed "/scratch"' },
     ]);
   });

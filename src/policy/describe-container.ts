@@ -1,11 +1,11 @@
-import type { SiteConfig } from '../../config/site-schema.ts';
-import type { ContainerSpec, ImageFacts, Mount } from '../../ports/container-engine.ts';
-import { containerPaths } from '../../contract/container-paths.ts';
-import { containerName, nodeHostname } from '../../contract/job-key.ts';
-import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
-import { labels } from '../../contract/labels.ts';
-import { listVolumes } from './judge-image.ts';
-import { runUntil } from '../release/find-overdue-jobs.ts';
+import type { SiteConfig } from '../config/site-schema.ts';
+import type { ContainerSpec, ImageFacts, Mount } from '../ports/container-engine.ts';
+import { containerPaths } from '../contract/container-paths.ts';
+import { containerName, nodeHostname } from '../contract/job-key.ts';
+import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
+import { labels } from '../contract/labels.ts';
+import { listVolumes } from './list-volumes.ts';
+import { runUntil } from './run-until.ts';
 
 export interface ContainerSurroundings {
   readonly site: SiteConfig;
@@ -21,8 +21,18 @@ export interface ContainerSurroundings {
   readonly image: Pick<ImageFacts, 'environment' | 'volumes'>;
 }
 
-/** The container of one node, from the plan and this host's own policy; nothing in it comes from a user unchecked. */
-export function describeContainer(plan: JobPlan, node: PlannedNode, around: ContainerSurroundings): ContainerSpec {
+/** What of a plan its containers rest on. */
+export type PlannedContainer = Pick<
+  JobPlan,
+  'job' | 'schedulerJobId' | 'token' | 'user' | 'image' | 'mounts' | 'shmBytes' | 'maxRunSeconds' | 'command'
+>;
+
+/** The container of one node, from the plan and this host's own policy; nothing in it comes from a user unchecked. Pure. */
+export function describeContainer(
+  plan: PlannedContainer,
+  node: Pick<PlannedNode, 'index'>,
+  around: ContainerSurroundings,
+): ContainerSpec {
   const { container } = around.site;
   const { runtime } = containerPaths;
   const mounts = [
