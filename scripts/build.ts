@@ -23,7 +23,7 @@ const programs = {
 };
 
 /** Parts that hardly any call needs: files of their own, so that the start of a job does not read them. */
-const parts = { pki: 'src/pki/keep-certificates.ts' };
+const parts = { pki: 'src/pki/keep-certificates.ts', policy: 'src/middleware/policy/policy-verbs.ts' };
 
 // Reads the bundle once and compiles it with its cached data; every path is relative to this file.
 const bootText = (name: string): string => `'use strict';
@@ -84,7 +84,12 @@ for (const [name, entry] of Object.entries(programs)) {
   if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
 }
 for (const [name, entry] of Object.entries(parts)) {
-  const { metafile } = await build({ ...usual, entryPoints: [entry], outfile: `dist/${name}.cjs` });
+  const { metafile } = await build({
+    ...usual,
+    entryPoints: [entry],
+    outfile: `dist/${name}.cjs`,
+    plugins: [dropZodLocales()],
+  });
   metafiles.push(metafile);
 }
 await mkdir('dist/man');

@@ -11,13 +11,16 @@ export interface DescribedIssue {
   readonly standsFor?: SitePath;
 }
 
-/** What the schema found wrong, as `expected …, got …`; one entry for each unknown key. */
-export function describeIssue(issue: z.core.$ZodIssue, root: unknown): DescribedIssue[] {
+/**
+ * What the schema found wrong, as `expected …, got …`; one entry for each unknown key. `knownKeys` says which keys may
+ * stand in a section of the file; default: in site.yaml.
+ */
+export function describeIssue(issue: z.core.$ZodIssue, root: unknown, knownKeys = keysAt): DescribedIssue[] {
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => describeUnknownKey(key, path, root));
+    return issue.keys.map((key) => describeUnknownKey(key, path, root, knownKeys));
   }
-  if (issue.code === 'invalid_union') return describeUnion(issue, path, root);
+  if (issue.code === 'invalid_union') return describeUnion(issue, path, root, knownKeys);
   if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
   const found = valueAt(root, path);
   if (found === undefined) return [{ path, message: `is missing: ${issue.message}` }];
@@ -25,11 +28,16 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): Described
 }
 
 /** Of a value that may have one of several forms: what is wrong with it in the form that it has. */
-function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: SitePath, root: unknown): DescribedIssue[] {
+function describeUnion(
+  issue: z.core.$ZodIssueInvalidUnion,
+  path: SitePath,
+  root: unknown,
+  knownKeys: typeof keysAt,
+): DescribedIssue[] {
   const isOfOtherForm = ({ code, path: inner }: z.core.$ZodIssue): boolean =>
     code === 'invalid_type' && inner.length === 0;
   const form = issue.errors.find((issues) => !issues.some(isOfOtherForm)) ?? issue.errors[0] ?? [];
-  return form.flatMap((inner) => describeIssue({ ...inner, path: [...path, ...inner.path] }, root));
+  return form.flatMap((inner) => describeIssue({ ...inner, path: [...path, ...inner.path] }, root, knownKeys));
 }
 
 /** `network.pool`, `mounts.allowed[0].source`, `applications."openfoam:2.3.0".image` */
@@ -57,9 +65,14 @@ export function valueAt(root: unknown, path: SitePath): unknown {
   );
 }
 
-function describeUnknownKey(key: string, sectionPath: SitePath, root: unknown): DescribedIssue {
+function describeUnknownKey(
+  key: string,
+  sectionPath: SitePath,
+  root: unknown,
+  knownKeys: typeof keysAt,
+): DescribedIssue {
   const path = [...sectionPath, key];
-  const known = keysAt(sectionPath);
+  const known = knownKeys(sectionPath);
   const nearest = findNearestName(key, known);
   if (nearest === undefined) return { path, message: `unknown key; known here: ${known.join(', ')}` };
   const meant = [...sectionPath, nearest];

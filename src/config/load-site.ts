@@ -25,10 +25,15 @@ export async function loadSite(path: string, options: { readonly mustBeTrusted: 
 
 /** The text of a policy file, read once; fails with `CONFIG_INVALID`. */
 export async function readSiteFile(path: string): Promise<string> {
+  return await readYamlFile(path, (reason, cause) => unreadable(path, reason, cause));
+}
+
+/** The text of a file of at most 1 MiB, read once; throws what `fail` makes of the reason why it cannot be read. */
+export async function readYamlFile(path: string, fail: (reason: string, cause?: unknown) => JobError): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(await readRegularFile(path, { mostBytes }));
   } catch (cause) {
-    throw unreadable(path, describeFailure(cause), cause);
+    throw fail(describeFailure(cause), cause);
   }
 }
 

@@ -13,6 +13,7 @@ Check a change before you install it:
 
 \`\`\`bash
 hpc-submit-dockerjob config check FILE
+hpc-submit-dockerjob policy test CASES --site FILE    # cases of your own, see the admin guide
 \`\`\`
 
 All problems are told at once, each with its line. An unknown key is an error. Rules across keys are checked, too: the

@@ -7,6 +7,7 @@ const pathOptions: Readonly<Record<string, 'directory' | 'file'>> = {
   '--mount': 'directory',
   '--json': 'file',
   '--config': 'file',
+  '--site': 'file',
 };
 
 /**

@@ -7,8 +7,7 @@ import { asClause, JobError } from '../values/errors.ts';
 import type { HelperEvent, HostsEnd, JobEnd } from '../contract/helper-events.ts';
 import { inputPipe } from '../contract/job-input.ts';
 import type { JobKey } from '../contract/job-key.ts';
-import type { JobRequest, LateCommand, PlannedCommand } from '../contract/job-request.ts';
-import { requestProtocol } from '../contract/job-request.ts';
+import type { LateCommand } from '../contract/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
 import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
@@ -18,11 +17,9 @@ import type { Outcome } from './outcome.ts';
 import { passInput } from './pass-input.ts';
 import { passSignals } from './pass-signals.ts';
 import type { SignalTargets } from './pass-signals.ts';
-import type { UserRequest } from './read-request.ts';
 import type { Progress } from './show-progress.ts';
-
-/** A request whose command may come later. */
-export type PlannedRequest = Omit<UserRequest, 'command'> & { readonly command: PlannedCommand };
+import type { PlannedRequest } from './write-job-request.ts';
+import { writeJobRequest } from './write-job-request.ts';
 
 /** What a job's run needs from the outside. */
 export interface RunInput {
@@ -58,7 +55,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   const launchId = randomBytes(8).toString('hex');
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
-  const request = { ...requestFor(allocation, input.request, launchId), input: input.openInput !== undefined };
+  const request = { ...writeJobRequest(allocation, input.request, launchId), input: input.openInput !== undefined };
   log.debug('helper-asked', { helper: helperArgv('open-job'), request });
   const helper = openJob(request);
   const launch = (): Launched => launchFor(commands, helper, input);
@@ -176,25 +173,4 @@ function describeAllocation(progress: Progress, { job, hosts }: Allocation): voi
   const gpus = hosts.flatMap((host) => host.gpus ?? []);
   if (gpus.length > 0)
     progress.say(`note      the job has GPUs (on ${hosts[0]?.name}: ${gpus.join(', ')}); containers are given none`);
-}
-
-function requestFor(allocation: Allocation, request: PlannedRequest, launchId: string): JobRequest {
-  return {
-    protocol: requestProtocol,
-    launchId,
-    scheduler: allocation.scheduler,
-    schedulerJobId: allocation.schedulerJobId,
-    job: allocation.job,
-    hosts: allocation.hosts.map(({ name, slots }) => ({ name, slots })),
-    ...(request.application === undefined ? {} : { application: request.application }),
-    ...(request.image === undefined ? {} : { image: request.image }),
-    command: request.command,
-    workdir: request.workdir,
-    environment: { ...request.environment },
-    offered: { ...request.offered },
-    umask: request.umask ?? 0o022,
-    input: false,
-    mounts: [...request.mounts],
-    ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
-  };
 }

@@ -1,25 +1,32 @@
 import { InvalidArgumentError } from 'commander';
 import { currentDirectory } from '../check-workdir.ts';
-import type { ExplainOptions } from '../explain-request.ts';
+import type { ExplainOptions } from '../policy/explain-request.ts';
 import { addRequestOptions } from './request-options.ts';
 import type { Verb } from './verb.ts';
 
 export const explain: Verb = {
   name: 'explain',
   takesCommand: true,
-  description: 'say what the site would make of this request, and by which rule; starts nothing',
+  description: 'say what the site would make of this request, by which rule, and of what container; starts nothing',
   define: (verb) => {
     addRequestOptions(verb)
       .option('--config <file>', 'policy to judge by (default: the one of this site)')
       .option('--hosts <n>', 'number of hosts (default: of the job we are in, else 1)', toHostCount)
+      .option('--partition <name>', 'partition in which the job would run (default: of the job we are in)')
+      .option('--queue <name>', 'the same in the word of other schedulers than Slurm')
+      .option('--user <name>', 'user whose job it would be, by name or number; for root (default: you)')
+      .option('--json', 'write verdict, rule, reason and the final container as one JSON object')
       .usage('[options] [-- command [argument…]]')
       .passThroughOptions()
       .allowExcessArguments();
   },
   run: async ({ called, command }) => {
-    const { explainRequest } = await import('../explain-request.ts');
+    const { explainRequest, explanationJson, renderExplanation } = await import('../policy/policy-verbs.ts');
     const options = called.opts<ExplainOptions>();
-    process.stdout.write(await explainRequest(options, command, process.env, currentDirectory(), countHosts));
+    const explanation = await explainRequest(options, command, process.env, currentDirectory());
+    const isForPrograms = options.json === true;
+    process.stdout.write(isForPrograms ? `${explanationJson(explanation)}\n` : renderExplanation(explanation));
+    if (explanation.verdict === 'refused') throw explanation.error;
     return 0;
   },
 };
@@ -27,14 +34,4 @@ export const explain: Verb = {
 function toHostCount(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('A number from 1 is expected.');
   return Number(text);
-}
-
-/** Of the job that we are in; 1 outside of one. */
-async function countHosts(): Promise<number> {
-  try {
-    const { findScheduler } = await import('../../schedulers/find-scheduler.ts');
-    return (await findScheduler(process.env)).readAllocation(process.env).hosts.length;
-  } catch {
-    return 1;
-  }
 }

@@ -9,12 +9,14 @@ import { completion } from './completion.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { pkiVerbs } from './pki.ts';
+import { testPolicy } from './test-policy.ts';
 import type { Verb } from './verb.ts';
 
 /** Every verb, in the order in which the help shows them. */
 export const knownVerbs: readonly Verb[] = [
   explain,
   checkConfig,
+  testPolicy,
   doctor,
   ...pkiVerbs,
   starter,
@@ -29,5 +31,6 @@ export const knownVerbs: readonly Verb[] = [
 /** What the verbs with two words have in common, by their first. */
 export const verbGroups: Readonly<Record<string, string>> = {
   config: 'work with site.yaml',
+  policy: "test the site's policy",
   pki: 'make, renew and check the certificates of etcd and of the hosts',
 };

@@ -22,6 +22,8 @@ describe('completion in bash', () => {
     ['no verbs that the help does not show', ['e'], ['explain']],
     ['options', ['--a'], ['--application']],
     ['verbs below a verb', ['config', ''], ['check', 'help', '--help']],
+    ['verbs below another', ['policy', 't'], ['test']],
+    ['options of a verb with two words', ['policy', 'test', '--s'], ['--site']],
     ['options of a verb', ['explain', '--ho'], ['--hosts']],
     ['options after others', ['explain', '--image', 'x', '--conf'], ['--config']],
     ['choices of an argument', ['completion', 'b'], ['bash']],

@@ -1,4 +1,7 @@
-/** `explain`, `open-job` and every host give one verdict, whatever the site says and whoever asks for what. */
+/**
+ * `explain`, `policy test`, `open-job` and every host give one verdict by one rule, whatever the site says and whoever asks
+ * for what.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
@@ -8,11 +11,16 @@ import type { JobPlan } from '../../../src/contract/job-plan.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import type { JobRequest } from '../../../src/contract/job-request.ts';
 import { decidePlan } from '../../../src/helper/keeper/decide-plan.ts';
+import type { PolicyCase } from '../../../src/middleware/policy/case-schema.ts';
+import { judgeAsked } from '../../../src/middleware/policy/judge-asked.ts';
+import { judgeCase } from '../../../src/middleware/policy/judge-case.ts';
+import { readRequest } from '../../../src/middleware/read-request.ts';
 import { decideForAnybody, decideRequest } from '../../../src/policy/decide-request.ts';
 import type { Decision } from '../../../src/policy/decide-request.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import type { Admission } from '../../../src/policy/requester.ts';
 import type { HostUser } from '../../../src/values/host-user.ts';
+import type { JobError } from '../../../src/values/errors.ts';
 import { asJobError } from '../../../src/values/errors.ts';
 import { subnetAt, subnetCount } from '../../../src/values/subnet.ts';
 
@@ -30,7 +38,7 @@ const conditions: fc.Arbitrary<Admission> = fc.oneof(
   { weight: 1, arbitrary: fc.record(admission) },
 );
 const sources = ['/scratch', '/home', '/sw'] as const;
-const defaults = parseSite('version: 1\napplications: {x: {image: x}}\n');
+const defaults = parseSite('version: 1\netcd: {endpoints: ["https://etcd1:2379"]}\napplications: {x: {image: x}}\n');
 const usualApplication = defaults.applications['x']!;
 
 type Mount = SiteConfig['mounts']['allowed'][number];
@@ -131,17 +139,49 @@ const requests = fc
 const queues = fc.constantFrom('lab', 'gpu', undefined);
 const everything = fc.tuple(sites, requests, users, queues, fc.nat());
 
-/** What becomes of it: a code, or what was decided. */
+/** What becomes of it: a code with its rule, or what was decided. */
 function verdictOf<T>(judge: () => T): T | string {
   try {
     return judge();
   } catch (thrown) {
-    return asJobError(thrown).code;
+    return nameOf(asJobError(thrown));
   }
 }
 
+function nameOf({ code, rule }: JobError): string {
+  return `${code} by ${rule ?? 'no rule'}`;
+}
+
+/** As `explain` judges what a user asks for on a command line. */
 function explain(site: SiteConfig, request: JobRequest, user: HostUser, queue: string | undefined): Decision {
-  return decideRequest(site, { ...request, hostCount: request.hosts.length }, { user, queue });
+  const { scheduler, schedulerJobId, job, hosts, image, application, workdir, mounts } = request;
+  const allocation = { scheduler, schedulerJobId, job, hosts };
+  const options = {
+    ...(image === undefined ? {} : { image }),
+    ...(application === undefined ? {} : { application }),
+    ...{ workdir, mount: mounts, env: ['A=x'] },
+  };
+  const asked = readRequest(options, ['true'], {}, '/');
+  return judgeAsked(site, allocation, asked, { user, queue }).decision;
+}
+
+/** As `policy test` judges a case with the user of this host's database, or with the same groups written down. */
+async function test(
+  site: SiteConfig,
+  { image, application, workdir, mounts, hosts }: JobRequest,
+  user: HostUser,
+  queue: string | undefined,
+  isWritten: boolean,
+): Promise<readonly string[] | string> {
+  const each: PolicyCase = {
+    ...{ name: 'x', expect: 'allowed', image, application, workdir, mounts, hosts: hosts.length, queue },
+    ...(isWritten ? { user: user.name, groups: user.groups.map(({ name }) => name) } : { user: String(user.uid) }),
+  };
+  const verdict = await judgeCase(site, each, {
+    findUser: () => Promise.resolve(user),
+    findGroup: (text) => Promise.resolve(user.groups.find(({ name }) => name === text)),
+  });
+  return verdict.verdict === 'allowed' ? verdict.rules : nameOf(verdict.error);
 }
 
 /** As `open-job` does: an image that nobody may have is refused before it is known who asks. */
@@ -196,14 +236,23 @@ function openUp(site: SiteConfig): SiteConfig {
 const runs = { numRuns: 300 };
 
 describe('one engine', () => {
-  it('decides alike for explain and open-job', () => {
-    fc.assert(
-      fc.property(everything, ([site, request, user, queue]) => {
+  it('decides alike, and by the same rule, for explain, policy test and open-job', async () => {
+    const seen = { allowed: 0, refused: new Set<string>() };
+    await fc.assert(
+      fc.asyncProperty(everything, fc.boolean(), async ([site, request, user, queue], isWritten) => {
         const explained = verdictOf(() => explain(site, request, user, queue));
         expect(verdictOf(() => open(site, request, user, queue))).toEqual(explained);
+        const tested = await test(site, request, user, queue, isWritten);
+        expect(tested).toEqual(typeof explained === 'string' ? explained : explained.rules.map(({ rule }) => rule));
+        if (typeof explained === 'string') seen.refused.add(explained);
+        else seen.allowed += 1;
       }),
       runs,
     );
+    expect(seen.allowed).toBeGreaterThan(10);
+    // Each list of an entry was the one that refused.
+    for (const list of ['users', 'groups', 'partitions', 'queues'])
+      expect([...seen.refused]).toContainEqual(expect.stringMatching(new RegExp(`by .*[.]${list}$`)));
   });
 
   it('lets every host carry out what open-job has allowed, unchanged', () => {
@@ -231,9 +280,11 @@ describe('one engine', () => {
         if (typeof forged === 'string') return;
         const verdict = verdictOf(() => judge(site, plan(site, request, user, forged, seed), user, queue));
         expect(typeof verdict).toBe('string');
-        const isPolicy = /^(?:IMAGE|APPLICATION|MOUNT)_NOT_ALLOWED$/.test(explained);
-        if (isPolicy && verdict !== 'MOUNT_NOT_ALLOWED') expect(verdict).toBe(explained);
-        seen.set(explained, (seen.get(explained) ?? 0) + 1);
+        const isPolicy = /^(?:IMAGE|APPLICATION|MOUNT)_NOT_ALLOWED by/.test(explained);
+        const isOther = typeof verdict === 'string' && !verdict.startsWith('MOUNT_NOT_ALLOWED');
+        if (isPolicy && isOther) expect(verdict).toBe(explained);
+        const [code = ''] = explained.split(' ');
+        seen.set(code, (seen.get(code) ?? 0) + 1);
       }),
       runs,
     );

@@ -1,0 +1,7 @@
+/** What the verbs `explain` and `policy test` do: a bundle of its own, which the start of a job does not read. */
+import '../../system/configure-zod.ts';
+
+export { explainRequest } from './explain-request.ts';
+export { explanationJson, renderExplanation } from './show-explanation.ts';
+export { renderTest, testJson } from './show-test.ts';
+export { testPolicy } from './test-policy.ts';
