@@ -5,8 +5,8 @@ import { formatImageReference, parseImageReference } from '../values/image-refer
 import type { ImageReference } from '../values/image-reference.ts';
 import { findNearestName } from '../values/nearest-name.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
-import { asksForQueue, describeAdmission, findBar } from './requester.ts';
-import type { Requester } from './requester.ts';
+import { describeAdmission, findBar } from './requester.ts';
+import type { Admission, Requester } from './requester.ts';
 
 export type WantedImage = Pick<RequestToDecide, 'application' | 'image'>;
 export type Application = SiteConfig['applications'][string];
@@ -86,14 +86,13 @@ export function decideImage(
   };
 }
 
-/** True when the answer rests on the partition or queue of the job. */
-export function imageAsksForQueue(
+/** The entries of site.yaml on whose conditions the answer rests. */
+export function listAsked(
   site: SiteConfig,
   wanted: WantedImage,
   application: Application | undefined,
-): boolean {
-  if (application !== undefined) return asksForQueue(application);
-  return listMatching(site, parseImageReference(wanted.image ?? '')).some(asksForQueue);
+): readonly Admission[] {
+  return application === undefined ? listMatching(site, parseImageReference(wanted.image ?? '')) : [application];
 }
 
 function listMatching(site: SiteConfig, reference: ImageReference): readonly AllowedImage[] {

@@ -1,14 +1,14 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { JobError } from '../values/errors.ts';
 import { hostCapacity } from '../values/subnet.ts';
-import { decideApplication, decideImage, imageAsksForQueue } from './decide-image.ts';
+import { decideApplication, decideImage, listAsked } from './decide-image.ts';
 import type { Application, WantedImage } from './decide-image.ts';
 import { decideMounts, decideWorkdir, mountsAskForQueue } from './decide-mounts.ts';
 import type { DecidedMount } from './decide-mounts.ts';
 import { refuseLargeShm } from './decide-shm.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { requireStore } from './require-store.ts';
-import { anyRequester, unknownRequester } from './requester.ts';
+import { anyRequester, asksForQueue, hasConditions, unknownRequester } from './requester.ts';
 import type { Requester } from './requester.ts';
 
 export type { RequestToDecide } from './request-to-decide.ts';
@@ -84,13 +84,19 @@ export function findVisibleDirectory(
   }
 }
 
+/** True when whether the image may be used rests on who asks, or on the queue. Throws as `decideRequest` does. */
+export function asksForRequester(site: SiteConfig, wanted: WantedImage): boolean {
+  const application = decideApplication(site, wanted, anyRequester);
+  return listAsked(site, wanted, application).some(hasConditions);
+}
+
 /** True when the verdict on the request rests on the partition or queue of its job. Throws as `decideRequest` does. */
 export function needsQueue(
   site: SiteConfig,
   request: Pick<RequestToDecide, 'application' | 'image' | 'mounts'>,
 ): boolean {
   const application = decideApplication(site, request, anyRequester);
-  return imageAsksForQueue(site, request, application) || mountsAskForQueue(site, request, application);
+  return listAsked(site, request, application).some(asksForQueue) || mountsAskForQueue(site, request, application);
 }
 
 function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {

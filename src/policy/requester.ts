@@ -19,6 +19,17 @@ export interface Requester {
 /** A request that anybody may make, anywhere: the rules about users, groups and queues are left to a later judge. */
 export const anyRequester: Requester = { user: any, queue: any };
 
+/** For a user and a queue of which each may not be known yet: the rules about that one are left to a later judge. */
+export function requesterSoFar({
+  user,
+  queue,
+}: {
+  readonly user: JudgedUser | undefined;
+  readonly queue: string | undefined;
+}): Requester {
+  return { user: user ?? any, queue: queue ?? any };
+}
+
 /** Nobody in particular, in no queue: gets what is for everybody. */
 export const unknownRequester: Requester = { user: undefined, queue: undefined };
 
@@ -51,6 +62,11 @@ export function findBar(entry: Admission, { user, queue }: Requester): Bar | und
     list: entry.partitions.length > 0 ? 'partitions' : 'queues',
     words: `it is for jobs in ${queues.join(', ')}, and this one is in ${queue ?? 'no partition or queue that the scheduler tells'}`,
   };
+}
+
+/** True when the entry is not for everybody. */
+export function hasConditions(entry: Admission): boolean {
+  return [entry.users, entry.groups, entry.partitions, entry.queues].some((list) => list.length > 0);
 }
 
 /** True when the entry asks in which partition or queue a job is. */

@@ -38,6 +38,7 @@ async function submit(
   environment: NodeJS.ProcessEnv = {},
   site = policy,
   words: readonly string[] = [],
+  uid = 0,
 ) {
   writeFileSync(at('site.yaml'), site);
   writeFileSync(at('parm'), parameters);
@@ -46,6 +47,7 @@ async function submit(
     alias,
     words,
     sitePath: at('site.yaml'),
+    uid,
     say: (line) => void said.push(line),
     environment: {
       LSB_SUB_PARM_FILE: at('parm'),
@@ -59,6 +61,35 @@ async function submit(
 }
 
 describe('runEsub', () => {
+  // `nobody` is on every Debian, in one group.
+  it.each([
+    ['a user of the image', 'users: [nobody]', '', 0, ''],
+    ['a user by number', 'users: ["65534"]', '', 0, ''],
+    ['another user', 'users: [alice]', '', 42, '"hpc/*".users'],
+    ['a member of its group', 'groups: [nogroup]', '', 0, ''],
+    ['no member', 'groups: [cfd]', '', 42, '"hpc/*".groups'],
+    ['its queue', 'queues: [night]', 'LSB_SUB_QUEUE="night"\n', 0, ''],
+    ['another queue', 'queues: [night]', 'LSB_SUB_QUEUE="day"\n', 42, '"hpc/*".queues'],
+    ['one of several queues, which LSF will choose', 'queues: [night]', 'LSB_SUB_QUEUE="day night"\n', 0, ''],
+    ['the default queue, which is not known here', 'queues: [night]', '', 0, ''],
+  ])('judges for %s as the job will be judged', async (_, condition, parameters, status, rule) => {
+    const site = policy.replace('["hpc/*"]', `[{image: "hpc/*", ${condition}}]`);
+    const answer = await submit('docker-cs7', parameters, {}, site, [], 65_534);
+    expect(answer.status).toBe(status);
+    if (rule === '') expect(answer.said).toBe('');
+    else expect(answer.said).toContain(`site.yaml images.allowed ${rule}`);
+  });
+
+  it('asks for the queue to which the site sends the job', async () => {
+    const site = policy.replace('image: hpc/foam:2,', 'image: hpc/foam:2, queues: [big],');
+    expect(await submit('foam', 'LSB_SUB_QUEUE="day"\n', {}, site, [], 65_534)).toMatchObject({ status: 0 });
+  });
+
+  it('leaves a user whom the submission host does not know to the hosts of the job', async () => {
+    const site = policy.replace('["hpc/*"]', '[{image: "hpc/*", users: [alice]}]');
+    expect(await submit('docker-cs7', '', {}, site, [], 399_999)).toEqual({ status: 0, said: '' });
+  });
+
   it('hands the image of an alias on in the environment of the job', async () => {
     expect(await submit('docker-cs7')).toEqual({ status: 0, said: '' });
     expect(read('env')).toBe('HPCDJ_APPLICATION=""\nHPCDJ_IMAGE="hpc/centos:7"\n');
