@@ -9,7 +9,7 @@ export async function checkConfigFile(path: string): Promise<readonly string[]> 
   try {
     const { config, problems } = readSite(await readSiteFile(path), path);
     if (config === undefined) return problems;
-    const found = [...findForbiddenImages(config), ...findLinkedSources(config)];
+    const found = [...findForbiddenImages(config), ...findLinkedSources(config, true)];
     return found.map((problem) => `${path}: ${problem}`);
   } catch (thrown) {
     return [asJobError(thrown).message];

@@ -175,5 +175,6 @@ async function readEngineFacts(client: EngineClient): Promise<EngineFacts> {
     cgroupDriver: info.CgroupDriver,
     cgroupVersion: info.CgroupVersion,
     seccomp: seccomp !== undefined && !seccomp.includes('unconfined'),
+    remapsUsers: info.SecurityOptions.some((option) => option.startsWith('name=userns')),
   };
 }

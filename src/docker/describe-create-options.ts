@@ -50,7 +50,6 @@ const confinement = {
   Privileged: false,
   CapDrop: ['ALL'],
   CapAdd: [],
-  UsernsMode: 'host',
   IpcMode: 'private',
   CgroupnsMode: 'private',
   Init: true,

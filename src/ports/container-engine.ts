@@ -29,6 +29,8 @@ export interface EngineFacts {
   readonly cgroupDriver: 'cgroupfs' | 'systemd' | 'none';
   readonly cgroupVersion: '1' | '2';
   readonly seccomp: boolean;
+  /** True when containers have other uids on the host than inside (`userns-remap`). */
+  readonly remapsUsers: boolean;
 }
 
 export interface ImageFacts {

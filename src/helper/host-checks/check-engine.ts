@@ -9,8 +9,13 @@ export function checkEngine(engine: Pick<ContainerEngine, 'ping'>, site: SiteCon
   return {
     name: 'engine',
     look: async () => {
-      const { version, cgroupDriver, seccomp } = await engine.ping();
+      const { version, cgroupDriver, seccomp, remapsUsers } = await engine.ping();
       if (!seccomp) throw unfit('runs without seccomp', 'Remove "seccomp-profile": "unconfined" from daemon.json.');
+      if (remapsUsers)
+        throw unfit(
+          'gives containers other uids than their users have (userns-remap), so no job can use its files',
+          'Remove "userns-remap" from daemon.json: containers never leave the engine’s own user name space.',
+        );
       if (site.scheduler.requireJobCgroup && cgroupDriver !== 'cgroupfs') {
         throw unfit(
           `has the cgroup driver ${cgroupDriver}, so containers cannot live below a job’s cgroup`,

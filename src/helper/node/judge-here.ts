@@ -1,5 +1,5 @@
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
-import { findForbidden } from '../../config/forbidden-sources.ts';
+import { refuseForbiddenSources } from '../../config/refuse-linked-sources.ts';
 import { judgePlan, planNeedsQueue } from '../../policy/judge-plan.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 import type { Store } from '../../ports/store.ts';
@@ -35,20 +35,11 @@ export async function judgeHere(
     requireOwnSubnet(context, store, plan),
   ]);
   const judged = judgePlan(context.site, plan, { host, user, queue });
-  for (const { source } of judged.mounts) await checkSource(source);
+  // What the source leads to is root's choice alone, and nothing that no site may allow.
+  for (const { source } of judged.mounts)
+    await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
+  refuseForbiddenSources(context.site, judged.mounts);
   return { plan: judged, image: requireSame(image, plan, host) };
-}
-
-/** What the source leads to is root's choice alone, and nothing that no site may allow. */
-async function checkSource(source: string): Promise<void> {
-  const end = await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
-  const forbidden = findForbidden(end);
-  if (forbidden === undefined) return;
-  throw new JobError({
-    code: 'MOUNT_NOT_ALLOWED',
-    message: `${source} leads to ${end} on this host, and ${forbidden} may never be mounted.`,
-    hint: 'Correct mounts.allowed in site.yaml.',
-  });
 }
 
 async function askQueue({ authorities }: HelperContext, plan: JobPlan): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 import { defaultSitePath, loadSite } from '../../config/load-site.ts';
+import { refuseForbiddenSources } from '../../config/refuse-linked-sources.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { JobCommand } from '../../contract/job-request.ts';
 import { needsQueue } from '../../policy/decide-request.ts';
@@ -87,6 +88,8 @@ export async function explainRequest(
     Object.assign(asker, { user, queue: asker.queue ?? inJob.queue });
     const judged = judgeAsked(site, place.allocation, asked, { user, queue: asker.queue });
     const { decision, request } = judged;
+    // As each host of the job looks at them; this one may be one of them.
+    refuseForbiddenSources(site, decision.mounts);
     const job = place.isReal ? place.allocation : undefined;
     return {
       asker,

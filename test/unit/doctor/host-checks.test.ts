@@ -31,7 +31,10 @@ async function find(check: Check): Promise<Finding> {
 }
 
 const away = new JobError({ code: 'ENGINE_UNREACHABLE', message: 'The Docker Engine does not answer.' });
-const good: EngineFacts = { version: '20.10', cgroupDriver: 'cgroupfs', cgroupVersion: '1', seccomp: true };
+const good: EngineFacts = {
+  ...{ version: '20.10', cgroupDriver: 'cgroupfs', cgroupVersion: '1' },
+  ...{ seccomp: true, remapsUsers: false },
+};
 const site = parseSite(`version: 1
 images: {allowed: ["hpc/*"]}
 applications:
@@ -45,6 +48,7 @@ describe('engine', () => {
 
   it.each([
     ['is well', site, {}, 'ok', undefined],
+    ['remaps users', site, { remapsUsers: true }, 'fail', 'HOST_UNFIT'],
     ['has the systemd driver', site, { cgroupDriver: 'systemd' }, 'fail', 'HOST_UNFIT'],
     ['has the systemd driver where no cgroup is asked for', lax, { cgroupDriver: 'systemd' }, 'ok', undefined],
     ['has no seccomp', site, { seccomp: false }, 'fail', 'HOST_UNFIT'],
