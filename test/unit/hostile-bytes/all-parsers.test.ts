@@ -27,12 +27,20 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'middleware/call-helper#readEvents',
     'docker/split-output#splitOutput',
     'system/lines#readLines',
+    'system/mount-table#readMountTable',
+  ],
+  'is a part of a parser of the lists, or compares one word of a command line': [
+    'policy/parse-job-request#parseJobRequest',
+    'middleware/policy/find-asker#readNamedQueue',
   ],
   'reads what root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',
+    'config/load-site#readYamlFile',
     'config/parse-site#readSite',
     'config/read-site-yaml#readSiteYaml',
     'lsf/configuration/read-configuration#readConfiguration',
+    'middleware/policy/read-cases#readCases',
+    'middleware/policy/read-cases#parseCases',
     'lsf/esub/exchange-files#readParameterFile',
     'pki/certificates#readFacts',
     'pki/pki-directory#readAuthority',
@@ -54,7 +62,7 @@ const partsOfOthers = [
     'jobEndSchema',
   ],
   ...['siteSchema', 'subnetClaimSchema', 'earlierRunSchema', 'rosterSchema', 'lateCommandSchema', 'nodePhaseSchema'],
-  ...['publicKeySchema', 'wantedStateSchema', 'jobRequestSchema'],
+  ...['publicKeySchema', 'wantedStateSchema', 'jobRequestSchema', 'caseFileSchema'],
 ];
 
 const listed = [...schedulerParsers, ...requestParsers, ...hostParsers].map(({ name }) => name);

@@ -23,6 +23,7 @@ import { parseEarlierRun } from '../../../src/helper/job/earlier-runs.ts';
 import { parseJobState } from '../../../src/helper/job/job-state.ts';
 import { readRoster } from '../../../src/helper/node/converse.ts';
 import { findConfigurationFaults } from '../../../src/helper/node/judge-image.ts';
+import { findMount, liesBelow, parseMountTable } from '../../../src/system/mount-table.ts';
 import { isolateAgent } from '../../../src/policy/describe-container.ts';
 import { listVolumes } from '../../../src/policy/list-volumes.ts';
 import { answerSchema, requestSchema } from '../../../src/local-store/wire.ts';
@@ -396,6 +397,17 @@ const ofKernel: readonly HostileParser[] = [
     seeds: [mountinfo],
     words: [' shared:1', ' - ', '\n26 1 0:1 / /scratch rw'],
     hold: (text) => must(['rslave', 'rprivate'].includes(propagationOf(text, '/scratch/a')), 'none'),
+  },
+  {
+    name: 'system/mount-table#parseMountTable',
+    seeds: [mountinfo],
+    words: [' - proc proc', '\\040', '\n26 1 0:1 / /scratch/a rw - proc x rw'],
+    hold: (text) => {
+      const table = parseMountTable(text);
+      const found = findMount('/scratch/a', table);
+      const covers = found === undefined || liesBelow('/scratch/a', found.mountPoint);
+      must(covers && table.every(({ mountPoint }) => liesBelow(mountPoint, mountPoint)), 'another mount');
+    },
   },
   {
     name: 'middleware/read-umask#readUmask',
