@@ -11,7 +11,7 @@ export function throwOnTrouble(plan: JobPlan, state: JobState): void {
   if (state.finish === 'absent') throw leaseLost(plan);
   for (const node of state.nodes.values()) {
     if (node.error !== undefined) throw nodeError(plan, node.index, node.error);
-    if (node.isLost) throw nodeError(plan, node.index, lostNode);
+    if (node.isLost) throw lostNodeError(plan, node.index);
   }
 }
 
@@ -27,6 +27,11 @@ export function leaseLost({ job }: JobPlan): JobError {
 /** PHASE hangs on a lease of the node's helper, and it is gone. */
 const lostNode =
   'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if it stays, ask the administrators to look at this host.';
+
+/** A node whose helper is gone without a word. */
+export function lostNodeError(plan: JobPlan, index: number): JobError {
+  return nodeError(plan, index, lostNode);
+}
 
 function nodeError(plan: JobPlan, index: number, error: string): JobError {
   const match = /^([A-Z_]+): ?(.*)$/s.exec(error);

@@ -17,6 +17,7 @@ import type { JobState, NodeState } from '../job/job-state.ts';
 import { parseJobState, started } from '../job/job-state.ts';
 import { persistUntil } from '../job/persist-until.ts';
 import { describeTaskEnd } from './heed-task-ends.ts';
+import { findLostHost } from './find-lost-host.ts';
 import { LauncherEnded } from './launcher-error.ts';
 import { leaseLost, throwOnTrouble, tooLate } from './job-trouble.ts';
 import type { Wait } from './job-trouble.ts';
@@ -135,7 +136,10 @@ async function findCause({ store, site, plan }: KeptJob, error: JobError, hasBeg
   const entries = await store.read(jobRange(keyPrefix, plan.job)).catch(() => undefined);
   const state = entries && parseJobState(keyPrefix, plan.job, entries);
   if (state?.finish === 'absent' && state.plan !== undefined) return leaseLost(plan);
-  if (hasBegun) return error;
+  if (hasBegun) {
+    const isOwnEnd = error.killedBy === undefined && plan.nodes.length > 1;
+    return (isOwnEnd ? await findLostHost(store, site, plan) : undefined) ?? error.afterStart();
+  }
   return (error.tasks && describeTaskEnd(plan, state, error.tasks)) ?? error.told ?? error;
 }
 

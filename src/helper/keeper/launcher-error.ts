@@ -21,12 +21,15 @@ export interface EndedTasks {
   readonly detail: string;
 }
 
+const endedHint = 'Submit the job again; if that stays, look who ends the launcher.';
+
 /** The launcher is gone and nothing better is known. */
 export class LauncherEnded extends JobError {
   /** The same with the cause first, as a helper on a host has told it; to be believed before the command runs only. */
   readonly told: JobError | undefined;
   /** What the launcher said last of single tasks. */
   readonly tasks: EndedTasks | undefined;
+  readonly killedBy: string | undefined;
 
   constructor({ status, signal, detail }: LauncherEnd, tasks?: EndedTasks) {
     const ending = signal === undefined ? `ended with status ${status}` : `was killed (${signal})`;
@@ -38,12 +41,18 @@ export class LauncherEnded extends JobError {
       hint:
         signal === undefined
           ? 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.'
-          : 'Submit the job again; if that stays, look who ends the launcher.',
+          : endedHint,
     });
     this.tasks = tasks;
+    this.killedBy = signal;
     const word = findHelperWord(detail);
     this.told =
       word && new JobError({ code: word.code, message: `${word.message} (The scheduler's launcher ${ending}.)` });
+  }
+
+  /** The same of a job that every host had begun: none of them lacks the helper or its sudo rule. */
+  afterStart(): JobError {
+    return new JobError({ code: this.code, message: this.message, hint: endedHint });
   }
 }
 

@@ -213,6 +213,50 @@ describe('keepJob', () => {
     expect(await kept).toMatchObject({ code, message: expect.stringContaining(message) as string });
   });
 
+  describe('when the launcher of a job that runs ends by itself', () => {
+    const phase = (index: number, value?: string) => {
+      const key = nodeFieldKey('', plan.job, index, 'PHASE');
+      return value === undefined ? store.commit({ deletes: [keyOnly(key)] }) : put({ [key]: value });
+    };
+    const lose = async (signal?: string): Promise<{ readonly kept: Promise<JobEnd> }> => {
+      const kept = keep();
+      for (const index of [0, 1]) await publish(index);
+      await until('ROSTER');
+      for (const index of [0, 1]) {
+        await put({ [nodeFieldKey('', plan.job, index, 'HOST')]: `c${index + 1}` });
+        await phase(index, 'running');
+        await ready(index);
+      }
+      await until('START');
+      cancel.abort(new LauncherEnded({ status: 255, signal, detail: 'broken pipe' }));
+      return { kept };
+    };
+
+    it('names the host that is lost, though those that live say first that they end', async () => {
+      const { kept } = await lose();
+      await put({ [nodeFieldKey('', plan.job, 0, 'ERROR')]: 'TERMINATED: its launcher is gone.' });
+      await phase(0, 'failed');
+      setTimeout(() => void phase(1), 300);
+      const message = expect.stringContaining('12-node-1 on host c2: its helper has died') as string;
+      expect(await kept).toMatchObject({ code: 'NODE_LOST', exitStatus: 75, message });
+    });
+
+    it('blames the launcher when every host lives and says so, and no sudo rule', async () => {
+      const { kept } = await lose();
+      for (const index of [0, 1]) await phase(index, 'failed');
+      const end = await kept;
+      expect(end).toMatchObject({ code: 'LAUNCHER_FAILED', exitStatus: 69 });
+      expect(JSON.stringify(end)).not.toContain('sudo');
+    });
+
+    it('waits for nobody when it was killed', async () => {
+      const startedAt = performance.now();
+      const { kept } = await lose('SIGKILL');
+      expect(await kept).toMatchObject({ code: 'LAUNCHER_FAILED' });
+      expect(performance.now() - startedAt).toBeLessThan(2500);
+    });
+  });
+
   it('names the node that the launcher saw end before it ended itself, and how', async () => {
     const kept = keep();
     await until('FINISH');
