@@ -10,7 +10,15 @@ import { containerStates, readScratchFile } from '../support/lab-job.ts';
 import { until } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
 import type { LsfJob } from '../support/lsf-lab.ts';
-import { configureLsf, control, findLsfLeftovers, lsfLab, postExec, submitScript } from '../support/lsf-lab.ts';
+import {
+  configureLsf,
+  control,
+  endAllJobs,
+  findLsfLeftovers,
+  lsfLab,
+  postExec,
+  submitScript,
+} from '../support/lsf-lab.ts';
 
 const hook = `${kitDir}/job-control`;
 const controls = `JOB_CONTROLS = SUSPEND[${hook} suspend] RESUME[${hook} resume] TERMINATE[${hook} terminate]`;
@@ -24,7 +32,11 @@ beforeAll(async () => {
   await configureLsf(lab, [renderQueue('normal', [postExec, controls])]);
 });
 afterAll(async () => await undo.disposeAsync());
-afterEach(async () => expect(await findLsfLeftovers(lab)).toEqual([]));
+afterEach(async ({ task }) => {
+  // Or what it has left fails every test after it.
+  if (task.result?.state === 'fail') await endAllJobs(lab);
+  expect(await findLsfLeftovers(lab)).toEqual([]);
+});
 
 async function countTicks({ directory }: LsfJob): Promise<number> {
   return await readScratchFile(lab, `${directory}/ticks`).then(
@@ -178,9 +190,15 @@ describe('job-control', () => {
     await job.end();
   });
 
-  it('has nothing to do for a job without containers', async () => {
-    const { exitCode, stderr } = await call('suspend', { environment: { LSB_JOBID: '999999' } });
-    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('job 999999: no containers to suspend')]);
+  it('has nothing to do for a job without containers, and says of an unknown one what it says of another user’s', async () => {
+    const job = await submitScript(lab, 'echo begun; sleep 60');
+    await job.shows('begun', 'out');
+    const { exitCode, stderr } = await call('suspend', { environment: ofJob(job) });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`job ${job.id}: no containers to suspend`)]);
+    await control(lab, 'bkill', job.id);
+    await job.end();
+    const unknown = await call('suspend', { environment: { LSB_JOBID: '999999' } });
+    expect([unknown.exitCode, unknown.stderr]).toEqual([77, expect.stringContaining('[JOB_NOT_YOURS]')]);
   });
 
   it('does nothing as root in a user’s environment that the loader has read', async () => {
