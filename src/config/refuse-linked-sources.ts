@@ -45,7 +45,10 @@ export function refuseForbiddenSources(
     if (found === undefined) continue;
     throw new JobError({
       code: 'MOUNT_NOT_ALLOWED',
-      message: `${source} leads to ${found.end} on this host, and ${found.brings} may never be mounted.`,
+      message:
+        found.end === source
+          ? `${source} would bring ${found.brings} of this host into containers, which may never be mounted.`
+          : `${source} leads to ${found.end} on this host, and ${found.brings} may never be mounted.`,
       hint: 'Correct mounts.allowed in site.yaml, or unmount what is mounted there.',
       rule: `mounts.allowed "${source}"`,
     });

@@ -36,9 +36,11 @@ export function lostNodeError(plan: JobPlan, index: number): JobError {
 function nodeError(plan: JobPlan, index: number, error: string): JobError {
   const match = /^([A-Z_]+): ?(.*)$/s.exec(error);
   const code = match?.[1] ?? '';
+  const rule = /^.* \(site\.yaml (.{1,600})\)$/s.exec(error)?.[1];
   return new JobError({
     code: isErrorCode(code) ? code : 'BUG',
     message: `${nodeHostname(plan.job, index)} on host ${plan.nodes[index]?.host ?? '?'}: ${match?.[2] ?? error}`,
+    rule: isErrorCode(code) ? rule : undefined,
   });
 }
 

@@ -18,12 +18,18 @@ export async function reportTrouble(context: HelperContext, own: OwnNode, error:
     rule: error.rule,
     message: error.message,
   });
-  const text = [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000);
+  const text =
+    [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000) + ruleWords(error);
   await report(own, { ERROR: text, PHASE: 'failed' }).catch(async (untold: unknown) => {
     process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
     // A full store still deletes: without a PHASE the node is lost, and the keeper ends the job.
     if (asJobError(untold).code === 'STORE_FULL') await dropPhase(own).catch(() => undefined);
   });
+}
+
+/** Last, where the keeper finds the rule again. */
+function ruleWords({ rule }: JobError): string {
+  return rule === undefined ? '' : ` (site.yaml ${rule.slice(0, 600)})`;
 }
 
 async function dropPhase({ store, site, plan, node }: OwnNode): Promise<void> {
