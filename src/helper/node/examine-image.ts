@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import type { ContainerEngine, ContainerSpec, ImageFacts, ImageMountPlace } from '../../ports/container-engine.ts';
 import { containerPaths } from '../../contract/container-paths.ts';
 import { JobError } from '../../values/errors.ts';
@@ -42,7 +42,17 @@ export async function examineImage(
   const faults = await engine.findImageFaults({ ...question, name: `${spec.name}-image`, labels: spec.labels });
   if (faults === undefined) return;
   refuse(reference, faults);
-  await mkdir(knownGood, { recursive: true, mode: 0o700 });
+  await remember(mark, knownGood);
+}
+
+/** A user has one for each image and choice of mounts: without a bound they would fill the host's memory. */
+const mostMarks = 4096;
+
+/** Leaves the mark; where there are too many, all others go first, and their images are looked at once more. */
+export async function remember(mark: string, directory: string, most = mostMarks): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const names = await readdir(directory);
+  if (names.length >= most) for (const name of names) await rm(`${directory}/${name}`, { force: true });
   await writeFile(mark, '', { mode: 0o600 });
 }
 
