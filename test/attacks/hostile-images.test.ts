@@ -232,3 +232,46 @@ describe('having containers taken for another job’s, or a job for another user
     expect(own['hpcdj.token']).toMatch(/^[0-9a-f]{32}$/);
   });
 });
+
+describe('rights by what an image declares', () => {
+  it('are none: setuid programs, a root without a password, users, entry points, checks, variables', async () => {
+    const image = await build(
+      'rights',
+      'echo root::0:0::/:/bin/sh >/etc/passwd; rm -f /etc/shadow; chmod 4755 /bin/busybox; mkdir -p /etc/profile.d',
+      ...['USER root', 'ENTRYPOINT ["/bin/touch", "/scratch/by-entry"]', 'STOPSIGNAL SIGCONT', 'WORKDIR /scratch/bob'],
+      'HEALTHCHECK --interval=1s CMD /bin/touch /tmp/by-check',
+      'ENV LD_PRELOAD=/nonexistent.so LD_AUDIT=/x NODE_OPTIONS=--require=/x TINI_SUBREAPER=1 HOME=/root',
+    );
+    const look = `echo uid=$(id -u) su=$(su -c 'id -u' root 2>&1); sed -n 's/^CapEff:.0*/caps=/p;s/^NoNewPrivs:./nnp=/p' /proc/self/status; echo options=$NODE_OPTIONS; sleep 2; echo tmp=$(ls /tmp)`;
+    const [ran] = await tryImages([image], `sh -c ${JSON.stringify(look).replaceAll('$', '\\$')}`);
+    expect(ran).toMatchObject({
+      status: 0,
+      words: expect.stringMatching(/ uid=2001 su=\D* caps= nnp=1 options=--require=\/x tmp= /) as string,
+    });
+    expect(await mustRun(lab, 'node1', ['ls', '/scratch'])).not.toContain('by-entry');
+  });
+
+  it('and by what stands at our own places come to its user’s own container, or to a refusal', async () => {
+    const images = [
+      await build('hpcfile', 'echo >/.hpcdj'),
+      await build('hpcshm', 'ln -s /dev/shm /.hpcdj'),
+      await build('tmpcwd', 'rm -rf /tmp; ln -s /proc/self/cwd /tmp'),
+      await build(
+        'far',
+        'for i in $(seq 40); do r=d/$r; done; for k in $(seq 8); do mkdir -p /$p$r; ln -s ${r}l /${p}l; p=$p$r; done; ln -s /l /scratch',
+      ),
+      await build('hpcopen', 'mkdir -p /.hpcdj/helper; chmod -R 777 /.hpcdj'),
+      await build('open', 'mkdir -p /root /usr /lib; chmod -R 777 /bin /etc /root /usr /lib'),
+      await build('empty', 'busybox rm -rf /bin; :'),
+    ];
+    expect(await tryImages(images, 'true')).toMatchObject([
+      refused('lab/hostile:hpcfile', 'its /.hpcdj is no directory'),
+      refused('lab/hostile:hpcshm', 'leads into /dev'),
+      refused('lab/hostile:tmpcwd', 'its /tmp leads into /proc'),
+      refused('lab/hostile:far', 'its /scratch '),
+      { status: 0 },
+      { status: 0 },
+      { status: 127 },
+    ]);
+  });
+});

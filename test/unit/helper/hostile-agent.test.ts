@@ -44,7 +44,7 @@ const ready = '{"type":"ready"}\n';
 const lost = ['NODE_LOST'];
 
 it.each<readonly [string, readonly (string | Buffer)[], readonly string[]]>([
-  ['a message in single bytes', [...ready].map((letter) => letter), ['ready', 'end']],
+  ['a message in single bytes', Array.from({ length: ready.length }, (__, at) => ready.charAt(at)), ['ready', 'end']],
   ['zeros', [Buffer.alloc(100_000)], lost],
   ['zeros as lines', [Buffer.from('\0\0\0\n')], lost],
   ['twenty megabytes without a line end', [Buffer.alloc(20 * 1024 * 1024, 0x61)], lost],

@@ -1,0 +1,70 @@
+/** The attacker wants the host to die of a job: of its processes, its memory, its files, its output, or of one that stands still. */
+import { mustRun } from '../../lab/batch-jobs.ts';
+import type { Lab } from '../../lab/running-lab.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changeSite } from '../support/e2e-site.ts';
+import { cancelJob, findLastingLeftovers, inHostDocker, inMpi, startBatch } from '../support/e2e-jobs.ts';
+import { e2eLab, runBatch } from '../support/e2e-lab.ts';
+
+let lab: Lab;
+beforeAll(async () => (lab = await e2eLab()));
+afterAll(async () => expect(await findLastingLeftovers(lab)).toEqual([]));
+
+const onNode1 = ['-N1', '-n1', '--nodelist=node1', '--mem=400M'];
+
+describe('a bomb', () => {
+  it('of processes ends at the bound of the site, and the host answers', async () => {
+    await using _site = await changeSite(lab, { container: { pidsMax: 150 } }, ['node1']);
+    const bomb = `perl -e 'my $n = 0; while ($n < 1000) { my $p = fork; last unless defined $p; if ($p == 0) { sleep 60; exit } $n++ } print "forked $n\\n"; exit 3'`;
+    const { stdout, exitCode } = await runBatch(lab, `${inMpi} ${bomb}`, { sbatch: onNode1 });
+    const forked = Number(/^forked (\d+)$/m.exec(stdout)?.[1]);
+    expect([forked > 50, forked < 150, exitCode]).toEqual([true, true, '3:0']);
+    expect(await inHostDocker(lab, 'node1', 'ps', '--quiet')).toBe('');
+  });
+
+  it('of memory, in a process or in files, ends the job alone and says so', async () => {
+    const fill = {
+      process: `perl -e 'my $x = "x" x (800 << 20)'`,
+      shm: `sh -c 'head -c 800000000 /dev/zero >/dev/shm/x'`,
+      tmp: `sh -c 'head -c 800000000 /dev/zero >/tmp/x'`,
+      names: `perl -e 'for (1 .. 400000) { open my $f, ">", "/tmp/" . "n" x 200 . $_ or exit 9 }'`,
+    };
+    const script = Object.entries(fill)
+      .map(
+        ([name, command]) =>
+          `${inMpi} ${command} 2>${name}.err; echo "${name} $?"; grep -q 'memory\\|No space' ${name}.err && echo "${name} told"`,
+      )
+      .join('\n');
+    const { stdout } = await runBatch(lab, script, { sbatch: onNode1, deadlineMs: 150_000 });
+    for (const name of ['process', 'shm', 'tmp']) {
+      expect(stdout).toMatch(new RegExp(`^${name} (?:65|137|1)$`, 'm'));
+      expect(stdout).toContain(`${name} told`);
+    }
+    expect(stdout).toMatch(/^names (?:0|9|65|137)$/m);
+  });
+
+  it('of output to a reader who stands still holds nothing, and all of it comes when he goes on, long after the command', async () => {
+    const script = `${inMpi} sh -c 'head -c 3000000 /dev/zero' | (sleep 24; wc -c); exit \${PIPESTATUS[0]}`;
+    const { exitCode, stdout } = await runBatch(lab, script, { sbatch: ['-N2', '-n2'] });
+    expect([exitCode, stdout.trim()]).toEqual(['0:0', '3000000']);
+  });
+});
+
+describe('a job that stands still', () => {
+  it('with all in its container stopped, our own agent too, is taken away when it is cancelled', async () => {
+    const job = await startBatch(lab, `${inMpi} sh -c 'touch begun; kill -STOP -1; kill -STOP 1; kill -STOP $$'`, {
+      sbatch: onNode1,
+    });
+    const wait = 'for i in $(seq 300); do [ -e "$1/begun" ] && exit; sleep 0.1; done; exit 1';
+    await mustRun(lab, 'node1', ['sh', '-c', wait, 'wait', job.directory]);
+    const pid = await inHostDocker(lab, 'node1', 'inspect', '--format', '{{.State.Pid}}', `hpcdj-${job.id}-node-0`);
+    await mustRun(lab, 'node1', [
+      'sh',
+      '-c',
+      `for i in $(seq 100); do grep -q '^State:.T' /proc/${pid}/task/*/status /proc/$(pgrep -P ${pid} | head -1)/status && exit; sleep 0.1; done; exit 1`,
+    ]);
+    await cancelJob(lab, job.id);
+    await job.end(60_000);
+    expect(await inHostDocker(lab, 'node1', 'ps', '--all', '--quiet')).toBe('');
+  });
+});
