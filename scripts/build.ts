@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile, readFile } from 'node:fs/promises';
 import type { Metafile } from 'esbuild';
 import { build } from 'esbuild';
 import { execa } from 'execa';
+import { bootText } from './boot-text.ts';
 import { collectLicences } from './collect-licences.ts';
 import { compileEtcdProto } from './esbuild-compile-etcd-proto.ts';
 import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
@@ -24,22 +25,6 @@ const programs = {
 
 /** Parts that hardly any call needs: files of their own, so that the start of a job does not read them. */
 const parts = { pki: 'src/pki/keep-certificates.ts', policy: 'src/middleware/policy/policy-verbs.ts' };
-
-// Reads the bundle once and compiles it with its cached data; every path is relative to this file.
-const bootText = (name: string): string => `'use strict';
-const { readFileSync } = require('node:fs');
-const { Script, constants } = require('node:vm');
-const file = __dirname + '/${name}.bundle.cjs';
-let cachedData;
-try { cachedData = readFileSync(__dirname + '/${name}.cache'); } catch {}
-const script = new Script('(function (exports, require, module, __filename, __dirname) {' + readFileSync(file, 'utf8') + '\\n})', {
-  filename: file, cachedData, importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-});
-if (process.env.HPCDJ_BUILD_CACHE === '1') require('node:process').on('exit', () => {
-  require('node:fs').writeFileSync(__dirname + '/${name}.cache', script.createCachedData());
-});
-script.runInThisContext()(exports, require, module, file, __dirname);
-`;
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 await rm('dist', { recursive: true, force: true });

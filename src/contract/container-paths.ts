@@ -12,3 +12,6 @@ export const containerPaths = {
   /** Marks a container that is never started as one through which we look at an image. */
   lookedAt: '/.hpcdj/looked-at',
 } as const;
+
+/** Options of the runtime's Node: no signal to the programs in a container opens a debugger. */
+export const runtimeOptions = ['--disable-sigusr1'] as const;

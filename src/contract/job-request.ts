@@ -27,6 +27,9 @@ const noNul = (maxLength: number): z.ZodString =>
     .regex(/^[^\u0000]*$/u, 'must not hold a NUL character');
 
 /** Linux takes no argument or variable of more bytes, its end included (MAX_ARG_STRLEN). */
+/** Of a command that is given as words. */
+export const mostCommandWords = 4096;
+
 const mostArgumentBytes = 128 * 1024 - 1;
 const argument = noNul(mostArgumentBytes).refine(
   (text) => Buffer.byteLength(text) <= mostArgumentBytes,
@@ -41,7 +44,7 @@ export const commandSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('argv'),
-    argv: z.array(argument).min(1).max(4096),
+    argv: z.array(argument).min(1).max(mostCommandWords),
   }),
 ]);
 export type JobCommand = z.infer<typeof commandSchema>;
@@ -105,6 +108,8 @@ const requestShape = z.strictObject({
   /** Of the batch script, for the site to pass on; those of `environment` win. */
   offered: environmentSchema.default({}),
   umask: umaskSchema.default(0o022),
+  /** Group of the process that asks (`sg`, `newgrp`): the command's, where the scheduler names none and the user is in it. */
+  gid: z.int().min(0).optional(),
   /** True when the command gets the middleware's standard input; else its own is empty. */
   input: z.boolean().default(false),
   /** Sources out of `mounts.allowed`. */

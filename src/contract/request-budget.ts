@@ -1,5 +1,6 @@
 import { JobError } from '../values/errors.ts';
 import type { JobPlan } from './job-plan.ts';
+import { mostCommandWords } from './job-request.ts';
 import type { JobRequest, LateCommand, PlannedCommand } from './job-request.ts';
 
 /**
@@ -30,6 +31,9 @@ export function isWithinBudget({ environment, command }: Pick<LateCommand, 'envi
   return environmentBytes(environment) <= mostEnvironmentBytes && commandBytes(command) <= mostCommandBytes;
 }
 
+const shorterCommand =
+  'Put it into a script below the workdir, or let the command expand the file names itself: -- sh -c "prog *.dat".';
+
 /** Fails with `REQUEST_INVALID`, which names the part that is too large and what to do. */
 export function refuseOversized({ environment, command }: Pick<JobRequest, 'environment' | 'command'>): void {
   const ofEnvironment = environmentBytes(environment);
@@ -40,11 +44,14 @@ export function refuseOversized({ environment, command }: Pick<JobRequest, 'envi
       'Pass on only what the command needs, or write the values to a file below the workdir and read it there.',
     );
   }
+  const words = command.kind === 'argv' ? command.argv.length : 0;
+  if (words > mostCommandWords)
+    throw tooLarge(`The command has ${words} words; at most ${mostCommandWords} are allowed`, shorterCommand);
   const ofCommand = commandBytes(command);
   if (ofCommand > mostCommandBytes) {
     throw tooLarge(
       `The command has ${inKiB(ofCommand)} in all its words; at most ${inKiB(mostCommandBytes)} are allowed`,
-      'Put it into a script below the workdir, or let the command expand the file names itself: -- sh -c "prog *.dat".',
+      shorterCommand,
     );
   }
 }

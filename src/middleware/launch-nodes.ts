@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { execa } from 'execa';
-import type { HostsEnd } from '../contract/helper-events.ts';
+import type { ForwardedSignal, HostsEnd } from '../contract/helper-events.ts';
 import type { LaunchCommand, TaskEnd } from '../ports/scheduler.ts';
 import { awaitDelivery, readerStillMs } from './await-delivery.ts';
 import type { DeliveryEnd } from './await-delivery.ts';
@@ -71,6 +71,11 @@ export interface LaunchOptions {
   readonly readTaskEnd?: ((line: string) => TaskEnd | undefined) | undefined;
   /** Told of each task that has ended by itself before the job's command began, with the last of what was said until then. */
   readonly onTaskEnd?: (end: TaskEnd, said: string) => void;
+  /**
+   * What starts the task of a host anew that was ended by a signal for the job's command, before the command began;
+   * undefined, or without this, its end is told as any other.
+   */
+  readonly startAgain?: ((host: string, signal: ForwardedSignal) => LaunchCommand | undefined) | undefined;
 }
 
 const usualGraces: LaunchGraces = {
@@ -88,21 +93,33 @@ const wordsMs = 250;
  * plan, and have started meanwhile. Output is passed on untouched.
  */
 export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {}): Launched {
-  const { graces = usualGraces, output, readTaskEnd, onTaskEnd = () => undefined } = options;
+  const { graces = usualGraces, output, readTaskEnd, onTaskEnd = () => undefined, startAgain } = options;
   const targets = output ?? process;
   // Kept until the job is open: why a host could not be reached is often said before. (execa drops what nobody reads.)
   const said = new LastWords().setMaxListeners(0);
   // Words of the task itself may come a moment later than the launcher's word on it.
   const tellings: Promise<void>[] = [];
   const tellLater = (end: TaskEnd): void => void tellings.push(pause(wordsMs).then(() => onTaskEnd(end, said.tell())));
-  const taskEnds = new TaskEndReader(readTaskEnd, tellLater);
+  const taskEnds = new TaskEndReader(readTaskEnd, (end) => {
+    const lost = end.hosts.filter((host) => !replace(host, end.signal));
+    if (lost.length > 0) tellLater({ ...end, hosts: lost });
+  });
   // One that fails does not end the others: that a host is missing is told through the store.
-  const children = [launch].flat().map((command) => start(command, said, output?.stdout));
-  for (const { host, stderr, end } of children) {
+  const children: LaunchedChild[] = [];
+  const add = (command: LaunchCommand): void => {
+    const child = start(command, said, output?.stdout);
+    const { host, stderr, end } = child;
+    children.push(child);
     taskEnds.listenTo(stderr);
-    if (host !== undefined) void end.then(({ how }) => taskEnds.tell({ hosts: [host], how }));
-  }
-  const ended = Promise.all(children.map(async ({ end }) => await end)).then(async (ends): Promise<LauncherEnd> => {
+    if (host !== undefined) void end.then((how) => taskEnds.tell({ hosts: [host], ...describeTaskEnd(how) }));
+  };
+  const replace = (host: string, signal: ForwardedSignal | undefined): boolean => {
+    const command = signal === undefined ? undefined : startAgain?.(host, signal);
+    if (command !== undefined) add(command);
+    return command !== undefined;
+  };
+  for (const command of [launch].flat()) add(command);
+  const ended = endOfAll(children).then(async (ends): Promise<LauncherEnd> => {
     await Promise.all(tellings);
     said.end();
     const { status = 0, signal } = ends.find((each) => each.status !== 0) ?? {};
@@ -145,6 +162,19 @@ export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {})
     },
     abandon: async () => await abandon(),
   };
+}
+
+/** How all have ended, those that are added meanwhile included. */
+async function endOfAll(children: readonly LaunchedChild[]): Promise<readonly ChildEnd[]> {
+  for (;;) {
+    const ends = await Promise.all(children.map(async ({ end }) => await end));
+    if (ends.length === children.length) return ends;
+  }
+}
+
+/** A task that has a launcher of its own ends as that does. */
+function describeTaskEnd({ how, signal }: ChildEnd): Omit<TaskEnd, 'hosts'> {
+  return signal === 'SIGUSR1' || signal === 'SIGUSR2' ? { how, signal } : { how };
 }
 
 function giveUp(...streams: readonly Writable[]): void {
@@ -203,7 +233,7 @@ function start(command: LaunchCommand, said: LastWords, stdout?: Writable): Laun
   };
 }
 
-/** In the process group of this program, whose signals reach it. */
+/** As our child, and in our process group unless it has one of its own. */
 function startBeside(command: LaunchCommand, stdout: 'inherit' | 'pipe'): LauncherProcess {
   const child = execa(command.file, [...command.argv], {
     stdin: 'ignore',
@@ -213,6 +243,7 @@ function startBeside(command: LaunchCommand, stdout: 'inherit' | 'pipe'): Launch
     env: command.environment,
     reject: false,
     cleanup: false,
+    detached: command.hasOwnGroup === true,
   });
   return {
     stdout: child.stdout,

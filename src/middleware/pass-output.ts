@@ -18,6 +18,7 @@ export function isPassedThrough(descriptor: number): boolean {
 
 /** Passes all on, and waits for a reader who is behind. A reader who has gone is told to whoever writes, as by a pipe. */
 export function passOutput(source: Readable, target: Writable): void {
+  target.setMaxListeners(0); // each host may have a source of its own
   source.pipe(target, { end: false });
   const letGo = (): void => {
     source.unpipe(target);
@@ -25,4 +26,5 @@ export function passOutput(source: Readable, target: Writable): void {
   };
   if (target.destroyed) letGo();
   else target.once('close', letGo);
+  source.once('close', () => target.off('close', letGo));
 }

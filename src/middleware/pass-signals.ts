@@ -1,4 +1,5 @@
 import type { WantedState } from '../contract/helper-events.ts';
+import { takeEarlySignals } from '../system/early-signals.ts';
 
 /** What becomes of the signals that the scheduler sends to the batch script. */
 export interface SignalTargets {
@@ -33,11 +34,15 @@ export function routeSignal(signal: NodeJS.Signals, targets: SignalTargets): voi
   routes.get(signal)?.(targets);
 }
 
-/** Passes signals on until disposed. The process itself goes on: it has to report how the job ended. */
+/**
+ * Passes signals on until disposed, beginning with those for the command that came too early. The process itself goes on:
+ * it has to report how the job ended.
+ */
 export function passSignals(targets: SignalTargets): Disposable {
   const isSteering = (signal: NodeJS.Signals): boolean => signal === 'SIGTSTP' || signal === 'SIGCONT';
   const heard = [...routes.keys()].filter((signal) => targets.want !== undefined || !isSteering(signal));
   const handle = (signal: NodeJS.Signals): void => routeSignal(signal, targets);
   for (const signal of heard) process.on(signal, handle);
+  takeEarlySignals(process.env).forEach(handle);
   return { [Symbol.dispose]: () => heard.forEach((signal) => process.removeListener(signal, handle)) };
 }

@@ -11,13 +11,14 @@ import type { LateCommand } from '../contract/job-request.ts';
 import type { HelperSession } from './call-helper.ts';
 import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
-import type { JobOutput, LaunchCommands, Launched } from './launch-nodes.ts';
+import type { JobOutput, LaunchCommands, Launched, LaunchOptions } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
 import type { Outcome } from './outcome.ts';
 import { passInput } from './pass-input.ts';
 import { passSignals } from './pass-signals.ts';
 import type { SignalTargets } from './pass-signals.ts';
 import type { Progress } from './show-progress.ts';
+import { startAgain } from './start-again.ts';
 import type { PlannedRequest } from './write-job-request.ts';
 import { writeJobRequest } from './write-job-request.ts';
 
@@ -27,6 +28,8 @@ export interface RunInput {
   readonly scheduler: Scheduler;
   readonly environment: NodeJS.ProcessEnv;
   readonly uid: number;
+  /** The group under which we are called. */
+  readonly gid?: number | undefined;
   readonly progress: Progress;
   /** The command's standard input, opened when the command is there; without it that is empty. */
   readonly openInput?: () => Readable;
@@ -55,10 +58,18 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   const launchId = randomBytes(8).toString('hex');
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
-  const request = { ...writeJobRequest(allocation, input.request, launchId), input: input.openInput !== undefined };
+  const request = {
+    ...writeJobRequest(allocation, input.request, launchId),
+    ...(input.gid === undefined ? {} : { gid: input.gid }),
+    input: input.openInput !== undefined,
+  };
   log.debug('helper-asked', { helper: helperArgv('open-job'), request });
   const helper = openJob(request);
-  const launch = (): Launched => launchFor(commands, helper, input);
+  const again = startAgain(input.scheduler, allocation, commands, helperArgv('run-node', allocation.job, launchId), {
+    forward: (signal) => helper.order({ order: 'signal', signal }),
+    say: (text) => input.progress.say(text),
+  });
+  const launch = (): Launched => launchFor(commands, helper, input, again);
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   let launched: Launched | undefined = allocation.hosts.length > 1 ? launch() : undefined;
   let opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
@@ -147,11 +158,17 @@ function startInput(job: JobKey, openSource: () => Readable, helper: HelperSessi
 /** More of a launcher's words would not help; the last ones say why. */
 const mostHosts = 100;
 
-function launchFor(commands: LaunchCommands, helper: HelperSession, input: RunInput): Launched {
+function launchFor(
+  commands: LaunchCommands,
+  helper: HelperSession,
+  input: RunInput,
+  again: LaunchOptions['startAgain'],
+): Launched {
   const { scheduler, output, log = silentLog } = input;
   log.debug('launcher-started', { commands });
   const launched = launchNodes(commands, {
     output,
+    startAgain: again,
     readTaskEnd: scheduler.readTaskEnd?.bind(scheduler),
     onTaskEnd: ({ hosts, how }, detail) =>
       helper.order({ order: 'task-ended', hosts: hosts.slice(0, mostHosts), how, detail }),

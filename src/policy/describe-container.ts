@@ -1,6 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { ContainerSpec, ImageFacts, Mount } from '../ports/container-engine.ts';
-import { containerPaths } from '../contract/container-paths.ts';
+import { containerPaths, runtimeOptions } from '../contract/container-paths.ts';
 import { containerName, nodeHostname } from '../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
 import { labels } from '../contract/labels.ts';
@@ -71,8 +71,7 @@ export function describeContainer(
       '--library-path',
       `${runtime}/lib`,
       `${runtime}/bin/node`,
-      // A signal must not open a debugger.
-      '--disable-sigusr1',
+      ...runtimeOptions,
       `${runtime}/agent.cjs`,
     ],
     environment: kept.containerEnvironment,

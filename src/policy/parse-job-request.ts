@@ -25,7 +25,7 @@ export function parseJobRequest(value: unknown, { lsf }: Pick<SiteConfig, 'lsf'>
   const problems = parsed.error.issues
     .slice(0, 10)
     .map(({ path, message }) => `${path.join('.') || 'request'}: ${message}`);
-  const isEmptyCommand = parsed.error.issues.every(({ path }) => path[0] === 'command');
+  const isEmptyCommand = parsed.error.issues.every(({ path, code }) => path[0] === 'command' && code !== 'too_big');
   throw new JobError({
     code: isEmptyCommand ? 'COMMAND_EMPTY' : 'REQUEST_INVALID',
     message: `The request is refused: ${problems.join('; ')}.`,

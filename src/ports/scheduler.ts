@@ -1,3 +1,4 @@
+import type { ForwardedSignal } from '../contract/helper-events.ts';
 import type { JobKey } from '../contract/job-key.ts';
 import type { SchedulerName } from '../contract/schedulers.ts';
 
@@ -52,6 +53,8 @@ export interface LaunchCommand {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Set when it starts the task of this host alone: its end is then that task's. */
   readonly host?: string;
+  /** True for a launcher that signals to our whole process group (`timeout`, Ctrl-C) must not reach: it would kill what runs on the hosts. */
+  readonly hasOwnGroup?: boolean;
   /** True for a launcher that ends of signals which are meant for the job: these must not reach it. */
   readonly isApart?: boolean;
 }
@@ -62,6 +65,8 @@ export interface TaskEnd {
   readonly hosts: readonly string[];
   /** How, to follow "the helper": `was killed (SIGKILL)`, `ended with exit status 69`, `could not be started (…)`. */
   readonly how: string;
+  /** Set when it was ended by a signal that is meant for the job's command. */
+  readonly signal?: ForwardedSignal;
 }
 
 /** The side of a scheduler that the middleware needs; runs as the user. */
@@ -76,6 +81,8 @@ export interface Scheduler {
    * passed through unlabelled.
    */
   launchOnEveryHost(allocation: Allocation, argv: readonly string[]): LaunchCommand | readonly LaunchCommand[];
+  /** The same for one of the hosts, by its name in the allocation; missing where each host has a command of its own. */
+  launchOnHost?(allocation: Allocation, host: string, argv: readonly string[]): LaunchCommand;
   /**
    * What a line of the launcher's standard error says of single tasks that have ended while it goes on; undefined for any
    * other line, and wherever that is not certain. Missing where the launcher says nothing of the kind.

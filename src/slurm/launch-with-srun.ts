@@ -4,7 +4,7 @@ import type { Allocation, LaunchCommand } from '../ports/scheduler.ts';
 const keptVariables = ['SLURM_CONF', 'SLURM_CLUSTER_NAME', 'SLURM_JOB_ID', 'SLURM_JOBID', 'SLURM_JOB_NODELIST'];
 
 /**
- * The srun that runs `argv` once on every host of the job, whatever the job was submitted with.
+ * The srun that runs `argv` once on every host of the job, or on the host that is named, whatever the job was submitted with.
  * Standard input is empty, output is passed on byte by byte; a task that fails does not end the others.
  */
 export function launchWithSrun(
@@ -12,14 +12,16 @@ export function launchWithSrun(
   allocation: Allocation,
   argv: readonly string[],
   environment: NodeJS.ProcessEnv,
+  host?: string,
 ): LaunchCommand {
-  const count = allocation.hosts.length;
+  const count = host === undefined ? allocation.hosts.length : 1;
   const options = [
     // No list of hosts: a step on as many hosts as the job has is on all of them, and a long list may exceed an argument.
     `--jobid=${allocation.schedulerJobId}`,
     `--nodes=${count}`,
     `--ntasks=${count}`,
     '--ntasks-per-node=1',
+    ...(host === undefined ? [] : [`--nodelist=${host}`]),
     // Beside the batch script and any other step, with all that the job has there: Slurm would make it wait else.
     '--overlap',
     '--mem=0',
@@ -40,6 +42,8 @@ export function launchWithSrun(
     file: srun,
     argv: [...options, '--', ...outliveCommandSignals, ...argv],
     environment: dropRequests(environment),
+    // It answers TERM by killing its step, in the middle of the clean-up: we end the job, and it ends with that.
+    hasOwnGroup: true,
   };
 }
 

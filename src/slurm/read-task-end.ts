@@ -1,3 +1,4 @@
+import type { ForwardedSignal } from '../contract/helper-events.ts';
 import type { TaskEnd } from '../ports/scheduler.ts';
 import { expandHostList } from './host-list.ts';
 
@@ -10,10 +11,15 @@ const unstarted =
 /** `srun: error: Node failure on node2`. */
 const hostFailed = /^srun: error: Node failure on ([A-Za-z0-9][A-Za-z0-9._,[\]-]{0,1000})$/;
 
+const commandSignals = new Map<string, ForwardedSignal>([
+  ['User defined signal 1', 'SIGUSR1'],
+  ['User defined signal 2', 'SIGUSR2'],
+]);
+
 /** What srun says at once of tasks that have ended with an error, or could not be started, while it waits for the others. */
 export function readTaskEnd(line: string): TaskEnd | undefined {
   const [, hosts, how] = ended.exec(line) ?? [];
-  if (hosts !== undefined && how !== undefined) return toEnd(hosts, describe(how));
+  if (hosts !== undefined && how !== undefined) return toEnd(hosts, describe(how), commandSignals.get(how));
   const [, host, why] = unstarted.exec(line) ?? [];
   if (host !== undefined) return toEnd(host, `could not be started (${why})`);
   const [, lost] = hostFailed.exec(line) ?? [];
@@ -25,9 +31,9 @@ function describe(how: string): string {
   return status === undefined ? `was killed (${how})` : `ended with exit status ${status}`;
 }
 
-function toEnd(hostList: string, how: string): TaskEnd | undefined {
+function toEnd(hostList: string, how: string, signal?: ForwardedSignal): TaskEnd | undefined {
   try {
-    return { hosts: expandHostList(hostList), how };
+    return { hosts: expandHostList(hostList), how, ...(signal === undefined ? {} : { signal }) };
   } catch {
     return undefined;
   }

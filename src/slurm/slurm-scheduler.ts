@@ -3,6 +3,7 @@ import { findCommand } from '../confirmation/find-command.ts';
 import type { Scheduler } from '../ports/scheduler.ts';
 import { launchWithSrun } from './launch-with-srun.ts';
 import { refuseManyTasks } from './refuse-many-tasks.ts';
+import { refuseOtherGroup } from './refuse-other-group.ts';
 import { readAllocation } from './read-allocation.ts';
 import { readTaskEnd } from './read-task-end.ts';
 
@@ -27,10 +28,13 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     suspendsBatchScript: false,
     readAllocation: (environment) => {
       refuseManyTasks(environment, readOwnCgroup());
+      refuseOtherGroup(environment, process.getgid?.());
       return readAllocation(environment);
     },
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),
+    launchOnHost: (allocation, host, argv) =>
+      launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited, host),
     readTaskEnd,
   };
 }

@@ -25,6 +25,8 @@ export interface SshServerOptions {
 
 export interface SshServer {
   readonly port: number;
+  /** True while a client is connected. */
+  hasLogins(): boolean;
   /** Takes no more connections and closes those that are open, which ends their sessions' processes. */
   close(): void;
 }
@@ -59,6 +61,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   server.on('error', () => undefined);
   return {
     port,
+    hasLogins: () => connections.size > 0,
     close() {
       server.close();
       for (const connection of connections) connection.end();

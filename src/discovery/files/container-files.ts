@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { containerPaths } from '../../contract/container-paths.ts';
+import { containerPaths, runtimeOptions } from '../../contract/container-paths.ts';
 
 /** Where the agent keeps its files, and how its programs are started. Tests give other places. */
 export interface AgentPlaces {
@@ -32,6 +32,7 @@ export function describeContainerPlaces(): AgentPlaces {
       '--library-path',
       `${runtime}/lib`,
       `${runtime}/bin/node`,
+      ...runtimeOptions,
       `${runtime}/ssh-client.cjs`,
     ],
   };

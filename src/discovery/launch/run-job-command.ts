@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { JobCommand } from '../../contract/job-request.ts';
 import { PartIsOver } from '../connect-helper.ts';
 import type { HelperLink } from '../connect-helper.ts';
+import { passCommandSignals } from './pass-command-signals.ts';
 import { watchShm } from './note-full-shm.ts';
 import type { ShmWatch } from './note-full-shm.ts';
 import { startCommand } from './start-command.ts';
@@ -45,7 +46,7 @@ export async function runJobCommand(
   const { group, started, ended } = startCommand(job.command, job.environment, job.input?.fd);
   await job.input?.close(); // who writes to it must see when the command reads no more
   undo.push(() => group.end(job.stopGraceMs));
-  link.onSignal((signal) => void group.signal(signal));
+  link.onSignal(passCommandSignals(group));
   if (await started) link.send({ type: 'started' });
 
   const isOver = link.whenOver();

@@ -2,8 +2,11 @@ import type { Peer, Roster } from '../../contract/agent-protocol.ts';
 import type { SshKeyPair } from '../../ssh/make-key-pair.ts';
 import type { SessionProcess, SessionRequest } from '../../ssh/serve-session.ts';
 import { startSshServer } from '../../ssh/start-ssh-server.ts';
+import type { SshServer } from '../../ssh/start-ssh-server.ts';
+import { awaitLauncher } from './await-launcher.ts';
 import { buildJobEnvironment } from '../files/build-job-environment.ts';
 import type { Welcome } from '../files/build-job-environment.ts';
+import { PartIsOver } from '../connect-helper.ts';
 import type { HelperLink } from '../connect-helper.ts';
 import type { PrivateFiles } from '../files/container-files.ts';
 import { PeerLinks, testLinks } from './peer-links.ts';
@@ -31,7 +34,7 @@ type Environment = Readonly<Record<string, string>>;
 export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Record<string, string>> {
   const { welcome, files, userName } = self;
   const known = Promise.withResolvers<{ roster: Roster; environment: Environment }>();
-  await serveSsh(self, known.promise, undo);
+  const server = await serveSsh(self, known.promise, undo);
 
   // Later than the keeper's own deadline, which names the node that is late.
   const { peers: roster } = await link.receive('roster', 10 * welcome.discoverDeadlineMs + 60_000);
@@ -51,6 +54,11 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   const relay = await serveRelay(files.relaySocket, userName, links);
   undo.push(() => void relay.close());
   known.resolve({ roster, environment });
+  // First of all at the end: a launcher that is ended, with its job, gives its ranks here time to save what they have.
+  if (welcome.index !== 0)
+    undo.push(async () => {
+      if (isToldToEnd(link)) await awaitLauncher(() => server.hasLogins(), welcome.stopGraceMs - 2 * endMs(welcome));
+    });
 
   if (welcome.index === 0) {
     await placeHostfile(welcome, roster, undo);
@@ -67,7 +75,7 @@ async function serveSsh(
   { welcome, keys, userName }: Self,
   known: Promise<{ roster: Roster; environment: Environment }>,
   undo: UndoStack,
-): Promise<void> {
+): Promise<SshServer> {
   const sessions = new ProcessGroups();
   let environment: Environment = {};
   const server = await startSshServer({
@@ -84,7 +92,18 @@ async function serveSsh(
     startSession: (request) => startSession(request, environment, sessions, welcome.stopGraceMs),
   });
   undo.push(() => server.close());
-  undo.push(() => sessions.end(welcome.stopGraceMs));
+  undo.push(() => sessions.end(welcome.index === 0 ? welcome.stopGraceMs : endMs(welcome)));
+  return server;
+}
+
+/** Of the time that the container has for its end, what processes get that have not ended with the master's command; as much is kept for its removal. */
+function endMs({ stopGraceMs }: Welcome): number {
+  return stopGraceMs / 10;
+}
+
+/** Where the helper is gone, nobody sees to this container any more: it ends at once. */
+function isToldToEnd({ over }: HelperLink): boolean {
+  return over.reason instanceof PartIsOver && over.reason.reason !== 'helper-lost';
 }
 
 function startSession(

@@ -71,6 +71,7 @@ function describe(
   const ending = `${where} (${phase}): its helper ${signal === undefined ? oneLine(how, 300) : `was ended (${signal})`}`;
   // By itself it ends only where it could not be used; who kills it may not do so again.
   const isRefusal = signal === undefined && how.startsWith('ended with');
+  if (how.includes('Invalid job credential')) return refusedStep(ending);
   const said = isRefusal ? endInOneLine(detail, 500) : '';
   return new JobError({
     code: isRefusal ? 'LAUNCHER_FAILED' : 'NODE_LOST',
@@ -78,6 +79,15 @@ function describe(
     hint: isRefusal
       ? 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.'
       : 'Safe to submit again; if it stays, ask the administrators to look at this host.',
+  });
+}
+
+/** Slurm's word for a step that is not the job's own, and for hosts whose clocks or keys differ. */
+function refusedStep(ending: string): JobError {
+  return new JobError({
+    code: 'LAUNCHER_FAILED',
+    message: `${ending}: Slurm did not take the call for the job's own.`,
+    hint: 'Call it under the group of the job (`id -g` in the batch script; no sg, no newgrp). If it was, ask the administrators to look at munge and the clocks of the hosts.',
   });
 }
 

@@ -26,6 +26,8 @@ export interface Opened {
   readonly plan: JobPlan;
   readonly store: Store;
   readonly lease: Lease;
+  /** Something that the user should know, though nothing is wrong. */
+  readonly note: string | undefined;
 }
 
 /** Checks everything again as root, claims the job and its subnet, writes the plan. */
@@ -70,12 +72,13 @@ export async function openCheckedJob(
     reserveSubnet(context, store, request, { driver: decision.driver, token }, claims),
     grantLease(store, site, claims),
   ]);
+  const gid = confirmed.gid ?? request.gid;
   const decided = decidePlan({
     site,
     request,
     decision,
     confirmed,
-    user: inGroupOfJob(user, confirmed.gid),
+    user: inGroupOfJob(user, gid),
     image,
     hostAddresses,
     subnet,
@@ -94,7 +97,11 @@ export async function openCheckedJob(
     rules: decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided} (${rule})`),
   });
   // Before anything else of the job is written: a keeper that was frozen must not write to a later run.
-  return { plan, store: storeOfRun(store, site.site.keyPrefix, plan), lease };
+  const note =
+    gid === undefined || gid === plan.user.gid
+      ? undefined
+      : `this job was started under group ${gid}, in which the hosts' user database does not have ${user.name}: the command has group ${plan.user.gid}`;
+  return { plan, store: storeOfRun(store, site.site.keyPrefix, plan), lease, note };
 }
 
 function imageNotPresent(decision: Decision, request: JobRequest): JobError {

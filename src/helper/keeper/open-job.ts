@@ -40,7 +40,7 @@ export async function openJob(
   undo.defer(() => orders.close());
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
-  const { plan, store, lease } = await openCheckedJob(context, orders, undo);
+  const { plan, store, lease, note } = await openCheckedJob(context, orders, undo);
   const { keyPrefix } = context.site.site;
   orders.onSignal(forwardSignals(store, keyPrefix, plan.job));
   const over = new AbortController();
@@ -55,6 +55,7 @@ export async function openJob(
     cidr: plan.network.cidr,
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
+  if (note !== undefined) emit({ event: 'note', message: note });
   const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
   const hold = async (): Promise<void> => await holdJob(context, store, plan.job, life);
   // Where orders tell of a suspension, this process itself goes on, and its lease with it.

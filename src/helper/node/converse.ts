@@ -3,6 +3,7 @@ import type { AgentMessage, Roster } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobEnd, WantedState } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
+import { takeEarlySignals } from '../../system/early-signals.ts';
 import { oneLine } from '../../values/one-line.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState } from '../job/job-state.ts';
@@ -185,12 +186,13 @@ async function followWanted({ followed }: OwnNode, suspension: Suspension): Prom
   await followed.until(look).catch(() => undefined);
 }
 
-/** Signals that the scheduler itself sends to every process of a step, a warning before the time limit, say. */
+/** Signals that the scheduler itself sends to every process of a step, a warning before the time limit, say; early ones, too. */
 function forwardSignals(link: AgentLink): Disposable {
   const forwarded = ['SIGUSR1', 'SIGUSR2'] as const;
   const forward = (signal: NodeJS.Signals): void => {
     if (signal === 'SIGUSR1' || signal === 'SIGUSR2') link.send({ type: 'signal', signal });
   };
   for (const signal of forwarded) process.on(signal, forward);
+  takeEarlySignals({}).forEach(forward);
   return { [Symbol.dispose]: () => forwarded.forEach((signal) => process.removeListener(signal, forward)) };
 }

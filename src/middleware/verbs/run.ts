@@ -78,6 +78,7 @@ export async function runInContainers(options: RunOptions, command: readonly str
       scheduler,
       environment: process.env,
       uid: process.getuid?.() ?? -1,
+      gid: process.getgid?.(),
       progress,
       log,
       ...(decision.isPassed ? { openInput: () => process.stdin } : {}),

@@ -41,6 +41,13 @@ function codeOf(action: () => unknown): string | undefined {
   }
 }
 
+it('a command of too many words is refused as such, by the helper and before', () => {
+  const command = { kind: 'argv', argv: Array.from({ length: 4097 }, () => 'x') } as const;
+  const asked = JSON.stringify({ ...request, command });
+  expect(codeOf(() => readJobRequest(asked, site))).toBe('REQUEST_INVALID');
+  expect(() => refuseOversized({ environment: {}, command })).toThrow('The command has 4097 words; at most 4096 are');
+});
+
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,20}$/);
 

@@ -37,6 +37,11 @@ it.each([
     { how: 'ended with exit status 78', detail: 'hpc-dockerjob-helper: site.yaml is odd. [CONFIG_INVALID]\n' },
     ...(['CONFIG_INVALID', '12-node-1 on host c2: site.yaml is odd.'] as const),
   ],
+  [
+    'refused a step by Slurm',
+    { how: 'could not be started (Invalid job credential)' },
+    ...(['LAUNCHER_FAILED', "Slurm did not take the call for the job's own."] as const),
+  ],
   ['lost', { how: 'is lost (node failure)' }, 'NODE_LOST', 'its helper is lost (node failure).'],
 ])(
   'a helper that is %s before the command begins ends the job, and its host is named',

@@ -31,6 +31,21 @@ describe('a launcher', () => {
     expect(output.stderr.writableEnded).toBe(false);
   });
 
+  it('of many hosts says nothing of its own about them', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const launched = launchNodes(
+      Array.from({ length: 15 }, () => shell('echo out; echo err >&2')),
+      { output },
+    );
+    launched.adopt();
+    await launched.ended;
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   it('that says much is remembered by the end of it', async () => {
     const { said } = await launchNodes(shell('head -c 9000 /dev/zero | tr "\\0" x >&2; echo over >&2')).ended;
     expect([said.length, said.slice(-6)]).toEqual([2000, 'xover\n']);
@@ -138,6 +153,56 @@ describe('a task that ends before the command has begun', () => {
     launched.distrustWords();
     await launched.ended;
     expect(told).toEqual([]);
+  });
+});
+
+describe('a task that a signal for the command has ended before the command has begun', () => {
+  const readTaskEnd = (line: string) =>
+    line === 'node1: signal 2' ? ({ hosts: ['node1'], how: 'was killed', signal: 'SIGUSR2' } as const) : undefined;
+  /** Starts a launcher whose first tries end so; gives what was told of them, and its end. */
+  const launchAgain = async (first: object, again: readonly string[]) => {
+    const told: unknown[] = [];
+    const rest = [...again];
+    const launched = launchNodes(first as ReturnType<typeof shell>, {
+      readTaskEnd,
+      onTaskEnd: (end) => told.push(end),
+      startAgain: (host, signal) => {
+        told.push(`${host} ${signal}`);
+        const script = rest.shift();
+        return script === undefined ? undefined : { ...first, ...shell(script) };
+      },
+    });
+    return { told, end: await launched.ended };
+  };
+  const killed = 'echo "node1: signal 2" >&2; exit 140';
+
+  it('is started again, as often as need be, and its launcher has ended when the last one has', async () => {
+    const { told, end } = await launchAgain(shell(killed), [killed, 'sleep 0.5; echo "last words" >&2']);
+    expect(told).toEqual(['node1 SIGUSR2', 'node1 SIGUSR2']);
+    expect(end.said).toMatch(/last words\n$/);
+  });
+
+  it('is told as any other when it is not started again', async () => {
+    const { told } = await launchAgain(shell(killed), []);
+    expect(told).toEqual(['node1 SIGUSR2', { hosts: ['node1'], how: 'was killed', signal: 'SIGUSR2' }]);
+  });
+
+  it('is known by the end of its own launcher, where each host has one', async () => {
+    const { told } = await launchAgain({ ...shell('kill -USR1 $$'), host: 'node2' }, ['exit 0']);
+    expect(told).toEqual(['node2 SIGUSR1', { hosts: ['node2'], how: 'ended with exit status 0' }]);
+  });
+});
+
+describe('a launcher in a process group of its own', () => {
+  it.each([
+    [true, 'its own'],
+    [false, 'ours'],
+  ])('(%s) has %s', async (hasOwnGroup, expected) => {
+    const output = { stdout: new PassThrough(), stderr: new PassThrough() };
+    const command = { ...shell('ps -o pgid= -p $$; echo $$'), hasOwnGroup };
+    await launchNodes(command, { output }).ended;
+    const [group, own] = String(output.stdout.read()).trim().split(/\s+/);
+    expect(group === own ? 'its own' : 'ours').toBe(expected);
   });
 });
 

@@ -21,6 +21,15 @@ describe('what srun says of a task', () => {
   ])('%s', (line, hosts, how) => expect(readTaskEnd(line)).toEqual({ hosts, how }));
 
   it.each([
+    ['1', 'SIGUSR1'],
+    ['2', 'SIGUSR2'],
+  ])('that it was ended by a signal for the command: %s', (number, signal) => {
+    const how = `User defined signal ${number}`;
+    const end = { hosts: ['node2'], how: `was killed (${how})`, signal };
+    expect(readTaskEnd(`srun: error: node2: task 1: ${how}`)).toEqual(end);
+  });
+
+  it.each([
     '',
     ' srun: error: node2: task 1: Killed',
     'srun: error: node2: task 1: Killed\u001b[2J',

@@ -52,6 +52,13 @@ describe('slurmScheduler', () => {
     );
   });
 
+  it('starts one task on one host in the same way', () => {
+    const scheduler = slurmScheduler({ commandPath: directory, environment: {} });
+    const { argv } = scheduler.launchOnHost!(allocation, 'n2', ['/bin/x']);
+    expect(argv).toEqual(expect.arrayContaining(['--nodelist=n2', '--nodes=1', '--ntasks=1', '--overlap']));
+    expect(argv.slice(argv.indexOf('--'))).toEqual([...launch().argv.slice(launch().argv.indexOf('--'), -4), '/bin/x']);
+  });
+
   it('drops every request of the job from the environment and nothing else', () => {
     const { environment } = launch({
       PATH: '/bin',
