@@ -22,7 +22,7 @@ async function authoritiesOf(kind: string, programs: Readonly<Record<string, str
 }
 
 const slurmOver = 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1';
-const slurmRuns = 'echo "1|12|12|N/A|RUNNING|n1|1:00|1|lab"';
+const slurmRuns = 'echo "1|12|12|N/A|RUNNING|n1|1|lab"';
 const lsfOver = 'echo "Job <12> is not found" >&2; exit 255';
 
 describe('findAuthorities', () => {
