@@ -58,7 +58,12 @@ function toEnvironment(text: string): Record<string, string> {
 }
 
 let directory: string | undefined;
-process.on('exit', () => directory === undefined || rmSync(directory, { recursive: true, force: true }));
+
+/** Removes the files of these tries. */
+export function removeFiles(): void {
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  directory = undefined;
+}
 
 /** The text in a file of its own. */
 function inFile(text: string): string {
