@@ -48,10 +48,11 @@ interface Word {
   readonly exitStatus: number;
 }
 
-/** The engine leaves out what is false or empty. */
+/** The engine leaves out what is false, and adds numbers that are 0. */
 function withoutFalse(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutFalse);
-  if (typeof value !== 'object' || value === null) return value === false || value === null ? undefined : value;
+  if (typeof value !== 'object' || value === null)
+    return value === false || value === 0 ? undefined : (value ?? undefined);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutFalse(inner)]));
 }
 
