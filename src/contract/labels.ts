@@ -5,6 +5,8 @@
 export const labels = {
   job: 'hpcdj.job',
   node: 'hpcdj.node',
+  /** What the container is for: always `rank` today, the node's own that runs ranks of the job. */
+  role: 'hpcdj.role',
   uid: 'hpcdj.uid',
   token: 'hpcdj.token',
   schedulerJob: 'hpcdj.scheduler-job',

@@ -54,6 +54,7 @@ export function describeContainer(
     labels: {
       [labels.job]: plan.job,
       [labels.node]: String(node.index),
+      [labels.role]: 'rank',
       [labels.uid]: String(plan.user.uid),
       [labels.token]: plan.token,
       [labels.schedulerJob]: plan.schedulerJobId,

@@ -1,82 +1,77 @@
-import { readFile } from 'node:fs/promises';
-import type { Container, ContainerEnd } from '../../ports/container-engine.ts';
+import type { Container, ContainerEnd, StartedContainer } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
-import { allOrNone } from '../../system/all-or-none.ts';
+import type { JobEnd } from '../../contract/helper-events.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { HostShare } from './confirm-share.ts';
 import { converse } from './converse.ts';
-import { describeContainer, isolateAgent } from '../../policy/describe-container.ts';
-import { examineImage } from './examine-image.ts';
-import { hierarchiesBelow } from '../../cgroup/hierarchies.ts';
-import { findCgroupParent } from '../../cgroup/parent-for.ts';
-import { holdParent } from '../../cgroup/sweep.ts';
+import { isolateAgent } from '../../policy/describe-container.ts';
 import { describeMemoryTrouble, findMemoryAccount } from '../../cgroup/watch-memory.ts';
 import type { MemoryAccount } from '../../cgroup/watch-memory.ts';
 import { verifyBelow } from '../../cgroup/verify-below.ts';
 import { followSuspensionSignals } from '../job/follow-suspension.ts';
-import { markHelper } from '../host/helper-marks.ts';
+import type { Suspension } from '../job/follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
-import { hasInput, makeJobInput } from '../host/job-input.ts';
-import { createNodeRunDirectory, jobRunDirectory } from '../host/run-directory.ts';
-import { serveAgent } from './serve-agent.ts';
 import type { OutputDelivery } from './deliver-output.ts';
-import { ownLimits } from './check-node.ts';
 import type { JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
+import { createContainer, prepareNode } from './prepare-node.ts';
+import type { PreparedNode } from './prepare-node.ts';
 import { publishEnd } from './publish-end.ts';
 import type { DiskWatch } from './watch-disk.ts';
 import { watchOwnDisk } from './watch-disk.ts';
 import { pause, within } from '../../system/deadline.ts';
 
+/** What is known of a node before anything is made for it. */
+export interface GivenNode {
+  readonly cgroup: JobCgroup | undefined;
+  readonly share: HostShare | undefined;
+  readonly delivery: OutputDelivery;
+  /** This host's own verdict on the plan: nothing is made before. */
+  readonly judged: Promise<JudgedNode>;
+}
+
 /** The steps of one node; each leaves its undo on the stack before the next begins. */
 export async function leadNode(
   context: HelperContext,
   claimed: OwnNode,
-  given: {
-    readonly cgroup: JobCgroup | undefined;
-    readonly share: HostShare | undefined;
-    readonly delivery: OutputDelivery;
-    /** This host's own verdict on the plan: nothing is made before. */
-    readonly judged: Promise<JudgedNode>;
-  },
+  given: GivenNode,
   undo: AsyncDisposableStack,
 ): Promise<void> {
-  const { cgroup, share, delivery } = given;
   const { plan, image } = await given.judged;
   const own = { ...claimed, plan };
-  const { node, site } = own;
-  const driver = context.network(plan.network.driver);
-  // All of them through before the undo of any: a network that is made meanwhile would stay.
-  const [cgroupParent, network, directory, input] = await allOrNone([
-    findCgroupParent({ engine: context.engine, isRequired: site.scheduler.requireJobCgroup }, cgroup),
-    driver.prepare(plan, node),
-    createNodeRunDirectory(plan, node),
-    hasInput(plan, node) ? makeJobInput(plan, site.scheduler.commandPath) : undefined,
-  ]);
-  const schedulerCgroups =
-    cgroupParent === undefined ? [] : hierarchiesBelow(await readFile('/proc/self/cgroup', 'utf8'), cgroupParent);
-  reached(own, 'prepared');
-  const server = await serveAgent(directory.agentSocket, plan.user.uid);
-  undo.defer(async () => await server.close());
-  const spec = describeContainer(plan, node, {
-    site,
-    ...(await context.findRuntime()),
-    runMounts: [...directory.mounts, ...(input === undefined ? [] : [input])],
-    network,
-    cgroupParent,
-    schedulerCgroups,
-    limits: cgroupParent === undefined ? await ownLimits(context, own, share) : {},
-    image,
-  });
-  const siteTargets = plan.mounts.map(({ target }) => target);
-  await examineImage(context.engine, spec, { reference: plan.image.reference, facts: image, siteTargets });
-  reached(own, 'examined');
-  await markHelper(jobRunDirectory(plan.job)); // before there is a container whose removal may depend on our reading
-  if (cgroupParent !== undefined) await holdParent(cgroupParent, schedulerCgroups);
-  const container = await context.engine.createContainer(spec);
-  reached(own, 'created');
+  const prepared = await prepareNode(context, own, { ...given, image }, undo);
+  const container = await createContainer(context, own, prepared);
+  const started = await startContainer(own, container, given.delivery, undo);
+  // Ended before the node is released: a late word of its PHASE would say that it still runs.
+  const suspension = undo.use(passOnSuspension(context, own, container));
+  if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
+  const memory = await placeContainer(own, prepared, started);
+  const end = await leadAgent(own, { ...prepared, ...started, memory, suspension, delivery: given.delivery });
+  if (end !== undefined) await publishEnd(own, end);
+  await report(own, { PHASE: 'stopping' }).catch(() => undefined);
+  // The agent ends by itself now; the stop on the undo stack is for one that does not.
+  await within(own.site.deadlines.stopSeconds * 1000, started.ended, undefined, { keepsAlive: false }).catch(
+    () => undefined,
+  );
+}
+
+/** The container runs, though it is not known yet whether as it must. */
+interface StartedNode {
+  readonly running: StartedContainer;
+  readonly ended: Promise<ContainerEnd>;
+  /** Fails once the container holds more than it may. */
+  readonly overfull: Promise<never>;
+}
+
+async function startContainer(
+  own: OwnNode,
+  container: Container,
+  delivery: OutputDelivery,
+  undo: AsyncDisposableStack,
+): Promise<StartedNode> {
+  const stopMs = own.site.deadlines.stopSeconds * 1000;
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
   const disk = undo.use(watchOwnDisk(own, running));
@@ -84,22 +79,42 @@ export async function leadNode(
   undo.defer(async () => {
     const rest = delivery.takeRest();
     // What is over its bound must not write for another moment.
-    await container.stop(disk.isExceeded() ? 0 : site.deadlines.stopSeconds);
-    await within(site.deadlines.stopSeconds * 1000, rest, undefined, { keepsAlive: false });
+    await container.stop(disk.isExceeded() ? 0 : own.site.deadlines.stopSeconds);
+    await within(stopMs, rest, undefined, { keepsAlive: false });
   });
   reached(own, 'started');
-  // Ended before the node is released: a late word of its PHASE would say that it still runs.
-  const suspension = undo.use(passOnSuspension(context, own, container));
-  if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
+  return { running, ended, overfull };
+}
+
+/** Proves that the container is where it must be, and attaches it to the job's network. */
+async function placeContainer(
+  own: OwnNode,
+  { cgroupParent, driver }: PreparedNode,
+  { running, ended }: StartedNode,
+): Promise<MemoryAccount | undefined> {
   const memory = await unlessEnded(own, ended, async () => {
     await verifyBelow(running.pid, cgroupParent);
     const account = await findMemoryAccount(running.pid);
-    await driver.attach(plan, node, running);
+    await driver.attach(own.plan, own.node, running);
     return account;
   });
   reached(own, 'attached');
+  return memory;
+}
+
+/** Leads the agent from its call to the end of the job, which it is told. Returns the command's end, if it ran here. */
+async function leadAgent(
+  own: OwnNode,
+  node: PreparedNode &
+    StartedNode & {
+      readonly memory: MemoryAccount | undefined;
+      readonly suspension: Suspension;
+      readonly delivery: OutputDelivery;
+    },
+): Promise<JobEnd | undefined> {
+  const { server, ended, overfull, image, memory, suspension, delivery } = node;
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended), overfull]);
   reached(own, 'called');
   const end = await Promise.race([
@@ -113,10 +128,7 @@ export async function leadNode(
     link.send({ type: 'finish' });
   });
   reached(own, 'over');
-  if (end !== undefined) await publishEnd(own, end);
-  await report(own, { PHASE: 'stopping' }).catch(() => undefined);
-  // The agent ends by itself now; the stop on the undo stack is for one that does not.
-  await within(site.deadlines.stopSeconds * 1000, ended, undefined, { keepsAlive: false }).catch(() => undefined);
+  return end;
 }
 
 /** On the job's own standard error: of a process that was killed, MPI says no more than "signal 9", and some programs go on. */
