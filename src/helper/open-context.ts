@@ -7,8 +7,9 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
-import { networkDriver, reserveHostSubnet } from '../network/network-driver.ts';
+import { networkDriver, reserveHostSubnet } from '../network/known-networks.ts';
 import { requireStore } from '../policy/require-store.ts';
+import type { NetworkName } from '../network/known-networks.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { Store } from '../ports/store.ts';
@@ -32,8 +33,8 @@ export interface HelperContext {
   readonly audit: Audit;
   /** What is mounted into every container; asked for only where one is made. */
   findRuntime(): Promise<Runtime>;
-  network(name: 'vxlan' | 'bridge'): NetworkDriver;
-  /** Makes the bridge of a job on one host with the first of the subnets that is free here; `network('bridge').release` undoes it. */
+  network(name: NetworkName): NetworkDriver;
+  /** Makes the network of a job on one host with the first of the subnets that is free here; its driver's `release` undoes it. */
   reserveHostSubnet(job: JobKey, candidates: readonly string[]): Promise<string>;
 }
 

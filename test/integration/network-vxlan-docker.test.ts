@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
-import { networkDriver } from '../../src/network/network-driver.ts';
+import { networkDriver } from '../../src/network/known-networks.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';

@@ -29,7 +29,7 @@ import {
 import { awaitReapers } from '../../src/helper/host/reaping-mark.ts';
 import { hostCommands } from '../../src/network/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
-import { networkDriver } from '../../src/network/network-driver.ts';
+import { networkDriver } from '../../src/network/known-networks.ts';
 import type { Store } from '../../src/ports/store.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { addressesOf } from '../../network/known-networks.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Store } from '../../ports/store.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
@@ -10,7 +11,7 @@ import type { HelperContext } from '../open-context.ts';
 /** Tries on a single host, whose other networks are the only rivals. */
 const hostSubnetTries = 24;
 
-/** A subnet for this job alone: of this host for the bridge driver, else of the whole site. Undone by `claims`. */
+/** A subnet for this job alone: of this host where hosts keep them apart, else of the whole site. Undone by `claims`. */
 export async function reserveSubnet(
   context: Pick<HelperContext, 'site' | 'network' | 'reserveHostSubnet'>,
   store: Store,
@@ -20,10 +21,10 @@ export async function reserveSubnet(
 ): Promise<ClaimedSubnet> {
   const { network, site } = context.site;
   const { pool, prefixLength } = network;
-  if (driver === 'bridge') {
+  if (addressesOf(driver) === 'host') {
     const count = subnetCount(pool, prefixLength);
     const indexes = Array.from({ length: Math.min(hostSubnetTries, count) }, () => randomInt(count));
-    claims.defer(async () => await context.network('bridge').release(request.job));
+    claims.defer(async () => await context.network(driver).release(request.job));
     const cidr = await context.reserveHostSubnet(
       request.job,
       indexes.map((index) => subnetAt(pool, prefixLength, index)),

@@ -1,3 +1,4 @@
+import { networkNames } from '../../network/known-networks.ts';
 import { asClause, asJobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { parseJobKey } from '../../contract/job-key.ts';
@@ -32,7 +33,7 @@ export async function findAllJobsHere(context: HelperContext): Promise<JobsHere>
     if (job !== undefined) jobs.set(job, jobs.get(job) ?? schedulerJobId ?? (job.includes('_') ? undefined : job));
   };
   await Promise.all([
-    ...(['vxlan', 'bridge'] as const).map(
+    ...networkNames.map(
       async (name) =>
         await ask(`${name} networks`, async () => {
           for (const job of await context.network(name).findJobs()) add(job, undefined);

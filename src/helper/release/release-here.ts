@@ -2,6 +2,7 @@ import { asClause } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
 import { removeEmptyCgroups } from '../../cgroup/sweep.ts';
+import { networkNames } from '../../network/known-networks.ts';
 import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
@@ -48,7 +49,7 @@ export async function releaseHere(
   });
   if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
-  for (const name of ['vxlan', 'bridge'] as const) {
+  for (const name of networkNames) {
     await attempt(`${name} network`, async () => {
       const driver = context.network(name);
       await driver.release(job);
