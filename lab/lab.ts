@@ -40,6 +40,8 @@ export interface UpOptions {
   readonly images?: readonly string[];
   /** False leaves the product out. */
   readonly install?: boolean;
+  /** True leaves the containers and networks on a host that comes back, as after a power failure: what they were is gone. */
+  readonly keepContainers?: boolean;
   /** False forbids to install missing Debian packages. */
   readonly apt?: boolean;
   readonly report?: Report;
@@ -79,7 +81,7 @@ async function bringUpLocked(
     await step(report, 'Grid Engine', () => installGridEngine(lab, options.apt !== false));
   await step(report, 'daemons', () => startDaemons(lab));
   await step(report, 'etcd', () => awaitEtcd(layout, lab.head));
-  await step(report, 'docker', () => awaitDockers(lab, hosts));
+  await step(report, 'docker', () => awaitDockers(lab, hosts, options.keepContainers === true));
   if (options.install !== false) await installPackageInLab(lab, report);
   // Which scheduler the product serves follows the lab's.
   else if (options.lsf !== undefined) await Promise.all(lab.nodes.map((host) => writeSite(layout, host)));
@@ -190,12 +192,12 @@ async function startDaemons(lab: Lab): Promise<string> {
   return started.flat().join(', ') || 'all running';
 }
 
-async function awaitDockers(lab: Lab, hosts: readonly BootedHost[]): Promise<void> {
+async function awaitDockers(lab: Lab, hosts: readonly BootedHost[], keepsContainers: boolean): Promise<void> {
   await Promise.all(
     lab.nodes.map(async (node) => {
       await awaitDocker(lab.layout, node);
       const isNew = hosts.some((host) => host.name === node.name && host.isNew);
-      if (isNew) await removeOldContainers(node);
+      if (isNew && !keepsContainers) await removeOldContainers(node);
     }),
   );
 }

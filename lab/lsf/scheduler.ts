@@ -23,6 +23,8 @@ export interface Scheduler {
 /** A scheduler with an empty queue; it looks at the queue at every event and at every cycle. */
 export function startScheduler(settings: Settings): Scheduler {
   const jobs: QueuedJob[] = [];
+  const unavailable = new Set<string>();
+  let isLooking = false;
   let turn = 0;
 
   const dispatch = (): void => {
@@ -30,7 +32,9 @@ export function startScheduler(settings: Settings): Scheduler {
       if (job.status !== 'PEND' || job.waitsForCycle || job.isPlaced) continue;
       const { request } = job.submission;
       // A job that comes back is tried on the same host again, as recorded.
-      const loads = readLoads(settings, jobs).filter(({ name }) => !job.barredHosts.has(name));
+      const loads = readLoads(settings, jobs).filter(
+        ({ name }) => !job.barredHosts.has(name) && !unavailable.has(name),
+      );
       const shares = canReuse(job, loads) ? job.shares : chooseHosts(loads, request, turn);
       if (shares === undefined) {
         job.pendingReason = 'Not enough job slot(s) or hosts';
@@ -43,9 +47,16 @@ export function startScheduler(settings: Settings): Scheduler {
     }
   };
 
-  setInterval(() => {
+  const cycle = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    if (jobs.some(({ status }) => status === 'PEND')) await findUnavailable(settings, unavailable);
+    isLooking = false;
     for (const job of jobs) job.waitsForCycle = false;
     dispatch();
+  };
+  setInterval(() => {
+    void cycle();
     for (const job of jobs) if (job.status === 'UNKWN') void buryLostJob(settings, job, dispatch);
   }, settings.cycleMs).unref();
 
@@ -64,6 +75,19 @@ export function startScheduler(settings: Settings): Scheduler {
       finish(job, undefined, 'EXIT');
     },
   };
+}
+
+/** Notes which hosts do not answer: no job is placed there. (The recorded system notices within two minutes.) */
+async function findUnavailable(settings: Settings, unavailable: Set<string>): Promise<void> {
+  const look = async (host: Settings['hosts'][number]): Promise<void> => {
+    try {
+      (await connectTo('agent', host)).destroy();
+      unavailable.delete(host.name);
+    } catch {
+      unavailable.add(host.name);
+    }
+  };
+  await Promise.all(settings.hosts.map(look));
 }
 
 /** Free slots of every host. */

@@ -18,6 +18,7 @@ import {
   endAllJobs,
   findLsfLeftovers,
   findLsfPrograms,
+  hostsOf,
   lsfLab,
   postExec,
   submitScript,
@@ -116,7 +117,7 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     const second = '[ $(wc -l <runs) -gt 1 ] || sleep 60; echo whole';
     const job = await submitScript(lab, `${inMpi} sh -c 'echo run >>runs; echo started; ${second}'\nexit $?`);
     await job.shows('started', 'out');
-    await inHostDocker(lab, 'node2', 'kill', `hpcdj-${job.id}-node-${(await hostsOf(job)).indexOf('node2')}`);
+    await inHostDocker(lab, 'node2', 'kill', `hpcdj-${job.id}-node-${(await hostsOf(lab, job)).indexOf('node2')}`);
     await until('the second try', 60_000, async () => {
       const runs = String(await readScratchFile(lab, `${job.directory}/runs`));
       return runs.split('\n').length > 2 || `runs: ${runs}`;
@@ -188,14 +189,6 @@ describe('the run limit', () => {
   });
 });
 
-async function hostsOf(job: LabJob): Promise<readonly string[]> {
-  const text = await mustRun(lab, 'node1', ['bjobs', '-noheader', '-o', 'exec_host', job.id]);
-  return text
-    .trim()
-    .split(':')
-    .map((host) => host.replace(/^\d+\*/, ''));
-}
-
 async function firstHostOf(job: LabJob): Promise<string> {
-  return (await hostsOf(job))[0] ?? '';
+  return (await hostsOf(lab, job))[0] ?? '';
 }

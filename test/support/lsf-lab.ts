@@ -145,6 +145,15 @@ async function readSpool(lab: Lab, user: string, id: string, stream: 'out' | 'er
   return name === undefined ? '' : await readFile(`${spool}/${name}`, 'utf8').catch(() => '');
 }
 
+/** The hosts of a job that runs, its first one first. */
+export async function hostsOf(lab: Lab, { id }: Pick<LabJob, 'id'>): Promise<readonly string[]> {
+  const text = await mustRun(lab, 'node1', ['bjobs', '-noheader', '-o', 'exec_host', id]);
+  return text
+    .trim()
+    .split(':')
+    .map((host) => host.replace(/^\d+\*/, ''));
+}
+
 /** bkill, bstop and their kin, as alice. */
 export async function control(
   lab: Lab,
