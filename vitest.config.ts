@@ -15,8 +15,8 @@ export default defineConfig({
   test: {
     reporters: ['default', new TellFailures()],
     projects: [
-      // Many of them wait, for deadlines and for processes: more at a time than there are cores.
-      project('unit', { maxWorkers: 5 }),
+      // Many of them wait, for deadlines and for processes: more at a time than there are cores, so that a single one may wait long.
+      project('unit', { maxWorkers: 5, testTimeout: 30_000 }),
       // Real etcd, dockerd and ssh: one file at a time, two cores are not many.
       project('integration', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
       project('e2e', {
