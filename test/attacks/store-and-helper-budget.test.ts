@@ -89,7 +89,9 @@ describe('a store that is full', () => {
       question.end(process.argv[2]);`;
     const url = lab.layout.etcdMembers[0]!.clientUrl;
     const body = JSON.stringify({ action, memberID, alarm: 'NOSPACE' });
-    await mustRun(lab, 'node1', [process.execPath, '-e', script, url, body]);
+    // The Node that is installed there: this test's own may lie where the lab's hosts have directories of their own.
+    const node = `${productRoot}/lib/node_modules/hpc-submit-dockerjob/node_modules/node-linux-*/bin/node`;
+    await mustRun(lab, 'node1', ['sh', '-c', `exec ${node} -e "$@"`, 'alarm', script, url, body]);
   };
   afterEach(async () => await alarm('DEACTIVATE').catch(() => undefined));
 
