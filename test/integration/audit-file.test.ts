@@ -169,6 +169,19 @@ describe('an append that is killed', () => {
     expect(await faultsOf()).toEqual([]);
   });
 
+  it('that goes on while somebody verifies is no fault', async () => {
+    await call(2);
+    const before = await readFile(places.state, 'utf8');
+    await call(2);
+    const after = await readFile(places.state, 'utf8');
+    await writeFile(places.state, before); // as it is between the write and the note of it
+    const noted = new Promise((resolve) => setTimeout(resolve, 700)).then(() => writeFile(places.state, after));
+    expect(await faultsOf()).toEqual([]);
+    await noted;
+    await writeFile(places.state, before);
+    expect(await faultsOf()).toEqual([expect.stringContaining('were not written by the helper')]);
+  });
+
   it('is no longer waited for when somebody has stopped it', async () => {
     await call();
     const holder = spawn('/bin/sh', ['-c', 'exec 9>>.lock; flock 9; echo $$ >.holder; while :; do sleep 0.05; done'], {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { LineSplitter, LineTooLong } from '../../system/lines.ts';
 import { asClause, JobError } from '../../values/errors.ts';
@@ -18,8 +19,10 @@ export interface AuditVerdict {
 
 /** Far longer than a record. */
 const maxLineBytes = 1024 * 1024;
-/** An append between our looks at the file and at the state would look like a fault. */
-const mostTries = 3;
+/** An append that goes on between our looks at the file and at the state would look like a fault. */
+const mostTries = 4;
+/** Milliseconds between two tries. An append notes its end once the disk has its records. */
+const betweenMs = 500;
 
 /**
  * Follows the chain of every host through the files, in whatever order they are given; rotated ones may be compressed by
@@ -31,7 +34,11 @@ export async function verifyAudit(files: readonly string[], stateFile: string): 
     const check = new ChainCheck();
     for (const file of await inOrder(files)) for await (const line of linesOf(file)) check.take(line);
     const after = await readState(stateFile);
-    if (before?.seq !== after?.seq && tries < mostTries) continue;
+    const isUnderWay = before?.seq !== after?.seq || (check.ends.get(hostname())?.seq ?? 0) > (after?.seq ?? 0);
+    if (isUnderWay && tries < mostTries) {
+      await pause(betweenMs);
+      continue;
+    }
     const findings = check.finish(new Map(after === undefined ? [] : [[hostname(), after]]));
     return { findings, hosts: check.ends, files };
   }
