@@ -8,6 +8,9 @@ const project = (name: string, more: object = {}) => ({
 /** Files that bring labs of their own up, for other schedulers than Slurm. */
 const lsfFiles = ['lsf-*', 'hooks'].map((name) => `test/e2e/${name}.test.ts`);
 const gridEngineFiles = ['test/e2e/gridengine.test.ts'];
+/** Files that mostly wait for limits, leases and hosts that come back: `npm run test:long`, so that `npm test` stays short. */
+const longFiles = ['lost-hosts', 'run-limit', 'still-helper'].map((name) => `test/e2e/${name}.test.ts`);
+const longLsfFiles = ['lsf-prologue', 'lsf-requeue'].map((name) => `test/e2e/${name}.test.ts`);
 /** One lab cluster for all files. */
 const inLab = { testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: false };
 
@@ -22,10 +25,14 @@ export default defineConfig({
       project('e2e', {
         ...inLab,
         include: ['test/e2e/**/*.test.ts', 'test/attacks/**/*.test.ts'],
-        exclude: [...lsfFiles, ...gridEngineFiles],
+        exclude: [...lsfFiles, ...gridEngineFiles, ...longFiles],
         globalSetup: ['test/e2e/global-setup.ts'],
       }),
-      project('e2e-lsf', { ...inLab, include: lsfFiles, globalSetup: ['test/e2e/lsf-setup.ts'] }),
+      project('e2e-lsf', {
+        ...{ ...inLab, include: lsfFiles, exclude: longLsfFiles, globalSetup: ['test/e2e/lsf-setup.ts'] },
+      }),
+      project('e2e-long', { ...inLab, include: longFiles, globalSetup: ['test/e2e/global-setup.ts'] }),
+      project('e2e-lsf-long', { ...inLab, include: longLsfFiles, globalSetup: ['test/e2e/lsf-setup.ts'] }),
       project('e2e-gridengine', {
         ...{ ...inLab, include: gridEngineFiles, globalSetup: ['test/e2e/gridengine-setup.ts'] },
       }),
