@@ -4,7 +4,7 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
-import { findLastingLeftovers, inMpi, startBatch, tryAs } from '../support/e2e-jobs.ts';
+import { findLastingLeftovers, startVictim, tryAs } from '../support/e2e-jobs.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
@@ -14,11 +14,7 @@ let bob: BatchJob;
 
 beforeAll(async () => {
   lab = await e2eLab();
-  bob = await startBatch(lab, `${inMpi} sh -c 'echo running; while [ ! -e over ]; do sleep 0.2; done; echo whole'`, {
-    user: 'bob',
-    sbatch: ['-N2', '-n2', '--nodelist=node1,node2'],
-  });
-  await bob.shows('running', 'out');
+  bob = await startVictim(lab, ['node1', 'node2']);
 });
 
 afterAll(async () => {

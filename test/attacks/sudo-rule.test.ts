@@ -7,7 +7,7 @@ import { writeLabFile, mustRun } from '../../lab/batch-jobs.ts';
 import { productRoot } from '../../lab/layout.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cancelJob, findLastingLeftovers, findProgram, inMpi, startBatch, tryAs } from '../support/e2e-jobs.ts';
+import { cancelJob, findLastingLeftovers, findProgram, startBatch, startVictim, tryAs } from '../support/e2e-jobs.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import { until } from '../support/until.ts';
@@ -20,11 +20,7 @@ let bob: BatchJob;
 
 beforeAll(async () => {
   lab = await e2eLab();
-  bob = await startBatch(lab, `${inMpi} sh -c 'echo running; while [ ! -e over ]; do sleep 0.2; done; echo whole'`, {
-    user: 'bob',
-    sbatch: ['-N1', '-n1', '--nodelist=node1'],
-  });
-  await bob.shows('running', 'out');
+  bob = await startVictim(lab, ['node1']);
   const trap = '#!/bin/sh\\necho "$0 as $(/usr/bin/id -u)" >>/home/alice/rule/ran\\n';
   const names = ['squeue', 'scontrol', 'getent', 'nice', 'env', 'node', 'timeout', 'flock', 'uname', 'id', 'docker'];
   const script = `umask 022; mkdir -p ${own}/bin ${own}/copy; : >${own}/ran

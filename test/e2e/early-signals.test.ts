@@ -4,7 +4,9 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
 import type { BatchJob } from '../support/e2e-jobs.ts';
-import { cancelJob, findLastingLeftovers, readScratchFile, startBatch, until } from '../support/e2e-jobs.ts';
+import { cancelJob, findLastingLeftovers, startBatch } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
+import { until } from '../support/until.ts';
 
 let lab: Lab;
 beforeAll(async () => {

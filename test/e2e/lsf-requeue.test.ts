@@ -6,7 +6,8 @@ import { bringUp } from '../../lab/lab.ts';
 import { renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLabs } from '../support/e2e-lab.ts';
-import { inHostDocker, inMpi, reapOn, untilAsked } from '../support/e2e-jobs.ts';
+import { inHostDocker, inMpi, reapOn } from '../support/e2e-jobs.ts';
+import { untilAsked } from '../support/until.ts';
 import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
 import {
   configureLsf,

@@ -6,7 +6,8 @@ import { execOnHost } from '../../lab/exec-on-host.ts';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { e2eLab, jobDirectory, runBatch } from '../support/e2e-lab.ts';
-import { inHostDocker, readScratchFile, startBatch } from '../support/e2e-jobs.ts';
+import { inHostDocker, startBatch } from '../support/e2e-jobs.ts';
+import { readScratchFile } from '../support/lab-job.ts';
 import { changeSite } from '../support/e2e-site.ts';
 
 let lab: Lab;

@@ -11,9 +11,6 @@ import type { LabJob } from './lab-job.ts';
 import { watchLabJob } from './lab-job.ts';
 import { untilAsked } from './until.ts';
 
-export { until, untilAsked } from './until.ts';
-export { readScratchFile } from './lab-job.ts';
-
 /** The call of the middleware with an image that has all that a test needs. */
 export const inMpi = 'hpc-submit-dockerjob --image lab/mpi:1 --';
 
@@ -31,6 +28,18 @@ export async function startBatch(lab: Lab, script: string, options: RunOptions =
     isOver: ({ state }) => /^(?:COMPLETED|FAILED|CANCELLED|TIMEOUT)$/.test(state),
     awaitEnd: async (deadlineMs) => await awaitJob(lab, id, deadlineMs),
   });
+}
+
+/** A job of bob's on these hosts, running, which ends with `whole` once there is a file `over` in its directory. */
+export async function startVictim(lab: Lab, hosts: readonly string[]): Promise<BatchJob> {
+  const waiting = "sh -c 'echo running; while [ ! -e over ]; do sleep 0.2; done; echo whole'";
+  const count = hosts.length;
+  const bob = await startBatch(lab, `${inMpi} ${waiting}`, {
+    user: 'bob',
+    sbatch: [`-N${count}`, `-n${count}`, `--nodelist=${hosts.join(',')}`],
+  });
+  await bob.shows('running', 'out');
+  return bob;
 }
 
 const programs = {
