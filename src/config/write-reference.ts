@@ -1,3 +1,4 @@
+import { foldText } from '../values/fold-text.ts';
 import { sectionOf, siteSchemaTree } from './schema-tree.ts';
 import type { SchemaNode } from './schema-tree.ts';
 
@@ -24,7 +25,9 @@ the host's system nor a secret into containers, by links neither.
 \`etc/site.schema.json\` is the same as a JSON schema, for editors.
 `;
 
-/** docs/configuration.md: one table for each section of site.yaml. */
+const lineWidth = 120;
+
+/** docs/configuration.md: one list for each section of site.yaml. */
 export function writeReference(): string {
   return `${introduction}${writeSection('', siteSchemaTree())}`;
 }
@@ -37,20 +40,19 @@ export function writeJsonSchema(): string {
 function writeSection(path: string, node: SchemaNode): string {
   const entries = Object.entries(node.properties ?? {});
   const keys = entries.filter(([, inner]) => !isTable(inner));
-  const rows = keys.map(([key, inner]) => writeRow(path + key, inner, node.required?.includes(key) ?? false));
-  const table =
-    rows.length === 0 ? '' : `\n| Key | Type | Default | Meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+  const rows = keys.map(([key, inner]) => writeKey(path + key, inner, node.required?.includes(key) ?? false));
+  const list = rows.length === 0 ? '' : `\n${rows.join('\n')}\n`;
   const tables = entries.filter(([, inner]) => isTable(inner));
-  return table + tables.map(([key, inner]) => writeTable(path + key, inner)).join('') + writeItems(path, keys);
+  return list + tables.map(([key, inner]) => writeTable(path + key, inner)).join('') + writeItems(path, keys);
 }
 
 function writeTable(path: string, node: SchemaNode): string {
   const named = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined;
   const heading = named === undefined ? path : `${path}.<name>`;
-  return `\n## ${heading}\n\n${node.description ?? ''}\n${writeSection(`${heading}.`, named ?? node)}`;
+  return `\n## ${heading}\n\n${foldText(node.description ?? '', lineWidth).join('\n')}\n${writeSection(`${heading}.`, named ?? node)}`;
 }
 
-/** Lists whose items have keys of their own follow the table that names the list. */
+/** Lists whose items have keys of their own follow the keys that name the list. */
 function writeItems(path: string, keys: readonly (readonly [string, SchemaNode])[]): string {
   return keys
     .map(([key, { items }]) => [key, sectionOf(items)] as const)
@@ -67,9 +69,15 @@ export function isTable(node: SchemaNode): boolean {
   );
 }
 
-function writeRow(key: string, node: SchemaNode, isRequired: boolean): string {
-  const initial = isRequired ? '**required**' : node.default === undefined ? '' : `\`${JSON.stringify(node.default)}\``;
-  return `| ${[`\`${key}\``, typeOf(node), initial, node.description ?? ''].join(' | ').replaceAll('| |', '|  |')} |`;
+function writeKey(key: string, node: SchemaNode, isRequired: boolean): string {
+  const initial = isRequired
+    ? ', **required**'
+    : node.default === undefined
+      ? ''
+      : `, default \`${JSON.stringify(node.default).replaceAll('","', '", "')}\``;
+  const text = `- \`${key}\` (${typeOf(node)}${initial})${node.description === undefined ? '' : `: ${node.description}`}`;
+  const [first = '', ...more] = foldText(text, lineWidth);
+  return [first, ...foldText(more.join(' '), lineWidth - 2).map((line) => `  ${line}`)].filter(Boolean).join('\n');
 }
 
 /** What may stand there, in words. */

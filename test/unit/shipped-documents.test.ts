@@ -33,12 +33,14 @@ describe('the package', () => {
     expect(broken).toEqual([]);
   });
 
-  it('has no line of prose that is wider than 120 columns', async () => {
-    const documents = (await listShipped()).filter((file) => file.endsWith('.md') && file !== 'docs/configuration.md');
+  it('has no line of prose that is wider than 120 columns, and no row of a table wider than 160', async () => {
+    const documents = (await listShipped()).filter((file) => file.endsWith('.md'));
     const wide: string[] = [];
     for (const document of documents) {
       const text = (await readFile(path.join(root, document), 'utf8')).replaceAll(/^```[^]*?^```/gm, '');
-      const lines = text.split('\n').filter((line) => line.length > 120 && !/^\s*\||^\s*\S+$/.test(line));
+      const lines = text
+        .split('\n')
+        .filter((line) => line.length > (/^\s*\|/.test(line) ? 160 : 120) && !/^\s*\S+$/.test(line));
       wide.push(...lines.map((line) => `${document}: ${line.slice(0, 60)}`));
     }
     expect(wide).toEqual([]);

@@ -1,3 +1,4 @@
+import { foldText } from '../../values/fold-text.ts';
 import type { HelperVerb } from './helper-verb.ts';
 
 const program = 'hpc-dockerjob-helper';
@@ -12,9 +13,9 @@ function helpOfAll(verbs: readonly HelperVerb[]): string {
   return [
     `Usage: ${program} VERB [WORDS]`,
     '',
-    ...fold(
+    ...foldText(
       'Root side of hpc-submit-dockerjob: called by it through one sudo rule, and by root hooks of the scheduler.',
-      0,
+      lineWidth,
     ),
     '',
     'Verbs:',
@@ -39,7 +40,7 @@ function helpOfVerb(verb: HelperVerb): string {
   return [
     `Usage: ${program} ${usageOf(verb)}`,
     '',
-    ...fold(verb.does, 0),
+    ...foldText(verb.does, lineWidth),
     ...(rows.length > 0 ? [''] : []),
     ...table(rows),
     '',
@@ -60,19 +61,7 @@ type Row = readonly [left: string, right: string];
 function table(rows: readonly Row[]): readonly string[] {
   const indent = Math.max(0, ...rows.map(([left]) => left.length)) + 4;
   return rows.flatMap(([left, right]) => {
-    const [first = '', ...more] = fold(right, indent);
+    const [first = '', ...more] = foldText(right, lineWidth - indent);
     return [`  ${left}`.padEnd(indent) + first, ...more.map((line) => ' '.repeat(indent) + line)];
   });
-}
-
-/** Broken between words, so that no line is wider than the help. */
-function fold(text: string, indent: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && indent + last.length + 1 + word.length <= lineWidth)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
