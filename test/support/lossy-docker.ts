@@ -41,7 +41,11 @@ export async function loseAnswers(
       lost.push(url.replace(/\?.*/, ''));
       answer.resume().on('end', () => incoming.socket.destroy());
     });
-    onward.on('error', () => outgoing.destroy());
+    onward.on('error', () => {
+      // Not known to be carried out: the next try of this kind is the one whose answer is lost.
+      if (kind !== undefined) left.add(kind);
+      outgoing.destroy();
+    });
     incoming.pipe(onward);
   });
   await once(server.listen(socketPath), 'listening');
