@@ -67,7 +67,8 @@ export async function readLabFile(lab: Lab, path: string): Promise<string> {
 
 /** Writes a file on the lab's shared file system and gives it to the user. */
 export async function writeLabFile(lab: Lab, path: string, text: string, user: string): Promise<void> {
-  const script = 'cat >"$1" && chown "$2:" "$1" && chmod 0755 "$1"';
+  // Whole at once: a job may wait for the file.
+  const script = 'cat >"$1.part" && chown "$2:" "$1.part" && chmod 0755 "$1.part" && mv -f "$1.part" "$1"';
   await mustRun(lab, submitHost, ['sh', '-c', script, 'write', path, user], text);
 }
 
