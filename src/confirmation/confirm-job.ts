@@ -10,6 +10,8 @@ export interface JobSource<Facts extends { readonly state: string }> extends Ask
   ask(schedulerJobId: string): Promise<Facts | undefined>;
   /** True when the job holds its hosts and its processes may act, now or, when it is suspended, later. */
   isLive(state: string): boolean;
+  /** True when the scheduler is about to end a job that still holds its hosts: it was cancelled, or is at a limit. */
+  isEnding(state: string): boolean;
   /** True when none of its processes can be on any host. */
   isOver(state: string): boolean;
   /** Uid of the job's user; undefined when it cannot be read. */
@@ -20,8 +22,8 @@ export interface JobSource<Facts extends { readonly state: string }> extends Ask
 
 /**
  * The job, which must hold its hosts now and, with a uid, belong to that user. Fails with `JOB_NOT_YOURS`: in the same words
- * when the scheduler knows no such job and when it is another user's, so that nobody learns of others' jobs; and with
- * `SCHEDULER_UNREACHABLE` when the scheduler does not answer.
+ * when the scheduler knows no such job and when it is another user's, so that nobody learns of others' jobs; with `TERMINATED`
+ * when the scheduler is about to end it; and with `SCHEDULER_UNREACHABLE` when the scheduler does not answer.
  */
 export async function confirmJob<Facts extends { readonly state: string }>(
   source: JobSource<Facts>,
@@ -35,6 +37,7 @@ export async function confirmJob<Facts extends { readonly state: string }>(
   const owner = await source.readOwner(facts);
   if (owner === undefined) throw unreadable(source, facts);
   if (uid !== undefined && owner !== uid) throw unknownOrForeign(source, schedulerJobId, uid);
+  if (source.isEnding(facts.state)) throw beingEnded(source, schedulerJobId, facts.state);
   if (!source.isLive(facts.state)) throw notRunning(source, schedulerJobId, `its state is ${facts.state.slice(0, 20)}`);
   const job = await source.read(facts, schedulerJobId, owner);
   if (job === undefined) throw unreadable(source, facts);
@@ -70,6 +73,13 @@ export async function isJobOver<Facts extends { readonly state: string }>(
 function unknownOrForeign(source: AskedScheduler, schedulerJobId: string, uid: number | undefined): JobError {
   const reason = `${source.label} knows no such job`;
   return notRunning(source, schedulerJobId, uid === undefined ? reason : `${reason}, or it belongs to another user`);
+}
+
+function beingEnded({ label }: AskedScheduler, schedulerJobId: string, state: string): JobError {
+  return new JobError({
+    code: 'TERMINATED',
+    message: `The job was cancelled, or is at its end: ${label} is ending job ${schedulerJobId} (state ${state.slice(0, 20)}).`,
+  });
 }
 
 function notRunning({ label }: AskedScheduler, schedulerJobId: string, reason: string): JobError {

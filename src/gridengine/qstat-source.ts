@@ -39,24 +39,41 @@ export interface JobFacts {
 /** `12`, or `12.3` for element 3 of array 12. */
 const idForm = /^(\d+)(?:\.(\d+))?$/;
 
+/** t: on its way to its hosts, whose first is the one that asks; T, S: suspended with its queue. */
+function isLive(state: string): boolean {
+  return /^[RrthsST]+$/.test(state) && /[rtsST]/.test(state);
+}
+
 /** What sge_qmaster says of a job. */
 export function qstatSource(options: QstatOptions): JobSource<JobFacts> {
   return {
     ...gridEngine,
-    ask: async (schedulerJobId) => await askQstat(options, schedulerJobId),
-    // t: on its way to its hosts, whose first is the one that asks; T, S: suspended with its queue; d: about to be killed.
-    isLive: (state) => /^[RrthsST]+$/.test(state) && /[rtsST]/.test(state),
+    ask: async (schedulerJobId) => await askTwice(options, schedulerJobId),
+    isLive,
+    // d: qdel, or a limit.
+    isEnding: (state) => state.includes('d') && isLive(state.replaceAll('d', '')),
     isOver: (state) => state === '',
     readOwner: async ({ owner }) => await findUid(owner),
     read: readConfirmedJob,
   };
 }
 
+const changed = Symbol('the job has changed between two answers');
+
+/** A job may begin or be gone just between two answers; the second time they agree. */
+async function askTwice(options: QstatOptions, schedulerJobId: string): Promise<JobFacts | undefined> {
+  for (let times = 0; times < 2; times += 1) {
+    const facts = await askQstat(options, schedulerJobId);
+    if (facts !== changed) return facts;
+  }
+  throw unreachable(gridEngine, schedulerJobId, 'two answers of qstat do not agree');
+}
+
 /**
  * Two questions, because neither answer has all: `-j` tells of a job that there is none, and its limits; `-g t` the
  * hosts, and only of running jobs. Texts of users stand in both, as elements of their own: what they hold is escaped.
  */
-async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<JobFacts | undefined> {
+async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<JobFacts | undefined | typeof changed> {
   const [, jobNumber = '', task] = idForm.exec(schedulerJobId) ?? [];
   const details = readDetails(await ask(options, schedulerJobId, '-j', jobNumber), jobNumber);
   if (details === undefined) throw unreadable(gridEngine, `of qstat -xml -j ${jobNumber}`);
@@ -70,8 +87,7 @@ async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<
   if (shares === undefined) throw unreadable(gridEngine, 'of qstat -xml -g t');
   const own = shares.filter((share) => share.jobNumber === jobNumber && share.task === task);
   const [first] = own;
-  if (first === undefined || own.some((share) => share.owner !== owner || share.state !== first.state))
-    throw unreachable(gridEngine, schedulerJobId, 'two answers of qstat do not agree');
+  if (first === undefined || own.some((share) => share.owner !== owner || share.state !== first.state)) return changed;
   return { state: first.state, owner, queue: queueOf(own), hosts: own.map(({ host }) => host), memoryPerSlotBytes };
 }
 

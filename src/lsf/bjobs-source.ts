@@ -19,6 +19,8 @@ export function bjobsSource(options: BjobsOptions): JobSource<JobFacts> {
     ...lsf,
     ask: async (schedulerJobId) => await askBjobs(options, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
+    // A job that is killed is RUN until its processes are gone, but for this one, whose host does not answer.
+    isEnding: (state) => state === 'ZOMBI',
     isOver: (state) => overStates.includes(state),
     readOwner: async ({ user }) => await findUid(user),
     read: readConfirmedJob,

@@ -41,6 +41,7 @@ export class RunningJob {
   #leftovers: readonly string[] | undefined;
   #isReleased = false;
   #hosts: HostsEnd = 'unsure';
+  #cancelledBy: NodeJS.Signals | undefined;
 
   constructor(allocation: Allocation, input: JobHandling, helper: HelperSession, start: () => Launched) {
     this.#allocation = allocation;
@@ -60,6 +61,7 @@ export class RunningJob {
     const helper = this.#helper;
     return {
       cancel: (signal) => {
+        this.#cancelledBy ??= signal;
         helper.order({ order: 'cancel', signal });
         // Nothing is left to be cancelled but the delivery of output to a reader who stands still.
         if (this.#isReleased) void this.#launched?.abandon();
@@ -75,7 +77,7 @@ export class RunningJob {
     using _passed = this.#passed;
     try {
       for await (const event of this.#helper.events) {
-        if (event.event === 'refused') throw JobError.fromWire(event);
+        if (event.event === 'refused') throw this.#explainRefusal(JobError.fromWire(event));
         progress.show(event);
         log.debug('helper-told', { ...event, event: undefined, told: event.event });
         this.#take(event);
@@ -109,6 +111,15 @@ export class RunningJob {
       ...(leftovers === undefined ? {} : { leftovers }),
       phaseTimesMs: this.#input.progress.phaseTimesMs,
     };
+  }
+
+  /** A scheduler that ends a job may know it no more before we hear of that. */
+  #explainRefusal(refusal: JobError): JobError {
+    if (this.#cancelledBy === undefined || refusal.code !== 'JOB_NOT_YOURS') return refusal;
+    return new JobError({
+      code: this.#cancelledBy === 'SIGINT' ? 'INTERRUPTED' : 'TERMINATED',
+      message: `The job was cancelled (${this.#cancelledBy}) while it was being opened.`,
+    });
   }
 
   #take(event: HelperEvent): void {

@@ -27,6 +27,7 @@ export function qstatSource(commandPath: string): JobSource<JobFacts> {
     ...pbs,
     ask: async (schedulerJobId) => await askQstat(commandPath, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
+    isEnding: (state) => state === 'E',
     isOver: (state) => overStates.includes(state),
     readOwner: async ({ user }) => await findUid(user),
     read: readConfirmedJob,

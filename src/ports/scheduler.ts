@@ -103,7 +103,8 @@ export interface SchedulerAuthority {
   /**
    * The running job as the scheduler tells it. With a uid it must be that user's: there is one answer for a job that is not
    * there and for another user's, whatever its state. Fails with `JOB_NOT_YOURS` when it is unknown, not running or not
-   * theirs, with `SCHEDULER_UNREACHABLE` when nobody answers.
+   * theirs, with `TERMINATED` when it is theirs and the scheduler is about to end it, with `SCHEDULER_UNREACHABLE` when nobody
+   * answers.
    */
   confirmJob(schedulerJobId: string, uid?: number): Promise<ConfirmedJob>;
   /** Uid of a job's user, running or not; undefined when the scheduler does not know the job. Fails with `SCHEDULER_UNREACHABLE`. */

@@ -48,6 +48,8 @@ export function squeueSource(squeue: string): JobSource<JobLine> {
     ...slurm,
     ask: async (schedulerJobId) => await askSqueue(squeue, schedulerJobId),
     isLive: (state) => liveStates.includes(state),
+    // Its processes are being killed, epilogs may be at work.
+    isEnding: (state) => state === 'COMPLETING',
     isOver: (state) => !presentStates.includes(state),
     readOwner: readUid,
     read: readConfirmedJob,

@@ -44,8 +44,7 @@ describeEndings('Grid Engine', () => ({
   suspend: async ({ id }) => void (await asAlice('qmod', '-sj', id)),
   resume: async ({ id }) => void (await asAlice('qmod', '-usj', id)),
   statusOf: ({ exitCode }) => String(exitCode),
-  // A host that is still to begin asks whether the job is the caller's, and Grid Engine knows it no more.
-  cancelled: { status: /^(?:137|143)$/, code: 'TERMINATED', statusWhileStarting: /^(?:77|137|143)$/ },
+  cancelled: { status: /^(?:137|143)$/, code: 'TERMINATED' },
   firstHostOf: () => Promise.resolve('node1'),
   findLeftovers: async (graceMs) => await findLastingLeftovers(lab, graceMs),
 }));

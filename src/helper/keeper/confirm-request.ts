@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
@@ -21,8 +22,9 @@ export async function confirmRequest(
   request: JobRequest,
   uid: number,
 ): Promise<ConfirmedJob> {
-  const confirmed = await authority.confirmJob(request.schedulerJobId, uid).catch((thrown: unknown) => {
+  const confirmed = await authority.confirmJob(request.schedulerJobId, uid).catch(async (thrown: unknown) => {
     const { code, message } = asJobError(thrown);
+    if (code === 'JOB_NOT_YOURS' && (await hasEndedAroundUs(authority, request, uid))) throw jobOver(request);
     if (code === 'JOB_NOT_YOURS') context.audit.record('request-forged', { job: request.job, problem: message });
     throw thrown;
   });
@@ -43,6 +45,24 @@ export async function confirmRequest(
     code: 'JOB_NOT_YOURS',
     message: `Job ${request.job} ${problem}.`,
     hint: 'Leave the variables of the scheduler as they are.',
+  });
+}
+
+/** True when this very process is in that job by the kernel's word, while the scheduler knows it no more: it was cancelled. */
+async function hasEndedAroundUs(
+  authority: SchedulerAuthority,
+  { schedulerJobId }: JobRequest,
+  uid: number,
+): Promise<boolean> {
+  const cgroup = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
+  const isInside = cgroup?.schedulerJobId === schedulerJobId && (cgroup.uid === undefined || cgroup.uid === uid);
+  return isInside && (await authority.isOver(schedulerJobId).catch(() => false));
+}
+
+function jobOver({ job }: JobRequest): JobError {
+  return new JobError({
+    code: 'TERMINATED',
+    message: `Job ${job} was cancelled, or has ended, while it was being opened: the scheduler says that it is over.`,
   });
 }
 

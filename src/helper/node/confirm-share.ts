@@ -4,6 +4,7 @@ import type { ContainerSpec } from '../../ports/container-engine.ts';
 import type { SchedulerAuthority } from '../../ports/scheduler.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { confirmPlanned } from './confirm-planned.ts';
 
 /** What of a host belongs to a job, by the scheduler's word. */
 export interface HostShare {
@@ -16,14 +17,14 @@ export type ShareLimits = Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
 
 /**
  * Asks the scheduler, as root and on the very host, whether the job runs there now and belongs to the plan's user. It
- * stands in for the kernel's word where the scheduler has no cgroups. Fails with `JOB_NOT_YOURS`.
+ * stands in for the kernel's word where the scheduler has no cgroups. Fails as `confirmPlanned` does.
  */
 export async function confirmShare(
   authority: SchedulerAuthority,
   plan: JobPlan,
   { host }: PlannedNode,
 ): Promise<HostShare> {
-  const confirmed = await authority.confirmJob(plan.schedulerJobId, plan.user.uid);
+  const confirmed = await confirmPlanned(authority, plan);
   const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
   if (isThatJob && confirmed.hosts.includes(host)) {
     const { slots, memoryPerSlotBytes } = confirmed;

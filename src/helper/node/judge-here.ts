@@ -11,6 +11,7 @@ import { JobError } from '../../values/errors.ts';
 import { formatImageReference, parseImageReference } from '../../values/image-reference.ts';
 import { holdsSubnet } from '../job/claim-subnet.ts';
 import type { HelperContext } from '../open-context.ts';
+import { confirmPlanned } from './confirm-planned.ts';
 
 /** What this host carries out of a plan, and the image that it does it with. */
 export interface JudgedNode {
@@ -44,7 +45,7 @@ export async function judgeHere(
 }
 
 async function askQueue({ authorities }: HelperContext, plan: JobPlan): Promise<string | undefined> {
-  const { queue } = await authorities.of(plan.scheduler).confirmJob(plan.schedulerJobId, plan.user.uid);
+  const { queue } = await confirmPlanned(authorities.of(plan.scheduler), plan);
   return queue;
 }
 

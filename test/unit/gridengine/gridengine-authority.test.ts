@@ -76,7 +76,26 @@ describe('confirmJob', () => {
     expect(await authority.confirmJob('1')).toMatchObject({ hosts: ['node1'] });
   });
 
-  it.each(['dr', 'ds', 'dRr', 'qw', 'hqw', 'Eqw', 'z', 'h', ''])('refuses a job that is %j', async (state) => {
+  it.each(['dr', 'ds', 'dRr', 'dt', 'dT'])('says of a job that is %s that it is being ended', async (state) => {
+    const authority = await authorityWith(answering(jobDetails({ owner }), taskShares({ owner, state })));
+    await expect(authority.confirmJob('1')).rejects.toMatchObject({ code: 'TERMINATED' });
+    await expect(authority.confirmJob('1', uid + 1)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+    expect(await authority.isOver('1')).toBe(false);
+  });
+
+  it('asks again when the job was gone between two answers', async () => {
+    const script = `asked=$(cat "$0.asked" 2>/dev/null); [ "$2" != -g ] || echo once >"$0.asked"
+if [ "$2" = -j ] && [ -n "$asked" ]; then cat <<'END'
+${unknownJob('1')}END
+exit; fi
+${answering(jobDetails({ owner }), taskShares())}`;
+    await expect((await authorityWith(script)).confirmJob('1')).rejects.toMatchObject({
+      code: 'JOB_NOT_YOURS',
+      message: expect.stringContaining('knows no such job') as string,
+    });
+  });
+
+  it.each(['d', 'dqw', 'qw', 'hqw', 'Eqw', 'z', 'h', ''])('refuses a job that is %j', async (state) => {
     const authority = await authorityWith(answering(jobDetails({ owner }), taskShares({ owner, state })));
     await expect(authority.confirmJob('1')).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
   });

@@ -4,6 +4,8 @@ import { parseSite } from '../../../src/config/parse-site.ts';
 import { confirmShare, limitsOf } from '../../../src/helper/node/confirm-share.ts';
 import type { ConfirmedJob, SchedulerAuthority } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
+import type { ErrorCode } from '../../../src/values/errors.ts';
+import { JobError } from '../../../src/values/errors.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
@@ -36,6 +38,22 @@ describe('confirmShare', () => {
     await expect(confirmShare(authorityThatSays(facts), plan, plan.nodes[1]!)).rejects.toMatchObject({
       code: 'JOB_NOT_YOURS',
     });
+  });
+});
+
+describe('a job that the scheduler does not confirm', () => {
+  const refusing = (code: ErrorCode, isOver: boolean): SchedulerAuthority => ({
+    ...authorityThatSays({}),
+    confirmJob: () => Promise.reject(new JobError({ code, message: 'not running' })),
+    isOver: () => Promise.resolve(isOver),
+  });
+
+  it.each<[string, ErrorCode, boolean, ErrorCode]>([
+    ['was cancelled where the scheduler knows it no more', 'JOB_NOT_YOURS', true, 'TERMINATED'],
+    ['is not the caller’s where it runs', 'JOB_NOT_YOURS', false, 'JOB_NOT_YOURS'],
+    ['may be well where the scheduler does not answer', 'SCHEDULER_UNREACHABLE', true, 'SCHEDULER_UNREACHABLE'],
+  ])('%s', async (_, told, isOver, code) => {
+    await expect(confirmShare(refusing(told, isOver), plan, plan.nodes[1]!)).rejects.toMatchObject({ code });
   });
 });
 

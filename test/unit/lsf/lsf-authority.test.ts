@@ -87,7 +87,12 @@ describe('confirmJob', () => {
     expect(await (await authorityWith(current({ STAT: state }))).confirmJob('12')).toEqual(confirmed({ node1: 1 }));
   });
 
-  it.each(['PEND', 'PSUSP', 'DONE', 'EXIT', 'UNKWN', 'ZOMBI', 'PROV', 'WAIT', ''])(
+  it('says of a job that is ZOMBI that it is being ended', async () => {
+    const authority = await authorityWith(current({ STAT: 'ZOMBI' }));
+    await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'TERMINATED' });
+  });
+
+  it.each(['PEND', 'PSUSP', 'DONE', 'EXIT', 'UNKWN', 'PROV', 'WAIT', ''])(
     'refuses a job that is %s',
     async (state) => {
       const authority = await authorityWith(current({ STAT: state }));

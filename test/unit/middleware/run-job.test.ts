@@ -79,7 +79,10 @@ it('a command that comes later is asked for when all nodes are ready, and not at
 });
 
 /** Runs a job whose helper says this, by a launcher that does nothing; the outcome, or why there is none. */
-async function runWith(events: AsyncIterable<HelperEvent>): Promise<{ said: string[]; outcome: unknown }> {
+async function runWith(
+  events: AsyncIterable<HelperEvent>,
+  listen?: NonNullable<Parameters<typeof runJob>[0]['listen']>,
+): Promise<{ said: string[]; outcome: unknown }> {
   const scheduler: Scheduler = {
     ...{ name: 'lsf', suspendsBatchScript: true },
     readAllocation: () => ({
@@ -94,6 +97,7 @@ async function runWith(events: AsyncIterable<HelperEvent>): Promise<{ said: stri
     ...{ scheduler, environment: {}, uid: process.getuid?.() ?? 0 },
     request: { command: { kind: 'argv', argv: ['true'] }, workdir: tmpdir(), environment: {}, mounts: [] },
     progress: { say: (text) => void said.push(text), show: () => undefined, phaseTimesMs: {} },
+    ...(listen === undefined ? {} : { listen }),
   }).catch((error: unknown) => error);
   return { said, outcome };
 }
@@ -140,5 +144,25 @@ describe('a helper that dies', () => {
       })(),
     );
     expect(outcome).toBe(died);
+  });
+});
+
+describe('a job that is refused after it was cancelled', () => {
+  const refusedWith = async function* (code: string): AsyncGenerator<HelperEvent> {
+    await Promise.resolve();
+    yield { event: 'refused', code, message: 'refused', exitStatus: 77 };
+  };
+
+  it.each([
+    ['SIGTERM', 'JOB_NOT_YOURS', 'TERMINATED'],
+    ['SIGINT', 'JOB_NOT_YOURS', 'INTERRUPTED'],
+    ['SIGTERM', 'IMAGE_NOT_ALLOWED', 'IMAGE_NOT_ALLOWED'],
+    [undefined, 'JOB_NOT_YOURS', 'JOB_NOT_YOURS'],
+  ] as const)('by %s, with %s, is told as %s', async (signal, told, code) => {
+    const { outcome } = await runWith(refusedWith(told), ({ cancel }) => {
+      if (signal !== undefined) cancel(signal);
+      return { [Symbol.dispose]: () => undefined };
+    });
+    expect(outcome).toMatchObject({ code });
   });
 });

@@ -71,7 +71,12 @@ describe('confirmJob', () => {
     expect(await (await authorityWith(printing(answer({ job_state: state })))).confirmJob('12')).toMatchObject({ uid });
   });
 
-  it.each(['Q', 'H', 'W', 'T', 'E', 'C', 'F', 'X', 'M', 'B', ''])('refuses a job that is %j', async (state) => {
+  it('says of a job that is exiting (E) that it is being ended', async () => {
+    const authority = await authorityWith(printing(answer({ job_state: 'E' })));
+    await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'TERMINATED' });
+  });
+
+  it.each(['Q', 'H', 'W', 'T', 'C', 'F', 'X', 'M', 'B', ''])('refuses a job that is %j', async (state) => {
     const authority = await authorityWith(printing(answer({ job_state: state })));
     await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
   });

@@ -15,10 +15,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-async function confirmWith(script: string, id = '12') {
+async function confirmWith(script: string, id = '12', uid?: number) {
   await writeFile(join(directory, 'squeue'), `#!/bin/sh\n${script}\n`);
   await chmod(join(directory, 'squeue'), 0o755);
-  return slurmAuthority({ commandPath: directory }).confirmJob(id);
+  return slurmAuthority({ commandPath: directory }).confirmJob(id, uid);
 }
 
 const printing = (...lines: string[]): string => `cat <<'END'\n${lines.join('\n')}\nEND`;
@@ -87,7 +87,13 @@ describe('confirmJob', () => {
     expect(await confirmWith(printing(...lines))).toMatchObject({ job: '16_5', uid: 5 });
   });
 
-  it.each(['PENDING', 'CONFIGURING', 'COMPLETING', 'COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', ''])(
+  it('says of a job of the caller that is COMPLETING that it is being ended, and nothing of another user’s', async () => {
+    const script = printing('2001|12|12|N/A|COMPLETING|n1|2100|lab');
+    await expect(confirmWith(script)).rejects.toMatchObject({ code: 'TERMINATED' });
+    await expect(confirmWith(script, '12', 2002)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+  });
+
+  it.each(['PENDING', 'CONFIGURING', 'COMPLETED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', ''])(
     'refuses a job that is %s',
     async (state) => {
       await expect(confirmWith(printing(`2001|12|12|N/A|${state}|n1|2100|lab`))).rejects.toMatchObject({
