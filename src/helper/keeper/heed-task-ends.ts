@@ -11,6 +11,7 @@ import { parseJobState } from '../job/job-state.ts';
 import { findHelperWord } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
 import type { Orders } from './receive-orders.ts';
+import { describeUnreachedNode } from './unreached-host.ts';
 
 /** In which what the node itself has written arrives: it knows better why it ended. */
 const usualGraceMs = 1000;
@@ -59,18 +60,22 @@ function isSameHost(name: string, host: string): boolean {
 
 function describe(
   plan: JobPlan,
-  { index, host }: PlannedNode,
+  node: PlannedNode,
   state: JobState | undefined,
   { how, detail }: EndedTasks,
 ): JobError {
+  const { index, host } = node;
   const where = `${nodeHostname(plan.job, index)} on host ${host}`;
   const phase = state?.nodes.get(index)?.phase ?? 'not started';
   const word = findHelperWord(detail);
   if (word !== undefined) return new JobError({ code: word.code, message: `${where}: ${word.message}` });
+  const hasBegun = state?.nodes.has(index) === true;
+  const unreached = hasBegun ? undefined : describeUnreachedNode(plan, node, [how, detail]);
+  if (unreached !== undefined) return unreached;
   const signal = signalOf(how);
   const ending = `${where} (${phase}): its helper ${signal === undefined ? oneLine(how, 300) : `was ended (${signal})`}`;
   // By itself it ends only where it could not be used; who kills it may not do so again.
-  const isRefusal = signal === undefined && how.startsWith('ended with');
+  const isRefusal = signal === undefined && !hasBegun && how.startsWith('ended with');
   if (how.includes('Invalid job credential')) return refusedStep(ending);
   const said = isRefusal ? endInOneLine(detail, 500) : '';
   return new JobError({

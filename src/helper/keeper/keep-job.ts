@@ -22,6 +22,7 @@ import { LauncherEnded } from './launcher-error.ts';
 import { leaseLost, throwOnTrouble, tooLate } from './job-trouble.ts';
 import type { Wait } from './job-trouble.ts';
 import { startRunClock } from './run-clock.ts';
+import { describeUnreached } from './unreached-host.ts';
 
 export interface KeptJob {
   readonly store: Store;
@@ -140,7 +141,10 @@ async function findCause({ store, site, plan }: KeptJob, error: JobError, hasBeg
     const isOwnEnd = error.killedBy === undefined && plan.nodes.length > 1;
     return (isOwnEnd ? await findLostHost(store, site, plan) : undefined) ?? error.afterStart();
   }
-  return (error.tasks && describeTaskEnd(plan, state, error.tasks)) ?? error.told ?? error;
+  const [ofTask] = error.tasks
+    .map((tasks) => describeTaskEnd(plan, state, tasks))
+    .filter((found) => found !== undefined);
+  return ofTask ?? error.told ?? describeUnreached(plan, state, error.detail) ?? error;
 }
 
 /** Waits for the end of the job, for as long as its application may run. */

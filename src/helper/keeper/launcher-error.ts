@@ -27,11 +27,13 @@ const endedHint = 'Submit the job again; if that stays, look who ends the launch
 export class LauncherEnded extends JobError {
   /** The same with the cause first, as a helper on a host has told it; to be believed before the command runs only. */
   readonly told: JobError | undefined;
-  /** What the launcher said last of single tasks. */
-  readonly tasks: EndedTasks | undefined;
+  /** What the launcher said of single tasks, in that order: of one that fails to start srun ends all the others. */
+  readonly tasks: readonly EndedTasks[];
   readonly killedBy: string | undefined;
+  /** The last of its standard error. */
+  readonly detail: string;
 
-  constructor({ status, signal, detail }: LauncherEnd, tasks?: EndedTasks) {
+  constructor({ status, signal, detail }: LauncherEnd, tasks: readonly EndedTasks[] = []) {
     const ending = signal === undefined ? `ended with status ${status}` : `was killed (${signal})`;
     // A user's words, which end in REASON: no control characters reach an operator's terminal.
     const said = endInOneLine(detail, 1000);
@@ -45,6 +47,7 @@ export class LauncherEnded extends JobError {
     });
     this.tasks = tasks;
     this.killedBy = signal;
+    this.detail = detail;
     const word = findHelperWord(detail);
     this.told =
       word && new JobError({ code: word.code, message: `${word.message} (The scheduler's launcher ${ending}.)` });

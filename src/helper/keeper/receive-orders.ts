@@ -61,6 +61,8 @@ export interface Orders {
 
 /** A launcher has no more to say that would help. */
 const mostTaskEnds = 1000;
+/** The first of them say why a launcher has ended. */
+const mostKeptEnds = 20;
 const maxRequestBytes = 1024 * 1024;
 
 /** Reads the request and then orders; the end of the input means that the middleware is gone: the job is released. */
@@ -76,7 +78,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
   let earlyWanted: WantedState | undefined;
   let passWanted = (wanted: WantedState): void => void (earlyWanted = wanted);
   const earlyTaskEnds: EndedTasks[] = [];
-  let lastTaskEnd: EndedTasks | undefined;
+  const taskEnds: EndedTasks[] = [];
   let tellTaskEnd = (end: EndedTasks): void => {
     if (earlyTaskEnds.length < mostTaskEnds) earlyTaskEnds.push(end);
   };
@@ -114,12 +116,12 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     if (order?.order === 'signal') passSignal(order.signal);
     if (order?.order === 'want') passWanted(order.state);
     if (order?.order === 'task-ended') {
-      lastTaskEnd = order;
+      if (taskEnds.length < mostKeptEnds) taskEnds.push(order);
       tellTaskEnd(order);
     }
     if (order?.order === 'launcher-ended') {
       launcher.abort();
-      cancel.abort(new LauncherEnded(order, lastTaskEnd));
+      cancel.abort(new LauncherEnded(order, taskEnds));
     }
   });
   lines.on('close', () => {

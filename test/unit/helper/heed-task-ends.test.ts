@@ -42,6 +42,27 @@ it.each([
     { how: 'could not be started (Invalid job credential)' },
     ...(['LAUNCHER_FAILED', "Slurm did not take the call for the job's own."] as const),
   ],
+  [
+    'on a host that Slurm does not reach',
+    { how: 'could not be started (Communication connection failure)' },
+    'NODE_LOST',
+    "12-node-1 on host c2 (not started): the scheduler's launcher did not reach it: could not be started (Comm",
+  ],
+  [
+    'on a host that a launcher of its own does not reach',
+    { how: 'ended with exit status 1', detail: 'x\nerror: commlib error: got select error (No route to host)\n' },
+    ...(['NODE_LOST', 'did not reach it: error: commlib error: got select error (No route to host).'] as const),
+  ],
+  [
+    'unfit, while another host is not reached',
+    { how: 'ended with exit status 1', detail: 'ssh: connect to host c1 port 22: No route to host' },
+    ...(['LAUNCHER_FAILED', 'its helper ended with exit status 1'] as const),
+  ],
+  [
+    'refused by sudo, which cannot resolve a name',
+    { how: 'ended with exit status 1', detail: 'sudo: unable to resolve host c2\nsudo: a password is required\n' },
+    ...(['LAUNCHER_FAILED', 'a password is required'] as const),
+  ],
   ['lost', { how: 'is lost (node failure)' }, 'NODE_LOST', 'its helper is lost (node failure).'],
 ])(
   'a helper that is %s before the command begins ends the job, and its host is named',

@@ -260,12 +260,34 @@ describe('keepJob', () => {
   it('names the node that the launcher saw end before it ended itself, and how', async () => {
     const kept = keep();
     await until('FINISH');
-    const tasks = { hosts: ['c2.site'], how: 'was killed (Killed)', detail: '' };
+    const killed = { how: 'was killed (Killed)', detail: '' };
+    const tasks = [
+      { hosts: ['c2.site'], ...killed },
+      { hosts: ['c1'], ...killed },
+    ];
     cancel.abort(new LauncherEnded({ status: 137, detail: 'srun: error: c2: task 1: Killed' }, tasks));
     const message = expect.stringContaining(
       '12-node-1 on host c2 (not started): its helper was killed (Killed)',
     ) as string;
     expect(await kept).toMatchObject({ code: 'NODE_LOST', message });
+  });
+
+  it.each([
+    ['ssh: connect to host c2 port 22: No route to host', '12-node-1 on host c2 (not started): the sch'],
+    ['lsrun: c2.site: Connection refused', '12-node-1 on host c2 (not started): the sch'],
+    [
+      'srun: error: Unable to create step for job 12: Required node not available (down, drained or reserved)',
+      'one or more of the hosts c1, c2 (not started)',
+    ],
+  ])('names the host that the launcher does not reach, without a word of sudo: %s', async (detail, message) => {
+    const kept = keep();
+    await until('FINISH');
+    cancel.abort(new LauncherEnded({ status: 1, detail: `odd\n${detail}\n` }));
+    const end = await kept;
+    expect(end).toMatchObject({ code: 'NODE_LOST', exitStatus: 75 });
+    expect(end).toHaveProperty('message', expect.stringContaining(message));
+    expect(end).toHaveProperty('message', expect.stringContaining(detail));
+    expect(JSON.stringify(end)).not.toContain('sudo');
   });
 
   it('names who is missing, on which host and in which phase, when the deadline passes', async () => {
