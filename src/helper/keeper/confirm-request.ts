@@ -44,8 +44,16 @@ export async function confirmRequest(
   throw new JobError({
     code: 'JOB_NOT_YOURS',
     message: `Job ${request.job} ${problem}.`,
-    hint: 'Leave the variables of the scheduler as they are.',
+    hint: hasFewerHosts(confirmed, request)
+      ? 'Leave the variables of the scheduler as they are. If they are: a host of the job has gone down (sbatch --no-kill); submit it again.'
+      : 'Leave the variables of the scheduler as they are.',
   });
+}
+
+function hasFewerHosts(confirmed: ConfirmedJob, { hosts }: JobRequest): boolean {
+  return (
+    confirmed.hosts.length < hosts.length && confirmed.hosts.every((name) => hosts.some((host) => host.name === name))
+  );
 }
 
 /** True when this very process is in that job by the kernel's word, while the scheduler knows it no more: it was cancelled. */

@@ -92,13 +92,10 @@ describe('confirmJob', () => {
     await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'TERMINATED' });
   });
 
-  it.each(['PEND', 'PSUSP', 'DONE', 'EXIT', 'UNKWN', 'PROV', 'WAIT', ''])(
-    'refuses a job that is %s',
-    async (state) => {
-      const authority = await authorityWith(current({ STAT: state }));
-      await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
-    },
-  );
+  it.each(['PEND', 'PSUSP', 'DONE', 'EXIT', 'UNKWN', 'PROV', 'WAIT', ''])('refuses a job that is %s', async (state) => {
+    const authority = await authorityWith(current({ STAT: state }));
+    await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+  });
 
   it('asks for an element of an array by its index', async () => {
     const authority = await authorityWith(`printf '%s\\n' "$@" >"$0.seen"; ${current({ JOBINDEX: '3' })}`);
