@@ -104,6 +104,9 @@ function commandEmpty(message: string): JobError {
   });
 }
 
+/** Under which bin/hpc-submit-dockerjob keeps the variables that would act on its own Node. */
+const keptPrefix = 'HPCDJ_KEPT_';
+
 /** `NAME=VALUE`, or `NAME` out of the caller's environment. Fails with `USAGE`. */
 export function readVariables(entries: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string> {
   const result: Record<string, string> = {};
@@ -118,7 +121,8 @@ export function readVariables(entries: readonly string[], environment: NodeJS.Pr
         hint: 'Write --env NAME=VALUE, or --env NAME.',
       });
     }
-    const value = separator < 0 ? environment[name] : entry.slice(separator + 1);
+    const value =
+      separator < 0 ? (environment[name] ?? environment[`${keptPrefix}${name}`]) : entry.slice(separator + 1);
     if (value === undefined) {
       throw new JobError({
         code: 'USAGE',
