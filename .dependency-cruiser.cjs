@@ -49,6 +49,29 @@ const discoveryRooms = [
   roomOf('discovery', 'meet', 'files', 'launch', 'relay'),
 ];
 
+/** Kinds of networks touch a host by what the helper gives them, so every program may read their table. */
+const networks = [
+  except(only('networks-are-pure', 'network', 'contract', 'values', 'ports'), '^src/config/site-fields[.]ts$'),
+  {
+    name: 'networks-touch-no-host',
+    severity: 'error',
+    from: { path: '^src/network/' },
+    to: { dependencyTypes: ['core', 'npm'], pathNot: '^(crypto|node:crypto|node_modules/zod/)' },
+  },
+  {
+    name: 'network-kinds-know-only-themselves',
+    severity: 'error',
+    from: { path: '^src/network/([^/]+)/' },
+    to: { path: '^src/network/[^/]+/', pathNot: '^src/network/$1/' },
+  },
+  {
+    name: 'networks-are-found-by-the-table',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/network/' },
+    to: { path: '^src/network/', pathNot: '^src/network/known-networks[.]ts$' },
+  },
+];
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -57,7 +80,7 @@ module.exports = {
     only('system-knows-no-job', 'system', 'values', 'contract'),
     only('allocation-serves-schedulers', 'allocation', 'contract', 'values'),
     only('ports-are-types', 'ports', 'contract', 'values'),
-    only('config-is-policy', 'config', ...ground),
+    only('config-is-policy', 'config', ...ground, 'network'),
     adapter('etcd'),
     adapter('docker'),
     ...schedulers.map((folder) =>
@@ -65,7 +88,7 @@ module.exports = {
     ),
     only('schedulers-is-the-table', 'schedulers', ...schedulers, ...ground, 'ports', 'config'),
     only('confirmation-serves-schedulers', 'confirmation', ...ground, 'ports'),
-    adapter('network'),
+    ...networks,
     adapter('cgroup'),
     only('pki-knows-no-job', 'pki', ...ground),
     adapter('local-store'),
@@ -73,7 +96,18 @@ module.exports = {
     only('discovery-is-a-program', 'discovery', ...ground, 'ssh'),
     only('policy-is-pure', 'policy', 'contract', 'values', 'config', 'ports'),
     except(
-      only('middleware-is-a-program', 'middleware', ...ground, 'ports', 'config', 'policy', 'lsf', 'schedulers', 'pki'),
+      only(
+        'middleware-is-a-program',
+        'middleware',
+        ...ground,
+        'ports',
+        'config',
+        'policy',
+        'network',
+        'lsf',
+        'schedulers',
+        'pki',
+      ),
       // explain shows what the helper asks of the engine: the words alone, which bring nothing of the engine with them.
       '^src/docker/(?:describe-create-options|seccomp-profile)[.]ts$',
     ),

@@ -2,7 +2,8 @@ import { findNearestName } from '../values/nearest-name.ts';
 import { asJobError } from '../values/errors.ts';
 import { parseImagePattern } from '../values/image-pattern.ts';
 import { parseImageReference } from '../values/image-reference.ts';
-import { overlapsCidr, parseCidr, subnetCount } from '../values/subnet.ts';
+import { findNetworkProblems } from '../network/known-networks.ts';
+import { overlapsCidr, parseCidr } from '../values/subnet.ts';
 import { findForbidden, isBelow, throughRun } from './forbidden-sources.ts';
 import type { SoundPart } from './find-sound-part.ts';
 import type { SitePath } from './read-site-yaml.ts';
@@ -15,9 +16,6 @@ export interface RuleProblem {
   /** What else it looked at; `*` stands for every item of a list. */
   readonly uses?: readonly SitePath[];
 }
-
-/** Highest VXLAN network identifier: 24 bits. */
-const maxVxlanId = 0xff_ff_ff;
 
 /** Addresses that are never free for job networks, whatever the site says. */
 const unusablePools = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'];
@@ -46,7 +44,7 @@ const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
   checkApplicationImages,
   checkApplicationMounts,
   checkPool,
-  checkVxlanIds,
+  checkNetworks,
   checkWantedImages,
   checkTargets,
   checkSources,
@@ -147,18 +145,10 @@ function* checkPool({ network: { pool, prefixLength } }: SiteConfig): Iterable<R
   };
 }
 
-function* checkVxlanIds({ network: { pool, prefixLength, vxlan } }: SiteConfig): Iterable<RuleProblem> {
-  if (parseCidr(pool) === undefined) return;
-  const highest = vxlan.baseId + subnetCount(pool, prefixLength) - 1;
-  if (highest <= maxVxlanId) return;
-  yield {
-    path: ['network', 'vxlan', 'baseId'],
-    uses: [
-      ['network', 'pool'],
-      ['network', 'prefixLength'],
-    ],
-    message: `identifiers of the pool's subnets would run up to ${highest}; a VXLAN identifier is at most ${maxVxlanId}`,
-  };
+function* checkNetworks({ network }: SiteConfig): Iterable<RuleProblem> {
+  if (parseCidr(network.pool) === undefined) return;
+  for (const { path, message, uses } of findNetworkProblems(network))
+    yield { path: ['network', ...path], message, uses: uses.map((used) => ['network', ...used]) };
 }
 
 function* checkTargets({ mounts }: SiteConfig): Iterable<RuleProblem> {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { offeredVariables } from '../contract/offered-variables.ts';
 import { schedulerNames } from '../contract/schedulers.ts';
+import { hostNetworkSummary, networkSettings, spanningNetworks } from '../network/known-networks.ts';
 import {
   absolutePath,
   limitOf,
@@ -20,8 +21,6 @@ import {
 
 const gibibyte = 1024 ** 3;
 const tlsDirectory = '/etc/hpc-submit-dockerjob/tls';
-/** Those that join hosts; a job on one host has a Docker bridge, whatever stands here. */
-const drivers = ['vxlan'] as const;
 
 const site = section({
   name: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a name of letters, digits, ".", "_" and "-"')
@@ -143,7 +142,7 @@ const application = section({
     .default('')
     .describe('One line for `explain` and error messages.'),
   ...admission,
-  network: oneOf('', ...drivers)
+  network: oneOf('', ...spanningNetworks)
     .default('')
     .describe('Driver for several hosts; empty: network.driver.'),
   mounts: listOf(absolutePath(), 'paths')
@@ -246,17 +245,10 @@ const mounts = section({
     .describe('Directories that may be seen in containers. A workdir must lie in one of these.'),
 });
 
-const vxlan = section({
-  port: wholeNumber(1, 65_535, '').default(4789).describe('UDP port between the hosts.'),
-  baseId: wholeNumber(1, 0xff_ff_ff, '')
-    .default(4096)
-    .describe('The n-th subnet of the pool uses network identifier baseId + n.'),
-});
-
 const network = section({
-  driver: oneOf(...drivers)
-    .default('vxlan')
-    .describe('For jobs on several hosts; a job on one host has a Docker bridge of its own.'),
+  driver: oneOf(...spanningNetworks)
+    .default(spanningNetworks[0])
+    .describe(`For jobs on several hosts; a job on one host has ${hostNetworkSummary}.`),
   pool: text(/^[0-9.]+\/\d+$/, 'a CIDR like 10.128.0.0/12')
     .default('10.128.0.0/12')
     .describe('Job subnets are taken from here; must not be in use at the site.'),
@@ -266,7 +258,7 @@ const network = section({
     .refine((mtu) => mtu === 0 || (mtu >= 576 && mtu <= 65_535), { error: 'expected 0 or bytes from 576 to 65535' })
     .default(0)
     .describe('Bytes; 0: the host’s link less the driver’s overhead.'),
-  vxlan: vxlan.prefault({}).describe('Tunnels between the hosts of a job.'),
+  ...networkSettings,
 });
 
 const ssh = section({

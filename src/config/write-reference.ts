@@ -1,6 +1,15 @@
+import { networkRules } from '../network/known-networks.ts';
 import { foldText } from '../values/fold-text.ts';
 import { sectionOf, siteSchemaTree } from './schema-tree.ts';
 import type { SchemaNode } from './schema-tree.ts';
+
+const lineWidth = 120;
+
+const rulesText =
+  `All problems are told at once, each with its line. An unknown key is an error. Rules across keys are checked, too: ` +
+  `the store is only used over TLS, a lease outlives three calls, ${['the pool holds at least one subnet', ...networkRules].join(' and ')}, ` +
+  `targets of mounts do not overlap each other or the container's system, sources of mounts bring neither the host's ` +
+  `system nor a secret into containers, by links neither.`;
 
 const introduction = `# site.yaml
 
@@ -17,15 +26,10 @@ hpc-submit-dockerjob config check FILE
 hpc-submit-dockerjob policy test CASES --site FILE    # cases of your own, see the admin guide
 \`\`\`
 
-All problems are told at once, each with its line. An unknown key is an error. Rules across keys are checked, too: the
-store is only used over TLS, a lease outlives three calls, the pool holds at least one subnet and no VXLAN identifier
-exceeds 24 bits, targets of mounts do not overlap each other or the container's system, sources of mounts bring neither
-the host's system nor a secret into containers, by links neither.
+${foldText(rulesText, lineWidth).join('\n')}
 
 \`etc/site.schema.json\` is the same as a JSON schema, for editors.
 `;
-
-const lineWidth = 120;
 
 /** docs/configuration.md: one list for each section of site.yaml. */
 export function writeReference(): string {

@@ -7,7 +7,8 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
-import { networkDriver, reserveHostSubnet } from '../network/known-networks.ts';
+import { hostCommands } from './host/host-commands.ts';
+import { networkPrograms, openNetwork } from '../network/known-networks.ts';
 import { requireStore } from '../policy/require-store.ts';
 import type { NetworkName } from '../network/known-networks.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
@@ -34,8 +35,6 @@ export interface HelperContext {
   /** What is mounted into every container; asked for only where one is made. */
   findRuntime(): Promise<Runtime>;
   network(name: NetworkName): NetworkDriver;
-  /** Makes the network of a job on one host with the first of the subnets that is free here; its driver's `release` undoes it. */
-  reserveHostSubnet(job: JobKey, candidates: readonly string[]): Promise<string>;
 }
 
 export interface ContextOptions {
@@ -57,7 +56,10 @@ export async function openContext(
   await checkUntamperable(`${packageDirectory}/dist/helper.bundle.cjs`, { expected: 'file' });
   if (site.audit.file !== '') await checkUntamperable(`${packageDirectory}/share/append-audit`, { expected: 'file' });
   await checkUntamperable(process.execPath, { expected: 'program' });
-  await checkPrograms(site.scheduler.commandPath, [...schedulerPrograms(site.scheduler), ...Object.keys(hostPrograms)]);
+  await checkPrograms(site.scheduler.commandPath, [
+    ...schedulerPrograms(site.scheduler),
+    ...Object.keys({ ...networkPrograms, ...hostPrograms }),
+  ]);
   const { socket: socketPath, absenceSeconds } = site.docker;
   const retryMs = isStarting ? Math.min(mostRetryMs, site.deadlines.startSeconds * 500) : 0;
   const engine = connectEngine({ socketPath, absenceMs: absenceSeconds * 1000, retryMs });
@@ -68,9 +70,7 @@ export async function openContext(
     authorities: findAuthorities(site.scheduler),
     audit,
     findRuntime: async () => await findRuntime(packageDirectory),
-    network: (name) => networkDriver(name, { engine, commandPath: site.scheduler.commandPath }),
-    reserveHostSubnet: async (job, candidates) =>
-      await reserveHostSubnet(job, candidates, { engine, commandPath: site.scheduler.commandPath }),
+    network: (name) => openNetwork(name, engine, hostCommands({ commandPath: site.scheduler.commandPath })),
   };
 }
 

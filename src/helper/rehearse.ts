@@ -1,7 +1,7 @@
 import { parseSite } from '../config/parse-site.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
-import { hostCommands } from '../network/host-commands.ts';
+import { hostCommands } from './host/host-commands.ts';
 import { requireJobKey } from '../contract/job-key.ts';
 import { followControl } from './node/follow-control.ts';
 import { claimSubnet } from './job/claim-subnet.ts';

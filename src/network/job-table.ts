@@ -3,7 +3,7 @@ import { JobError } from '../values/errors.ts';
 import type { JobKey } from '../contract/job-key.ts';
 import { parseJobKey } from '../contract/job-key.ts';
 import { labels } from '../contract/labels.ts';
-import type { HostCommands } from './host-commands.ts';
+import type { HostCommands } from '../ports/host-commands.ts';
 
 /** Name of the job's nftables table on each of its hosts; everything in it goes away with it. */
 export function jobTableName(job: JobKey): string {

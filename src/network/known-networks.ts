@@ -1,51 +1,88 @@
+import type * as z from 'zod';
 import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
-import type { JobKey } from '../contract/job-key.ts';
-import { bridgeDriver, reserveBridgeSubnet } from './bridge-driver.ts';
-import { hostCommands } from './host-commands.ts';
-import type { HostCommandOptions, HostCommands } from './host-commands.ts';
-import { vxlanDriver } from './vxlan-driver.ts';
+import { bridge } from './bridge/kind.ts';
+import type { NetworkKind, NetworkProblem, PoolSettings } from './network-kind.ts';
+import { vxlan } from './vxlan/kind.ts';
 
-export { containerInterface } from './vxlan-link.ts';
-
-export interface NetworkDependencies extends HostCommandOptions {
-  readonly engine: ContainerEngine;
-}
-
-interface KnownNetwork {
-  /** Who keeps jobs' subnets apart: the site, by a claim in the store, or each host for itself. */
-  readonly addressesFrom: 'site' | 'host';
-  readonly driver: (engine: ContainerEngine, commands: HostCommands) => NetworkDriver;
-}
-
-/** All kinds of job networks, by the names that site.yaml and the plan give them. A new one is a driver and a line here. */
+/** All kinds of job networks, by the names that site.yaml and the plan give them. A new one is a folder and a line here. */
 const knownNetworks = {
-  vxlan: { addressesFrom: 'site', driver: vxlanDriver },
-  bridge: { addressesFrom: 'host', driver: bridgeDriver },
-} as const satisfies Readonly<Record<string, KnownNetwork>>;
+  vxlan,
+  bridge,
+};
 
-export type NetworkName = keyof typeof knownNetworks;
+type Known = typeof knownNetworks;
+export type NetworkName = keyof Known;
+type Addressing = Known[NetworkName]['addressesFrom'];
+type NameFrom<From extends Addressing> = {
+  [Name in NetworkName]: Known[Name] extends { readonly addressesFrom: From } ? Name : never;
+}[NetworkName];
+type SettingsSchemas = {
+  [Name in NetworkName as Known[Name] extends { readonly settings: unknown } ? Name : never]: Known[Name] extends {
+    readonly settings: { readonly schema: infer Schema extends z.ZodType };
+  }
+    ? Schema
+    : never;
+};
+
+/** What the kinds read of the section `network` of site.yaml. */
+type NetworkSection = PoolSettings & { readonly [Name in keyof SettingsSchemas]: z.infer<SettingsSchemas[Name]> };
+
+const kinds: Readonly<Record<NetworkName, NetworkKind<NetworkSection>>> = knownNetworks;
 
 export const networkNames = Object.keys(knownNetworks) as readonly NetworkName[];
 
+function namesFrom<From extends Addressing>(from: From): readonly [NameFrom<From>, ...NameFrom<From>[]] {
+  const names = networkNames.filter((name) => kinds[name].addressesFrom === from);
+  return names as readonly string[] as readonly [NameFrom<From>, ...NameFrom<From>[]];
+}
+
+/** For jobs on several hosts; the first is the usual one. */
+export const spanningNetworks = namesFrom('site');
+
+/** For jobs on one host. */
+export const [hostNetwork] = namesFrom('host');
+
 /** Who keeps the subnets of such networks apart. */
-export function addressesOf(name: NetworkName): KnownNetwork['addressesFrom'] {
-  return knownNetworks[name].addressesFrom;
+export function addressesOf(name: NetworkName): Addressing {
+  return kinds[name].addressesFrom;
 }
 
-/** The driver of that name, working on this host. */
-export function networkDriver(name: NetworkName, dependencies: NetworkDependencies): NetworkDriver {
-  return knownNetworks[name].driver(dependencies.engine, hostCommands(dependencies));
+/** What a job on one host has, as the object of a sentence. */
+export const hostNetworkSummary = knownNetworks[hostNetwork].summary;
+
+const allSettings = networkNames.flatMap((name) => {
+  const { settings } = kinds[name];
+  return settings === undefined ? [] : [{ name, ...settings }];
+});
+
+/** The sections of site.yaml below `network`. */
+export const networkSettings = Object.fromEntries(
+  allSettings.map(({ name, schema }) => [name, schema]),
+) as unknown as SettingsSchemas;
+
+/** What must hold across keys of these sections, in words. */
+export const networkRules: readonly string[] = allSettings.map(({ rule }) => rule);
+
+/** Where it does not hold. */
+export function findNetworkProblems(network: NetworkSection): readonly NetworkProblem[] {
+  return allSettings.flatMap(({ findProblems }) => [...findProblems(network)]);
 }
 
-/**
- * Claims a subnet for a job on one host by making its bridge: the first candidate that nobody on this host uses. The
- * driver's `prepare` then finds it made. Undone by the bridge driver's `release`.
- */
-export async function reserveHostSubnet(
-  job: JobKey,
-  candidates: readonly string[],
-  dependencies: NetworkDependencies,
-): Promise<string> {
-  return await reserveBridgeSubnet(dependencies.engine, hostCommands(dependencies), job, candidates);
+/** Programs of the host that root runs for networks of jobs, with the Debian package of each. */
+export const networkPrograms: Readonly<Record<string, string>> = Object.assign(
+  {},
+  ...networkNames.map((name) => kinds[name].programs),
+) as Record<string, string>;
+
+/** What networks of jobs are made of, in words, once each could be made on this host. Fails with `HOST_UNFIT`; leaves nothing. */
+export async function tryNetworks(commands: HostCommands, network: NetworkSection): Promise<string> {
+  await Promise.all(networkNames.map(async (name) => await kinds[name].tryHere(commands, network)));
+  return `${networkNames.map((name) => kinds[name].makes).join(', ')} and packet filters`;
+}
+
+/** The driver of that name, working on the host of these commands. */
+export function openNetwork(name: NetworkName, engine: ContainerEngine, commands: HostCommands): NetworkDriver {
+  return kinds[name].open(engine, commands);
 }

@@ -1,16 +1,39 @@
-import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
 import type { ContainerSpec } from './container-engine.ts';
 import type { JobKey } from '../contract/job-key.ts';
+
+/** What a driver reads of a job's plan. What is its own in `network` it checks itself: the plan comes out of the store. */
+export interface NetworkPlan {
+  readonly job: JobKey;
+  /** Tells this run of the job from any other. */
+  readonly token: string;
+  readonly network: Readonly<Record<string, unknown>> & { readonly cidr: string };
+  readonly nodes: readonly NetworkNode[];
+}
+
+export interface NetworkNode {
+  readonly index: number;
+  /** Address of the host itself; absent for a job on one host. */
+  readonly hostAddress?: string | undefined;
+  /** Of the container. */
+  readonly ip: string;
+  readonly mac: string;
+}
 
 /** How one kind of job network is made on one host. Every method may be called again after a crash. */
 export interface NetworkDriver {
   readonly name: string;
   /** What this host needs before the container is created (filters, a Docker network); what to give to the engine. */
-  prepare(plan: JobPlan, node: PlannedNode): Promise<ContainerSpec['network']>;
+  prepare(plan: NetworkPlan, node: NetworkNode): Promise<ContainerSpec['network']>;
   /** Gives the running container its address. Nothing of the job has run in it yet but our agent. */
-  attach(plan: JobPlan, node: PlannedNode, running: { readonly networkNamespacePath: string }): Promise<void>;
-  /** Takes away what `prepare` and `attach` left on this host; the container is gone already. Repeat-safe. */
+  attach(plan: NetworkPlan, node: NetworkNode, running: { readonly networkNamespacePath: string }): Promise<void>;
+  /** Takes away what the others left on this host; the container is gone already. Repeat-safe. */
   release(job: JobKey): Promise<void>;
+  /**
+   * Only where each host keeps the subnets of its jobs apart: makes the job's network with the first of the candidates
+   * that is free here, and returns that, before there is a plan. `prepare` then finds it made. Fails with
+   * `POOL_EXHAUSTED` when none is free. Undone by `release`.
+   */
+  reserve?(job: JobKey, candidates: readonly string[]): Promise<string>;
   /** Names of what is still there of the job on this host; empty when nothing is. */
   findLeftovers(job: JobKey): Promise<readonly string[]>;
   /** Every job of which something that this driver makes is on this host. */

@@ -8,9 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { bridgeNames } from '../../src/contract/own-objects.ts';
-import { networkDriver, reserveHostSubnet } from '../../src/network/known-networks.ts';
-import type { NetworkDependencies } from '../../src/network/known-networks.ts';
+import { hostCommands } from '../../src/helper/host/host-commands.ts';
+import { openNetwork } from '../../src/network/known-networks.ts';
 import type { Container, ContainerEngine } from '../../src/ports/container-engine.ts';
+import type { HostCommands } from '../../src/ports/host-commands.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
@@ -25,7 +26,7 @@ const { device, network } = bridgeNames(plan.job);
 let lab: TestEngine;
 let engine: ContainerEngine;
 let imageId: string;
-let dependencies: NetworkDependencies;
+let commands: HostCommands;
 let driver: NetworkDriver;
 let directory: string;
 
@@ -35,8 +36,8 @@ beforeAll(async () => {
   engine = connectEngine({ socketPath: lab.socketPath });
   imageId = (await engine.findImage(busyboxImage))?.id ?? '';
   const enter = ['/usr/bin/nsenter', '--target', String(lab.pid), '--net', '--mount', '--'];
-  dependencies = { engine, commandPath: '/usr/bin:/bin:/usr/sbin:/sbin', enter };
-  driver = networkDriver('bridge', dependencies);
+  commands = hostCommands({ commandPath: '/usr/bin:/bin:/usr/sbin:/sbin', enter });
+  driver = openNetwork('bridge', engine, commands);
 });
 
 afterAll(async () => {
@@ -143,7 +144,9 @@ describe("a job's bridge", () => {
   });
 
   test('keeps its filter as long as the container is there', async () => {
-    await expect(networkDriver('vxlan', dependencies).release(plan.job)).rejects.toMatchObject({ code: 'HOST_UNFIT' });
+    await expect(openNetwork('vxlan', engine, commands).release(plan.job)).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+    });
     expect(await driver.findLeftovers(plan.job)).toContain('nftables table inet hpcdj_772_3');
   });
 
@@ -183,7 +186,7 @@ describe('a subnet for a job on one host', () => {
     await driver.prepare(plan, node);
     await lab.exec('ip', 'route', 'add', 'blackhole', '10.128.6.0/23');
     const candidates = ['10.128.4.0/24', '172.17.0.0/24', '10.128.7.0/24', '10.128.8.0/24', '10.128.9.0/24'];
-    expect(await reserveHostSubnet(job, candidates, dependencies)).toBe('10.128.8.0/24');
+    expect(await driver.reserve?.(job, candidates)).toBe('10.128.8.0/24');
     const made = networkPlan('bridge', ['127.0.0.1'], { job, cidr: '10.128.8.0/24' });
     const [before] = await engine.findNetworks({ 'hpcdj.job': job });
     await driver.prepare(made, made.nodes[0]!);
@@ -193,7 +196,7 @@ describe('a subnet for a job on one host', () => {
   });
 
   test('is refused when there is none, and nothing stays', async () => {
-    await expect(reserveHostSubnet(job, ['172.17.0.0/24'], dependencies)).rejects.toMatchObject({
+    await expect(driver.reserve?.(job, ['172.17.0.0/24'])).rejects.toMatchObject({
       code: 'POOL_EXHAUSTED',
     });
     expect(await driver.findLeftovers(job)).toEqual([]);

@@ -27,9 +27,9 @@ import {
   markKeptHere,
 } from '../../src/helper/host/run-directory.ts';
 import { awaitReapers } from '../../src/helper/host/reaping-mark.ts';
-import { hostCommands } from '../../src/network/host-commands.ts';
+import { hostCommands } from '../../src/helper/host/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
-import { networkDriver } from '../../src/network/known-networks.ts';
+import { openNetwork } from '../../src/network/known-networks.ts';
 import type { Store } from '../../src/ports/store.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';
@@ -115,8 +115,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
     },
     audit: keepAudit(audited),
     findRuntime: unused,
-    network: (name) => networkDriver(name, { engine, commandPath, enter: enterHost() }),
-    reserveHostSubnet: unused,
+    network: (name) => openNetwork(name, engine, hostCommands({ commandPath, enter: enterHost() })),
   };
 }
 

@@ -1,4 +1,4 @@
-import { hostCommands } from '../../network/host-commands.ts';
+import { hostCommands } from '../host/host-commands.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Check, Finding } from '../../contract/finding.ts';
 import { skipped } from '../../contract/finding.ts';

@@ -1,6 +1,6 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { HostCommands } from '../../network/host-commands.ts';
-import { tryJobNetwork } from '../../network/try-job-network.ts';
+import type { HostCommands } from '../../ports/host-commands.ts';
+import { tryNetworks } from '../../network/known-networks.ts';
 import type { Check } from '../../contract/finding.ts';
 import { fine } from '../../contract/finding.ts';
 
@@ -9,8 +9,7 @@ export function checkNetwork(commands: HostCommands, { network }: SiteConfig): C
   return {
     name: 'network',
     look: async () => {
-      await tryJobNetwork(commands, network.vxlan.port);
-      return fine('VXLAN links, bridges and packet filters can be made');
+      return fine(`${await tryNetworks(commands, network)} can be made`);
     },
   };
 }

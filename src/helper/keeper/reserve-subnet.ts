@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { addressesOf } from '../../network/known-networks.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Store } from '../../ports/store.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
@@ -13,7 +12,7 @@ const hostSubnetTries = 24;
 
 /** A subnet for this job alone: of this host where hosts keep them apart, else of the whole site. Undone by `claims`. */
 export async function reserveSubnet(
-  context: Pick<HelperContext, 'site' | 'network' | 'reserveHostSubnet'>,
+  context: Pick<HelperContext, 'site' | 'network'>,
   store: Store,
   request: JobRequest,
   { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
@@ -21,11 +20,12 @@ export async function reserveSubnet(
 ): Promise<ClaimedSubnet> {
   const { network, site } = context.site;
   const { pool, prefixLength } = network;
-  if (addressesOf(driver) === 'host') {
+  const onHost = context.network(driver);
+  if (onHost.reserve !== undefined) {
     const count = subnetCount(pool, prefixLength);
     const indexes = Array.from({ length: Math.min(hostSubnetTries, count) }, () => randomInt(count));
-    claims.defer(async () => await context.network(driver).release(request.job));
-    const cidr = await context.reserveHostSubnet(
+    claims.defer(async () => await onHost.release(request.job));
+    const cidr = await onHost.reserve(
       request.job,
       indexes.map((index) => subnetAt(pool, prefixLength, index)),
     );

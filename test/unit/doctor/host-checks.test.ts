@@ -16,7 +16,7 @@ import { checkScheduler } from '../../../src/helper/host-checks/check-scheduler.
 import { checkStore } from '../../../src/helper/host-checks/check-store.ts';
 import { findRuntime } from '../../../src/helper/host/find-runtime.ts';
 import type { Authorities } from '../../../src/helper/find-authority.ts';
-import type { HostCommands } from '../../../src/network/host-commands.ts';
+import type { HostCommands } from '../../../src/ports/host-commands.ts';
 import type { EngineFacts, ImageFacts } from '../../../src/ports/container-engine.ts';
 import type { SchedulerAuthority } from '../../../src/ports/scheduler.ts';
 import type { Store } from '../../../src/ports/store.ts';

@@ -32,7 +32,7 @@ import { parseRoutes } from '../../../src/middleware/doctor/check-subnet-pool.ts
 import { runOrderSchema } from '../../../src/middleware/lsf/prologue/held-job.ts';
 import { holderWordSchema } from '../../../src/middleware/lsf/prologue/holder-word.ts';
 import { readUmask } from '../../../src/middleware/read-umask.ts';
-import { planTunnel } from '../../../src/network/tunnel.ts';
+import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import { encodeFrame, FrameReader, maxFrameBytes } from '../../../src/system/frames.ts';
 import { oneLine } from '../../../src/values/one-line.ts';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { bridgeNames } from '../../../src/contract/own-objects.ts';
 import { jobTableName } from '../../../src/network/job-table.ts';
-import { planTunnel } from '../../../src/network/tunnel.ts';
-import { describeVxlanFilter } from '../../../src/network/vxlan-filter.ts';
-import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan-link.ts';
+import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
+import { describeVxlanFilter } from '../../../src/network/vxlan/filter.ts';
+import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan/link.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../../src/contract/job-plan.ts';
 import { networkPlan } from '../../support/network-plan.ts';

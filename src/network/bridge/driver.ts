@@ -1,15 +1,15 @@
 import * as z from 'zod';
-import type { ContainerEngine } from '../ports/container-engine.ts';
-import type { NetworkDriver } from '../ports/network-driver.ts';
-import { JobError } from '../values/errors.ts';
-import type { JobKey } from '../contract/job-key.ts';
-import { parseJobKey } from '../contract/job-key.ts';
-import { labels } from '../contract/labels.ts';
-import { bridgeNames } from '../contract/own-objects.ts';
-import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../values/subnet.ts';
-import type { HostCommands } from './host-commands.ts';
-import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
-import { parseJsonAs } from '../values/parse-json-as.ts';
+import type { ContainerEngine } from '../../ports/container-engine.ts';
+import type { NetworkDriver } from '../../ports/network-driver.ts';
+import { JobError } from '../../values/errors.ts';
+import type { JobKey } from '../../contract/job-key.ts';
+import { parseJobKey } from '../../contract/job-key.ts';
+import { labels } from '../../contract/labels.ts';
+import { bridgeNames } from '../../contract/own-objects.ts';
+import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../../values/subnet.ts';
+import type { HostCommands } from '../../ports/host-commands.ts';
+import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from '../job-table.ts';
+import { parseJsonAs } from '../../values/parse-json-as.ts';
 
 /** One Docker bridge per job, for jobs on one host. It reaches nothing but itself: not even the host. */
 export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): NetworkDriver {
@@ -25,6 +25,7 @@ export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): N
       for (const { id } of await engine.findNetworks({ [labels.job]: job })) await engine.removeNetwork(id);
       await removeJobTable(engine, commands, job);
     },
+    reserve: (job, candidates) => reserveSubnet(engine, commands, job, candidates),
     findLeftovers: async (job) => [
       ...(await engine.findNetworks({ [labels.job]: job })).map(({ name }) => `Docker network ${name}`),
       ...(await findJobTable(commands, job)),
@@ -38,11 +39,8 @@ export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): N
   };
 }
 
-/**
- * Makes the job's bridge with the first of the subnets that nobody on this host uses, and returns that subnet: the
- * claim of a job on one host, to be made before its plan is written. Fails with `POOL_EXHAUSTED` when none is free.
- */
-export async function reserveBridgeSubnet(
+/** Makes the job's bridge with the first of the subnets that nobody on this host uses: it is the claim on that subnet. */
+async function reserveSubnet(
   engine: ContainerEngine,
   commands: HostCommands,
   job: JobKey,

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { JobError } from '../values/errors.ts';
-import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
-import { containsAddress } from '../values/subnet.ts';
+import { JobError } from '../../values/errors.ts';
+import type { NetworkNode, NetworkPlan } from '../../ports/network-driver.ts';
+import { containsAddress } from '../../values/subnet.ts';
 
 /** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */
 const endSchema = z.object({
@@ -22,7 +22,7 @@ const tunnelSchema = z.object({
 export type Tunnel = z.infer<typeof tunnelSchema>;
 
 /** The job's tunnel as `node` sees it. Fails with `HOST_UNFIT` when the plan does not describe one. */
-export function planTunnel(plan: JobPlan, node: PlannedNode): Tunnel {
+export function planTunnel(plan: NetworkPlan, node: NetworkNode): Tunnel {
   const { cidr, vni, port, mtu } = plan.network;
   const peers = plan.nodes.filter(({ index }) => index !== node.index);
   const parsed = tunnelSchema.safeParse({ vni, port, mtu, prefixLength: Number(cidr.split('/')[1]), own: node, peers });

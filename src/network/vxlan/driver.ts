@@ -1,15 +1,13 @@
-import type { ContainerEngine } from '../ports/container-engine.ts';
-import type { NetworkDriver } from '../ports/network-driver.ts';
-import { JobError } from '../values/errors.ts';
-import type { HostProgram } from '../system/host-programs.ts';
-import type { JobPlan, PlannedNode } from '../contract/job-plan.ts';
-import type { HostCommands } from './host-commands.ts';
-import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from './job-table.ts';
+import type { ContainerEngine } from '../../ports/container-engine.ts';
+import type { NetworkDriver, NetworkNode, NetworkPlan } from '../../ports/network-driver.ts';
+import { JobError } from '../../values/errors.ts';
+import type { HostCommands } from '../../ports/host-commands.ts';
+import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from '../job-table.ts';
 import { requirePrivilegedPorts } from './privileged-ports.ts';
 import { planTunnel } from './tunnel.ts';
 import type { Tunnel } from './tunnel.ts';
-import { describeVxlanFilter } from './vxlan-filter.ts';
-import { containerInterface, describeAddresses, describeForwarding, describeLink } from './vxlan-link.ts';
+import { describeVxlanFilter } from './filter.ts';
+import { containerInterface, describeAddresses, describeForwarding, describeLink } from './link.ts';
 
 /**
  * One VXLAN network per job, between the hosts by unicast to the known peers. The container gets the link itself:
@@ -17,7 +15,7 @@ import { containerInterface, describeAddresses, describeForwarding, describeLink
  */
 export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, commands: HostCommands): NetworkDriver {
   const filtered = new Set<string>();
-  const prepare = async (plan: JobPlan, node: PlannedNode): Promise<void> => {
+  const prepare = async (plan: NetworkPlan, node: NetworkNode): Promise<void> => {
     const tunnel = planTunnel(plan, node);
     await Promise.all([requirePrivilegedPorts(commands), requireUnderlay(commands, tunnel.own.hostAddress)]);
     await installJobTable(commands, plan.job, describeVxlanFilter(tunnel));
@@ -41,7 +39,7 @@ export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, com
 }
 
 async function attachLink(commands: HostCommands, tunnel: Tunnel, networkNamespacePath: string): Promise<void> {
-  const inside = async (name: HostProgram, argv: readonly string[], input?: string): Promise<string> =>
+  const inside = async (name: string, argv: readonly string[], input?: string): Promise<string> =>
     await commands.run('nsenter', [`--net=${networkNamespacePath}`, '--', name, ...argv], input);
   const underlay = await requireUnderlay(commands, tunnel.own.hostAddress);
   const addLink = async (): Promise<unknown> =>

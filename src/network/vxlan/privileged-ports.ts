@@ -1,5 +1,5 @@
-import { JobError } from '../values/errors.ts';
-import type { HostCommands } from './host-commands.ts';
+import { JobError } from '../../values/errors.ts';
+import type { HostCommands } from '../../ports/host-commands.ts';
 
 /** Fails with `HOST_UNFIT` unless only root can bind the ports by which the filter tells the kernel's frames from a user's. */
 export async function requirePrivilegedPorts(commands: Pick<HostCommands, 'readSetting'>): Promise<void> {

@@ -1,4 +1,4 @@
-import { sourcePorts } from './vxlan-filter.ts';
+import { sourcePorts } from './filter.ts';
 import type { Tunnel } from './tunnel.ts';
 
 /** Name of the job's interface in every container. */

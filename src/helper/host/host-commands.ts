@@ -1,23 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import * as z from 'zod';
-import { JobError } from '../values/errors.ts';
-import { findProgram } from '../system/find-program.ts';
-import { hostPrograms } from '../system/host-programs.ts';
-import { runAsRoot } from '../system/run-as-root.ts';
-import type { HostProgram } from '../system/host-programs.ts';
-import { oneLine } from '../values/one-line.ts';
-import { parseJsonAs } from '../values/parse-json-as.ts';
-
-/** What the network drivers ask of the host: its programs that configure networks, and two facts. */
-export interface HostCommands {
-  /** Standard output. Fails with `HOST_UNFIT` when the program is absent, fails or does not end in time. */
-  run(name: HostProgram, argv: readonly string[], input?: string): Promise<string>;
-  /** A kernel setting by its sysctl name, trimmed. */
-  readSetting(name: string): Promise<string>;
-  /** Name of the interface that has this IPv4 address; undefined when it is not this host's. */
-  findInterface(address: string): Promise<string | undefined>;
-}
+import { JobError } from '../../values/errors.ts';
+import { findProgram } from '../../system/find-program.ts';
+import { runAsRoot } from '../../system/run-as-root.ts';
+import type { HostCommands } from '../../ports/host-commands.ts';
+import { oneLine } from '../../values/one-line.ts';
+import { parseJsonAs } from '../../values/parse-json-as.ts';
+import { networkPrograms } from '../../network/known-networks.ts';
 
 export interface HostCommandOptions {
   /** Directories with ":" between them: the only places where programs are looked for. */
@@ -76,11 +66,11 @@ function runCommands(commandPath: string, timeoutMs: number, enter: readonly str
   };
 }
 
-function programMissing(name: HostProgram, commandPath: string): JobError {
+function programMissing(name: string, commandPath: string): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
     message: `The program ${name} is not on this host (looked in ${commandPath}).`,
-    hint: `Ask the administrators to install ${hostPrograms[name]}.`,
+    hint: `Ask the administrators to install ${networkPrograms[name] ?? name}.`,
   });
 }
 

@@ -1,0 +1,13 @@
+import type { NetworkKind } from '../network-kind.ts';
+import { runApart } from '../run-apart.ts';
+import { bridgeDriver } from './driver.ts';
+
+/** A Docker bridge that reaches nothing but itself, for jobs on one host. */
+export const bridge = {
+  addressesFrom: 'host',
+  summary: 'a Docker bridge of its own',
+  programs: { ip: 'iproute2', nft: 'nftables', unshare: 'util-linux', sysctl: 'procps' },
+  makes: 'bridges',
+  tryHere: (commands) => runApart(commands, 'ip', ['-batch', '-'], 'link add hpcdj0 type bridge\n'),
+  open: bridgeDriver,
+} satisfies NetworkKind;

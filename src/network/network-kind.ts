@@ -1,0 +1,48 @@
+import type * as z from 'zod';
+import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { HostCommands } from '../ports/host-commands.ts';
+import type { NetworkDriver } from '../ports/network-driver.ts';
+
+/** What every kind knows of the section `network` of site.yaml, besides a section of its own. */
+export interface PoolSettings {
+  readonly pool: string;
+  readonly prefixLength: number;
+}
+
+/** What is wrong in the section, by a path below it. */
+export interface NetworkProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+  /** What else it rests on. */
+  readonly uses: readonly (readonly string[])[];
+}
+
+/** A section `network.<name>` of site.yaml. */
+export interface NetworkSettings<Section> {
+  readonly schema: z.ZodType;
+  /** What must hold across keys, as a clause for the reference. */
+  readonly rule: string;
+  /** Where that does not hold; the pool is a CIDR. */
+  readonly findProblems: (network: Section) => Iterable<NetworkProblem>;
+}
+
+/**
+ * All that there is to know of one kind of job networks; `Section` is what it reads of the section `network` of
+ * site.yaml. It touches a host by the commands and the engine that `open` is given, so that every program may read it.
+ */
+export type NetworkKind<Section = PoolSettings> = Addressing & {
+  readonly settings?: NetworkSettings<Section>;
+  /** Programs that its driver runs, with the Debian package of each. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** What `tryHere` makes, in words. */
+  readonly makes: string;
+  /** Makes what the driver needs the kernel for, apart from the host. Leaves nothing; fails with `HOST_UNFIT`. */
+  readonly tryHere: (commands: HostCommands, network: Section) => Promise<unknown>;
+  readonly open: (engine: ContainerEngine, commands: HostCommands) => NetworkDriver;
+};
+
+/**
+ * Who keeps subnets apart: the site, by a claim in the store, or each host for itself, which can only be for jobs on one
+ * host. Of such a network `summary` says what the job has.
+ */
+type Addressing = { readonly addressesFrom: 'site' } | { readonly addressesFrom: 'host'; readonly summary: string };
