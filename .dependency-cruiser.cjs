@@ -76,7 +76,7 @@ module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     only('values-import-nothing', 'values'),
-    only('contract-is-what-programs-say', 'contract', 'values'),
+    only('contract-is-what-programs-say', 'contract', 'values', 'network'),
     only('system-knows-no-job', 'system', 'values', 'contract'),
     only('allocation-serves-schedulers', 'allocation', 'contract', 'values'),
     only('ports-are-types', 'ports', 'contract', 'values'),
@@ -94,7 +94,7 @@ module.exports = {
     adapter('local-store'),
     adapter('ssh'),
     only('discovery-is-a-program', 'discovery', ...ground, 'ssh'),
-    only('policy-is-pure', 'policy', 'contract', 'values', 'config', 'ports'),
+    only('policy-is-pure', 'policy', 'contract', 'values', 'config', 'network', 'ports'),
     except(
       only(
         'middleware-is-a-program',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { networkNames, plannedShape } from '../network/known-networks.ts';
 import { isSchedulerJobId } from './schedulers.ts';
 import {
   absolutePathSchema,
@@ -24,7 +25,7 @@ const mountSchema = z.strictObject({
 const plannedNodeSchema = z.strictObject({
   index: z.number().int().min(0),
   host: hostNameSchema,
-  /** Address of the host itself, the end of the job network's tunnel; absent for a job on one host. */
+  /** Address of the host itself, where the other hosts reach it; absent for a job on one host. */
   hostAddress: ipv4.optional(),
   slots: z.number().int().min(1),
   /** Address and MAC address of the container. */
@@ -67,11 +68,9 @@ const planShape = z.strictObject({
   /** Absent: as site.yaml of each host has it. */
   shmBytes: shmBytesSchema.optional(),
   network: z.strictObject({
-    driver: z.enum(['vxlan', 'bridge']),
+    driver: z.enum(networkNames),
     cidr: z.cidrv4(),
-    /** VXLAN network identifier. */
-    vni: z.number().int().min(1).max(0xff_ff_ff),
-    port: z.number().int().min(1).max(65_535),
+    ...plannedShape,
     /** Bytes; 0 = the host's link less the driver's overhead. */
     mtu: z.number().int().min(0),
   }),

@@ -3,7 +3,7 @@ import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import { bridge } from './bridge/kind.ts';
-import type { NetworkKind, NetworkProblem, PoolSettings } from './network-kind.ts';
+import type { NetworkKind, NetworkProblem, PlannedNumber, PoolSettings } from './network-kind.ts';
 import { vxlan } from './vxlan/kind.ts';
 
 /** All kinds of job networks, by the names that site.yaml and the plan give them. A new one is a folder and a line here. */
@@ -25,6 +25,10 @@ type SettingsSchemas = {
     ? Schema
     : never;
 };
+type AllOf<Parts> = (Parts extends unknown ? (part: Parts) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+type Planned = AllOf<Known[NetworkName]['planned']>;
 
 /** What the kinds read of the section `network` of site.yaml. */
 type NetworkSection = PoolSettings & { readonly [Name in keyof SettingsSchemas]: z.infer<SettingsSchemas[Name]> };
@@ -68,6 +72,37 @@ export const networkRules: readonly string[] = allSettings.map(({ rule }) => rul
 /** Where it does not hold. */
 export function findNetworkProblems(network: NetworkSection): readonly NetworkProblem[] {
   return allSettings.flatMap(({ findProblems }) => [...findProblems(network)]);
+}
+
+/** What every plan says in its section `network` for the kinds, with what it follows from. */
+const plannedNumbers: readonly (readonly [string, PlannedNumber<NetworkSection>])[] = networkNames.flatMap((name) =>
+  Object.entries(kinds[name].planned),
+);
+
+/** The schema of that, a key each. */
+export const plannedShape = Object.fromEntries(plannedNumbers.map(([key, { schema }]) => [key, schema])) as unknown as {
+  readonly [Key in keyof Planned]: Planned[Key]['schema'];
+};
+
+/** That for a job whose subnet has this place in the pool. */
+export function planNetwork(network: NetworkSection, subnetIndex: number): { readonly [Key in keyof Planned]: number } {
+  const numbers = plannedNumbers.map(([key, { decide }]) => [key, decide(network, subnetIndex)]);
+  return Object.fromEntries(numbers) as { readonly [Key in keyof Planned]: number };
+}
+
+/**
+ * The numbers of a plan beside those that they should be by this host's site.yaml, each with what it follows from. Where
+ * the plan's subnet is none of the pool's, those that rest on that are left out.
+ */
+export function comparePlanned(
+  network: NetworkSection,
+  subnetIndex: number | undefined,
+  planned: { readonly [Key in keyof Planned]: number },
+): readonly { readonly follows: string; readonly here: number; readonly planned: number }[] {
+  return plannedNumbers.flatMap(([key, { follows, decide }]) => {
+    const here = decide(network, subnetIndex);
+    return here === undefined ? [] : [{ follows, here, planned: planned[key as keyof Planned] }];
+  });
 }
 
 /** Programs of the host that root runs for networks of jobs, with the Debian package of each. */

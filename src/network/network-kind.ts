@@ -17,6 +17,15 @@ export interface NetworkProblem {
   readonly uses: readonly (readonly string[])[];
 }
 
+/** A number of the plan's section `network`, the same for every host of the job. */
+export interface PlannedNumber<Section> {
+  readonly schema: z.ZodNumber;
+  /** What of site.yaml it follows from, for messages. */
+  readonly follows: string;
+  /** By the subnet's place in the pool. Undefined when it rests on that and the subnet is none of the pool's. */
+  readonly decide: (network: Section, subnetIndex: number | undefined) => number | undefined;
+}
+
 /** A section `network.<name>` of site.yaml. */
 export interface NetworkSettings<Section> {
   readonly schema: z.ZodType;
@@ -32,6 +41,8 @@ export interface NetworkSettings<Section> {
  */
 export type NetworkKind<Section = PoolSettings> = Addressing & {
   readonly settings?: NetworkSettings<Section>;
+  /** What it needs in a plan. Every plan has the numbers of every kind, so no two kinds use the same name. */
+  readonly planned: Readonly<Record<string, PlannedNumber<Section>>>;
   /** Programs that its driver runs, with the Debian package of each. */
   readonly programs: Readonly<Record<string, string>>;
   /** What `tryHere` makes, in words. */

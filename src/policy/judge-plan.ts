@@ -1,5 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { JobPlan } from '../contract/job-plan.ts';
+import { comparePlanned } from '../network/known-networks.ts';
 import type { HostUser } from '../values/host-user.ts';
 import { asClause, exitStatus, JobError } from '../values/errors.ts';
 import { hostAddress, hostCapacity, macOf, parseCidr, subnetIndex } from '../values/subnet.ts';
@@ -86,12 +87,13 @@ function* compareDecision(plan: JobPlan, decision: Decision): Iterable<string> {
 }
 
 function* compareSettings({ network, ssh }: SiteConfig, plan: JobPlan): Iterable<string> {
-  const { cidr, vni, port, mtu } = plan.network;
+  const { cidr, mtu } = plan.network;
   const index = indexInPool(network, cidr);
   if (index === undefined) {
     yield `${cidr} of the plan is no subnet of network.pool ${network.pool} with network.prefixLength ${network.prefixLength}`;
-  } else yield* compare('network.vxlan.baseId with this subnet', network.vxlan.baseId + index, vni);
-  yield* compare('network.vxlan.port', network.vxlan.port, port);
+  }
+  for (const { follows, here, planned } of comparePlanned(network, index, plan.network))
+    yield* compare(follows, here, planned);
   yield* compare('network.mtu', network.mtu, mtu);
   yield* compare('ssh.port', ssh.port, plan.sshPort);
 }

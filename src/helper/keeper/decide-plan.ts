@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
 import { passVariables } from '../../policy/pass-variables.ts';
+import { planNetwork } from '../../network/known-networks.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import { JobError } from '../../values/errors.ts';
@@ -67,8 +68,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     network: {
       driver: decision.driver,
       cidr: facts.subnet.cidr,
-      vni: site.network.vxlan.baseId + facts.subnet.index,
-      port: site.network.vxlan.port,
+      ...planNetwork(site.network, facts.subnet.index),
       mtu: site.network.mtu,
     },
     nodes,

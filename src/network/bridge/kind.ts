@@ -6,6 +6,7 @@ import { bridgeDriver } from './driver.ts';
 export const bridge = {
   addressesFrom: 'host',
   summary: 'a Docker bridge of its own',
+  planned: {},
   programs: { ip: 'iproute2', nft: 'nftables', unshare: 'util-linux', sysctl: 'procps' },
   makes: 'bridges',
   tryHere: (commands) => runApart(commands, 'ip', ['-batch', '-'], 'link add hpcdj0 type bridge\n'),

@@ -1,5 +1,6 @@
 import type { NetworkKind } from '../network-kind.ts';
 import { vxlanDriver } from './driver.ts';
+import { planned } from './planned.ts';
 import { settings } from './settings.ts';
 import type { VxlanSection } from './settings.ts';
 import { tryLink } from './try-link.ts';
@@ -8,6 +9,7 @@ import { tryLink } from './try-link.ts';
 export const vxlan = {
   addressesFrom: 'site',
   settings,
+  planned,
   programs: { ip: 'iproute2', bridge: 'iproute2', nft: 'nftables', nsenter: 'util-linux', unshare: 'util-linux' },
   makes: 'VXLAN links',
   tryHere: tryLink,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { JobError } from '../../values/errors.ts';
 import type { NetworkNode, NetworkPlan } from '../../ports/network-driver.ts';
+import { planned } from './planned.ts';
 import { containsAddress } from '../../values/subnet.ts';
 
 /** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */
@@ -11,8 +12,8 @@ const endSchema = z.object({
 });
 
 const tunnelSchema = z.object({
-  vni: z.number().int().min(1).max(0xff_ff_ff),
-  port: z.number().int().min(1).max(65_535),
+  vni: planned.vni.schema,
+  port: planned.port.schema,
   mtu: z.number().int().min(0).max(65_535),
   prefixLength: z.number().int().min(1).max(30),
   own: endSchema,
