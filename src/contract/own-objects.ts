@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { containerPaths } from './container-paths.ts';
 import type { JobKey } from './job-key.ts';
 import { containerName, parseJobKey } from './job-key.ts';
@@ -15,12 +14,6 @@ export function nodeRunDirectory(job: JobKey, index: number): string {
 /** Name of the container, never started, through which a node's image is looked at. */
 function imageContainerName(job: JobKey, index: number): string {
   return `${containerName(job, index)}-image`;
-}
-
-/** Names of a job's Docker network and of its bridge device, which has room for 15 characters. */
-export function bridgeNames(job: JobKey): { readonly network: string; readonly device: string } {
-  const hash = createHash('sha256').update(job).digest('hex').slice(0, 12);
-  return { network: `hpcdj-${job}`, device: `hj${hash}` };
 }
 
 export interface ContainerMarks {
@@ -47,21 +40,4 @@ export function isOwnContainer({ name, labels: own, mounts }: ContainerMarks): b
     name === containerName(job, index) &&
     has('bind', `${nodeRunDirectory(job, index)}/helper`, containerPaths.socketDirectory)
   );
-}
-
-export interface NetworkMarks {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly driver: string;
-  readonly isInternal: boolean;
-  /** Name of the device on the host, if it was given one. */
-  readonly device: string | undefined;
-}
-
-/** True for a Docker network that this product has made: by its name and its device, which follow from the labelled job. */
-export function isOwnNetwork({ name, labels: own, driver, isInternal, device }: NetworkMarks): boolean {
-  const job = parseJobKey(own[labels.job] ?? '');
-  if (job === undefined || driver !== 'bridge' || !isInternal) return false;
-  const expected = bridgeNames(job);
-  return name === expected.network && device === expected.device;
 }

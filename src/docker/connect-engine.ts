@@ -1,11 +1,12 @@
 import { Agent } from 'node:http';
 import Docker from 'dockerode';
 import type {
-  BridgeNetworkSpec,
   Container,
   ContainerEngine,
   ContainerSpec,
   EngineFacts,
+  EngineNetworkSpec,
+  FoundNetwork,
   ImageFacts,
 } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
@@ -14,7 +15,7 @@ import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, removeContainer } from './control-container.ts';
 import { findImageFaults } from './examine-image.ts';
-import { deviceOption, explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
+import { explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
 import { inBody } from './in-body.ts';
@@ -40,7 +41,7 @@ export function connectEngine(options: EngineOptions): ContainerEngine {
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
     removeContainer: (id) => removeContainer(client, id),
-    createBridgeNetwork: (spec) => createBridgeNetwork(client, spec),
+    createNetwork: (spec) => createNetwork(client, spec),
     findNetworks: (labels) => findNetworks(client, labels),
     removeNetwork: (id) => removeNetwork(client, id),
     ping: () => readEngineFacts(client),
@@ -111,7 +112,7 @@ function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
   };
 }
 
-async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'> {
+async function createNetwork(client: EngineClient, spec: EngineNetworkSpec): Promise<'created' | 'overlaps' | 'taken'> {
   const outcome = await callEngine<'created' | 'overlaps' | 'taken'>(
     client,
     `create network ${spec.name}`,
@@ -119,16 +120,12 @@ async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec
       await client.docker.createNetwork({
         Name: spec.name,
         CheckDuplicate: true,
-        Driver: 'bridge',
+        Driver: spec.driver,
         Internal: true,
         Attachable: false,
         EnableIPv6: false,
         IPAM: { Driver: 'default', Config: [{ Subnet: spec.cidr, Gateway: spec.gateway }] },
-        Options: {
-          [deviceOption]: spec.bridgeName,
-          'com.docker.network.bridge.enable_icc': 'true',
-          'com.docker.network.bridge.enable_ip_masquerade': 'false',
-        },
+        Options: { ...spec.options },
         Labels: { ...spec.labels },
         abortSignal,
       });
@@ -138,18 +135,19 @@ async function createBridgeNetwork(client: EngineClient, spec: BridgeNetworkSpec
   );
   if (outcome !== 'taken') return outcome;
   // By a call of ours whose answer was lost, or by somebody else.
-  if ((await findNetworks(client, spec.labels)).some(({ name }) => name === spec.name)) return 'created';
-  throw new JobError({
-    code: 'JOB_BUSY',
-    message: `The name or bridge of network ${spec.name} is taken on this host.`,
-  });
+  return (await findNetworks(client, spec.labels)).some((found) => isAsWanted(found, spec)) ? 'created' : 'taken';
+}
+
+function isAsWanted({ name, driver, options, isInternal }: FoundNetwork, spec: EngineNetworkSpec): boolean {
+  const hasOptions = Object.entries(spec.options).every(([option, value]) => options[option] === value);
+  return name === spec.name && driver === spec.driver && isInternal && hasOptions;
 }
 
 /** The status of an overlap differs between versions of the engine; the word does not. */
-function judgeConflict(spec: BridgeNetworkSpec): (engineSays: string) => 'overlaps' | 'taken' {
+function judgeConflict(spec: EngineNetworkSpec): (engineSays: string) => 'overlaps' | 'taken' {
   return (engineSays) => {
     if (/overlap/i.test(engineSays)) return 'overlaps';
-    if (/already exists|same bridge name/i.test(engineSays)) return 'taken';
+    if (/already exists|same \w+ name/i.test(engineSays)) return 'taken';
     throw new JobError({
       code: 'HOST_UNFIT',
       message: `The Docker Engine refused to create network ${spec.name}: ${engineSays}.`,

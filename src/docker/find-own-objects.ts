@@ -1,4 +1,4 @@
-import { isOwnContainer, isOwnNetwork } from '../contract/own-objects.ts';
+import { isOwnContainer } from '../contract/own-objects.ts';
 import { labels } from '../contract/labels.ts';
 import type { FoundContainer, FoundNetwork } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
@@ -6,9 +6,6 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 
 type Wanted = Readonly<Record<string, string | undefined>>;
-
-/** The name of a network's device, among the options of Docker's driver. */
-export const deviceOption = 'com.docker.network.bridge.name';
 
 /** The engine joins several label filters by "and". What bears no job is none of ours. */
 function toFilter(wanted: Wanted): { label: string[] } {
@@ -41,14 +38,12 @@ export async function explainTakenName(client: EngineClient, name: string): Prom
   });
 }
 
-/** Networks of ours with these labels. */
+/** Networks with these labels: of whom, they do not prove. */
 export async function findNetworks(client: EngineClient, wanted: Wanted): Promise<readonly FoundNetwork[]> {
   const listed = await callEngine(client, 'list networks', (abortSignal) =>
     client.docker.listNetworks({ filters: toFilter(wanted), abortSignal }),
   );
-  return listed.flatMap(({ Id: id, Name: name, Labels, Driver: driver, Internal: isInternal, Options }) => {
-    const own = Labels ?? {};
-    const device = Options?.[deviceOption];
-    return isOwnNetwork({ name, labels: own, driver, isInternal, device }) ? { id, name, labels: own } : [];
+  return listed.map(({ Id: id, Name: name, Labels, Driver: driver, Internal: isInternal, Options }) => {
+    return { id, name, labels: Labels ?? {}, driver, options: Options ?? {}, isInternal };
   });
 }

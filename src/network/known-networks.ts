@@ -1,5 +1,6 @@
 import type * as z from 'zod';
-import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import type { ContainerEngine, ContainerSpec } from '../ports/container-engine.ts';
 import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 import { bridge } from './bridge/kind.ts';
@@ -110,6 +111,16 @@ export const networkPrograms: Readonly<Record<string, string>> = Object.assign(
   {},
   ...networkNames.map((name) => kinds[name].programs),
 ) as Record<string, string>;
+
+/** What the engine is told of a job's container that has this address. */
+export function joinNetwork(name: NetworkName, job: JobKey, ip: string): ContainerSpec['network'] {
+  return kinds[name].join(job, ip);
+}
+
+/** True for the name of a device of a host that belongs to the network of a job. */
+export function isNetworkDevice(device: string): boolean {
+  return networkNames.some((name) => kinds[name].isOwnDevice?.(device) === true);
+}
 
 /** What networks of jobs are made of, in words, once each could be made on this host. Fails with `HOST_UNFIT`; leaves nothing. */
 export async function tryNetworks(commands: HostCommands, network: NetworkSection): Promise<string> {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
-import type { ContainerEngine } from '../ports/container-engine.ts';
+import type { JobKey } from '../contract/job-key.ts';
+import type { ContainerEngine, ContainerSpec } from '../ports/container-engine.ts';
 import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 
@@ -45,6 +46,10 @@ export type NetworkKind<Section = PoolSettings> = Addressing & {
   readonly planned: Readonly<Record<string, PlannedNumber<Section>>>;
   /** Programs that its driver runs, with the Debian package of each. */
   readonly programs: Readonly<Record<string, string>>;
+  /** What the engine is told of a job's container that has this address. */
+  readonly join: (job: JobKey, ip: string) => ContainerSpec['network'];
+  /** True for the name of a device that its networks have on a host while a job runs; absent: they have none. */
+  readonly isOwnDevice?: (device: string) => boolean;
   /** What `tryHere` makes, in words. */
   readonly makes: string;
   /** Makes what the driver needs the kernel for, apart from the host. Leaves nothing; fails with `HOST_UNFIT`. */

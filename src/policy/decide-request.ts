@@ -1,4 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
+import { hostNetwork } from '../network/known-networks.ts';
+import type { NetworkName } from '../network/known-networks.ts';
 import { JobError } from '../values/errors.ts';
 import { hostCapacity } from '../values/subnet.ts';
 import { decideApplication, decideImage, listAsked } from './decide-image.ts';
@@ -15,7 +17,7 @@ export type { RequestToDecide } from './request-to-decide.ts';
 
 export interface Decision {
   readonly imageReference: string;
-  readonly driver: 'vxlan' | 'bridge';
+  readonly driver: NetworkName;
   readonly mounts: readonly DecidedMount[];
   readonly environment: Readonly<Record<string, string>>;
   readonly hostfile?: string;
@@ -114,10 +116,10 @@ function decideDriver(
   site: SiteConfig,
   { hostCount, application: asked }: RequestToDecide,
   application: Application | undefined,
-): { name: 'vxlan' | 'bridge'; rule: DecidingRule } {
+): { name: NetworkName; rule: DecidingRule } {
   const subject = `network of ${hostCount} host${hostCount === 1 ? '' : 's'}`;
   if (hostCount === 1)
-    return { name: 'bridge', rule: { subject, decision: 'bridge', rule: 'network.driver is for several hosts' } };
+    return { name: hostNetwork, rule: { subject, decision: hostNetwork, rule: 'network.driver is for several hosts' } };
   const wanted = application?.network ?? '';
   const name = wanted === '' ? site.network.driver : wanted;
   const rule = wanted === '' ? 'network.driver' : `applications."${asked ?? ''}".network`;

@@ -14,9 +14,9 @@ export interface ContainerEngine {
   /** Handle of a container that another process created; whether it is there shows when it is used. */
   /** Kills and removes a container with its anonymous volumes; succeeds when it is gone already. */
   removeContainer(id: string): Promise<void>;
-  /** Docker bridge network that reaches nothing but itself; retried by the caller on `NetworkOverlap`. */
-  createBridgeNetwork(spec: BridgeNetworkSpec): Promise<'created' | 'overlaps'>;
-  /** Every network of ours that carries all of these labels; undefined stands for any value. */
+  /** A network without a way out. `overlaps`: its addresses are in use; `taken`: its name is, or what its options name. */
+  createNetwork(spec: EngineNetworkSpec): Promise<'created' | 'overlaps' | 'taken'>;
+  /** Every network that carries all of these labels, whoever gave it them; undefined stands for any value. */
   findNetworks(labels: Readonly<Record<string, string | undefined>>): Promise<readonly FoundNetwork[]>;
   /** Succeeds when it is gone already. */
   removeNetwork(id: string): Promise<void>;
@@ -94,7 +94,7 @@ export interface ContainerSpec {
     readonly mode: string;
     readonly executable: boolean;
   }[];
-  readonly network: { readonly kind: 'none' } | { readonly kind: 'bridge'; readonly name: string; readonly ip: string };
+  readonly network: { readonly kind: 'none' } | { readonly kind: 'engine'; readonly name: string; readonly ip: string };
   readonly cgroupParent?: string | undefined;
   readonly shmBytes: number;
   readonly pidsMax: number;
@@ -155,10 +155,11 @@ export interface FoundContainer {
   readonly running: boolean;
 }
 
-export interface BridgeNetworkSpec {
+export interface EngineNetworkSpec {
   readonly name: string;
-  /** Name of the bridge device on the host, at most 15 characters. */
-  readonly bridgeName: string;
+  /** Of the engine's own, with its options. */
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
   readonly cidr: string;
   readonly gateway: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -167,5 +168,8 @@ export interface BridgeNetworkSpec {
 export interface FoundNetwork {
   readonly id: string;
   readonly name: string;
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly isInternal: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -13,7 +13,7 @@ import type { Container, ContainerEnd, ContainerEngine, ContainerSpec } from '..
 import { loseAnswers, openDoor } from '../support/lossy-docker.ts';
 import { slowInspections } from '../support/slow-docker.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
-import { bridgeNames } from '../../src/contract/own-objects.ts';
+import { bridgeNames, deviceOption } from '../../src/network/bridge/own-network.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -275,12 +275,12 @@ describe('an engine that is restarted while a container starts', () => {
     const job = requireJobKey('77');
     const marks = await ownMarks(lab, job, { 'hpcdj.token': 'one' });
     const spec = shellContainer(imageId, afterStart('exit 6'), marks);
-    const { network: name, device: bridgeName } = bridgeNames(job);
+    const { network: name, device } = bridgeNames(job);
     const network = {
-      ...{ name, bridgeName, cidr: '10.77.9.0/24', gateway: '10.77.9.1' },
+      ...{ name, driver: 'bridge', options: { [deviceOption]: device }, cidr: '10.77.9.0/24', gateway: '10.77.9.1' },
       labels: { 'hpcdj.job': job, 'hpcdj.subnet': '10.77.9.0/24' },
     };
-    expect(await patient.createBridgeNetwork(network)).toBe('created');
+    expect(await patient.createNetwork(network)).toBe('created');
     const container = await patient.createContainer(spec);
     const { pid } = await container.start();
     expect(pid).toBeGreaterThan(1);

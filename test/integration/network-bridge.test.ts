@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
-import { bridgeNames } from '../../src/contract/own-objects.ts';
+import { bridgeNames } from '../../src/network/bridge/own-network.ts';
 import { hostCommands } from '../../src/helper/host/host-commands.ts';
 import { openNetwork } from '../../src/network/known-networks.ts';
 import type { Container, ContainerEngine } from '../../src/ports/container-engine.ts';
@@ -68,7 +68,7 @@ describe("a job's bridge", () => {
 
   beforeEach(async () => {
     const attached = await driver.prepare(plan, node);
-    expect(attached).toEqual({ kind: 'bridge', name: network, ip: node.ip });
+    expect(attached).toEqual({ kind: 'engine', name: network, ip: node.ip });
     container = await engine.createContainer(
       shellContainer(imageId, 'sleep 600', { network: attached, ...(await ownMarks(lab, plan.job)) }),
     );
@@ -131,7 +131,7 @@ describe("a job's bridge", () => {
       udp.bind(53, '0.0.0.0', () => console.log('ready'));`);
     const asking = await engine.createContainer(
       shellContainer(imageId, 'sleep 1; nslookup secret.example 127.0.0.11; nslookup secret.example', {
-        network: { kind: 'bridge', name: network, ip: '10.128.4.9' },
+        network: { kind: 'engine', name: network, ip: '10.128.4.9' },
       }),
     );
     const output = await asking.attachOutput();

@@ -103,7 +103,7 @@ async function releaseAll(
 ): Promise<KeysRelease> {
   const released = await releaseKeys(context, store, plan, launcherEnded);
   if (plan.nodes.length > 1 || (released.leftovers.length === 0 && released.hosts === 'done')) return released;
-  // The bridge stands since the job was opened: with a node that never began it is nobody's. The node's helper may still be
+  // Its network stands since the job was opened: with a node that never began it is nobody's. The node's helper may still be
   // there, stopped perhaps, so the launcher is not waited for without end.
   return { leftovers: await releaseHere(context, plan.job), hosts: 'unsure' };
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { JobError } from '../../values/errors.ts';
 import type { Check } from '../../contract/finding.ts';
 import { fine } from '../../contract/finding.ts';
+import { isNetworkDevice } from '../../network/known-networks.ts';
 import { overlapsCidr } from '../../values/subnet.ts';
 
 /** A network that this host knows a way to. */
@@ -16,7 +17,7 @@ export function checkSubnetPool(pool: string, readRoutes: () => Promise<string> 
     name: 'subnet-pool',
     look: async () => {
       const overlaps = parseRoutes(await readRoutes()).filter(({ device, cidr }) => {
-        return !isOurs(device) && overlapsCidr(cidr, pool);
+        return !isNetworkDevice(device) && overlapsCidr(cidr, pool);
       });
       if (overlaps.length === 0) return fine(`${pool} is used by nobody on this host`);
       throw new JobError({
@@ -26,11 +27,6 @@ export function checkSubnetPool(pool: string, readRoutes: () => Promise<string> 
       });
     },
   };
-}
-
-/** Bridges of jobs on one host. */
-function isOurs(device: string): boolean {
-  return /^hj[0-9a-f]{12}$/.test(device);
 }
 
 /** The text of /proc/net/route; the default route leads everywhere and is left out. */

@@ -4,8 +4,9 @@ import type { SiteConfig } from '../../config/site-schema.ts';
 import { containerPaths } from '../../contract/container-paths.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
-import { bridgeNames, nodeRunDirectory } from '../../contract/own-objects.ts';
+import { nodeRunDirectory } from '../../contract/own-objects.ts';
 import { describeCreateOptions } from '../../docker/describe-create-options.ts';
+import { joinNetwork } from '../../network/known-networks.ts';
 import { describeContainer } from '../../policy/describe-container.ts';
 import { describeRunMounts } from '../../policy/describe-run-mounts.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
@@ -45,7 +46,6 @@ const unknownJob = '<job>' as JobKey;
 export async function describeFinalContainer({ site, asked, user, job }: ContainerFacts): Promise<FinalContainer> {
   const { decision, request } = asked;
   const key = job?.job ?? unknownJob;
-  const isBridge = decision.driver === 'bridge';
   const runtime = findRuntimeHere();
   const described = describeContainer(
     {
@@ -61,7 +61,7 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
       site,
       ...runtime,
       runMounts: describeRunMounts(nodeRunDirectory(key, 0)),
-      network: isBridge ? { kind: 'bridge', name: bridgeNames(key).network, ip: '<address>' } : { kind: 'none' },
+      network: joinNetwork(decision.driver, key, '<address>'),
       cgroupParent: '<cgroup>',
       schedulerCgroups: ['<cgroup-hierarchies>'],
       limits: {},

@@ -1,13 +1,13 @@
 import * as z from 'zod';
-import type { ContainerEngine } from '../../ports/container-engine.ts';
+import type { ContainerEngine, FoundNetwork } from '../../ports/container-engine.ts';
 import type { NetworkDriver } from '../../ports/network-driver.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { parseJobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
-import { bridgeNames } from '../../contract/own-objects.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../../values/subnet.ts';
 import type { HostCommands } from '../../ports/host-commands.ts';
+import { bridgeNames, deviceOption, engineDriver, isOwnNetwork, joinBridge } from './own-network.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from '../job-table.ts';
 import { parseJsonAs } from '../../values/parse-json-as.ts';
 
@@ -18,21 +18,21 @@ export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): N
     prepare: async (plan, node) => {
       const { cidr } = plan.network;
       if (!(await provideBridge(engine, commands, plan.job, cidr))) throw subnetInUse(cidr);
-      return { kind: 'bridge', name: bridgeNames(plan.job).network, ip: node.ip };
+      return joinBridge(plan.job, node.ip);
     },
     attach: () => Promise.resolve(), // the engine has done it
     release: async (job) => {
-      for (const { id } of await engine.findNetworks({ [labels.job]: job })) await engine.removeNetwork(id);
+      for (const { id } of await findOwn(engine, job)) await engine.removeNetwork(id);
       await removeJobTable(engine, commands, job);
     },
     reserve: (job, candidates) => reserveSubnet(engine, commands, job, candidates),
     findLeftovers: async (job) => [
-      ...(await engine.findNetworks({ [labels.job]: job })).map(({ name }) => `Docker network ${name}`),
+      ...(await findOwn(engine, job)).map(({ name }) => `Docker network ${name}`),
       ...(await findJobTable(commands, job)),
     ],
     // By its network too: one whose creation was given up, and carried out later, has no table any more.
     findJobs: async () => {
-      const networks = await engine.findNetworks({ [labels.job]: undefined });
+      const networks = await findOwn(engine);
       const labelled = networks.map((network) => parseJobKey(network.labels[labels.job] ?? ''));
       return [...(await findTabledJobs(commands)), ...labelled.filter((job) => job !== undefined)];
     },
@@ -61,6 +61,18 @@ function subnetInUse(cidr: string): JobError {
   });
 }
 
+function nameTaken(network: string): JobError {
+  return new JobError({
+    code: 'JOB_BUSY',
+    message: `The name or bridge of network ${network} is taken on this host.`,
+  });
+}
+
+/** The networks of the job, or of all jobs, that we have made. */
+async function findOwn(engine: ContainerEngine, job?: JobKey): Promise<readonly FoundNetwork[]> {
+  return (await engine.findNetworks({ [labels.job]: job })).filter(isOwnNetwork);
+}
+
 /** True when the job's bridge stands with that subnet, closed off; false when the subnet is in use. Repeat-safe. */
 async function provideBridge(
   engine: ContainerEngine,
@@ -69,7 +81,7 @@ async function provideBridge(
   cidr: string,
 ): Promise<boolean> {
   const { network, device } = bridgeNames(job);
-  const found = await engine.findNetworks({ [labels.job]: job });
+  const found = await findOwn(engine, job);
   const standing = found.find((known) => known.labels[labels.subnet] === cidr);
   for (const { id } of found.filter((known) => known !== standing)) await engine.removeNetwork(id);
 
@@ -77,14 +89,20 @@ async function provideBridge(
   await installJobTable(commands, job, describeBridgeFilter(device));
   if (standing === undefined) {
     if (await isRouted(commands, cidr)) return false;
-    const outcome = await engine.createBridgeNetwork({
+    const outcome = await engine.createNetwork({
       name: network,
-      bridgeName: device,
+      driver: engineDriver,
+      options: {
+        [deviceOption]: device,
+        'com.docker.network.bridge.enable_icc': 'true',
+        'com.docker.network.bridge.enable_ip_masquerade': 'false',
+      },
       cidr,
       gateway: gatewayAddress(cidr),
       labels: { [labels.job]: job, [labels.subnet]: cidr },
     });
     if (outcome === 'overlaps') return false;
+    if (outcome === 'taken') throw nameTaken(network);
   }
   await takeHostOffBridge(commands, device);
   return true;

@@ -1,6 +1,7 @@
 import type { NetworkKind } from '../network-kind.ts';
 import { runApart } from '../run-apart.ts';
 import { bridgeDriver } from './driver.ts';
+import { isBridgeDevice, joinBridge } from './own-network.ts';
 
 /** A Docker bridge that reaches nothing but itself, for jobs on one host. */
 export const bridge = {
@@ -8,6 +9,8 @@ export const bridge = {
   summary: 'a Docker bridge of its own',
   planned: {},
   programs: { ip: 'iproute2', nft: 'nftables', unshare: 'util-linux', sysctl: 'procps' },
+  join: joinBridge,
+  isOwnDevice: isBridgeDevice,
   makes: 'bridges',
   tryHere: (commands) => runApart(commands, 'ip', ['-batch', '-'], 'link add hpcdj0 type bridge\n'),
   open: bridgeDriver,

@@ -11,6 +11,7 @@ export const vxlan = {
   settings,
   planned,
   programs: { ip: 'iproute2', bridge: 'iproute2', nft: 'nftables', nsenter: 'util-linux', unshare: 'util-linux' },
+  join: () => ({ kind: 'none' }),
   makes: 'VXLAN links',
   tryHere: tryLink,
   open: vxlanDriver,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bridgeNames, isOwnContainer, isOwnNetwork } from '../../../src/contract/own-objects.ts';
-import { requireJobKey } from '../../../src/contract/job-key.ts';
+import { isOwnContainer } from '../../../src/contract/own-objects.ts';
 
 const bind = { type: 'bind', source: '/run/hpc-dockerjob/772_3/node-0/helper', target: '/.hpcdj/helper' };
 const mark = { type: 'tmpfs', source: '', target: '/.hpcdj/looked-at' };
@@ -31,27 +30,5 @@ describe('a container', () => {
     ['that looks like a node and has the mark', { mounts: [mark] }],
   ])('is none of ours: %s', (_, changes) => {
     expect(isOwnContainer({ ...own, ...changes })).toBe(false);
-  });
-});
-
-describe('a network', () => {
-  const { network: name, device } = bridgeNames(requireJobKey('772'));
-  const labels = { 'hpcdj.job': '772', 'hpcdj.subnet': '10.128.4.0/24' };
-  const ownNetwork = { name, device, labels, driver: 'bridge', isInternal: true };
-
-  it('is ours by its name and its device', () => {
-    expect(isOwnNetwork(ownNetwork)).toBe(true);
-  });
-
-  it.each([
-    ['another name', { name: 'mine' }],
-    ['no device', { device: undefined }],
-    ['another device', { device: 'br-mine' }],
-    ['the label of another job', { labels: { 'hpcdj.job': '773' } }],
-    ['no label', { labels: {} }],
-    ['another driver', { driver: 'macvlan' }],
-    ['a way out', { isInternal: false }],
-  ])('is none of ours with %s', (_, changes) => {
-    expect(isOwnNetwork({ ...ownNetwork, ...changes })).toBe(false);
   });
 });

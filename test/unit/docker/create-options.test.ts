@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { describeCreateOptions } from '../../../src/docker/describe-create-options.ts';
 import { shellContainer } from '../../support/container-spec.ts';
 
-const spec = shellContainer('sha256:0', 'true', { network: { kind: 'bridge', name: 'hpcdj-7', ip: '10.128.4.1' } });
+const spec = shellContainer('sha256:0', 'true', { network: { kind: 'engine', name: 'hpcdj-7', ip: '10.128.4.1' } });
 
 test('closes everything that the specification leaves open', async () => {
   expect(await describeCreateOptions(spec)).toMatchObject({

@@ -6,7 +6,7 @@ import { findingSchema, renderFinding } from '../../../src/contract/finding.ts';
 import { helperEventSchema } from '../../../src/contract/helper-events.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { jobPlanSchema } from '../../../src/contract/job-plan.ts';
-import { isOwnContainer, isOwnNetwork } from '../../../src/contract/own-objects.ts';
+import { isOwnContainer } from '../../../src/contract/own-objects.ts';
 import { isSchedulerJobId } from '../../../src/contract/schedulers.ts';
 import { propagationOf } from '../../../src/docker/choose-mount-propagation.ts';
 import { imageAnswerSchema, infoAnswerSchema } from '../../../src/docker/engine-answers.ts';
@@ -32,6 +32,7 @@ import { parseRoutes } from '../../../src/middleware/doctor/check-subnet-pool.ts
 import { runOrderSchema } from '../../../src/middleware/lsf/prologue/held-job.ts';
 import { holderWordSchema } from '../../../src/middleware/lsf/prologue/holder-word.ts';
 import { readUmask } from '../../../src/middleware/read-umask.ts';
+import { deviceOption, isOwnNetwork } from '../../../src/network/bridge/own-network.ts';
 import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import { encodeFrame, FrameReader, maxFrameBytes } from '../../../src/system/frames.ts';
@@ -340,7 +341,7 @@ const ofImages: readonly HostileParser[] = [
         ({ source, type }) => type === 'bind' && source.startsWith('/run/hpc-dockerjob/'),
       );
       must(!isOwnContainer(found) || isOfRoot, 'not ours', found);
-      must(!isOwnNetwork(found), 'a network by labels', found);
+      must(!isOwnNetwork({ ...found, options: { [deviceOption]: found.device } }), 'a network by labels', found);
     },
   },
 ];

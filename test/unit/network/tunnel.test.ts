@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bridgeNames } from '../../../src/contract/own-objects.ts';
+import { bridgeNames } from '../../../src/network/bridge/own-network.ts';
 import { jobTableName } from '../../../src/network/job-table.ts';
 import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
 import { describeVxlanFilter } from '../../../src/network/vxlan/filter.ts';
