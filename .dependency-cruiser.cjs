@@ -56,7 +56,7 @@ const networks = [
     name: 'networks-touch-no-host',
     severity: 'error',
     from: { path: '^src/network/' },
-    to: { dependencyTypes: ['core', 'npm'], pathNot: '^(crypto|node:crypto|node_modules/zod/)' },
+    to: { dependencyTypes: ['core', 'npm', 'npm-dev'], pathNot: '^(crypto|node:crypto|node_modules/zod/)' },
   },
   {
     name: 'network-kinds-know-only-themselves',

@@ -8,7 +8,7 @@ import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { connectLocalStore } from '../local-store/connect-local-store.ts';
 import { hostCommands } from './host/host-commands.ts';
-import { networkPrograms, openNetwork } from '../network/known-networks.ts';
+import { networkKinds, networkPrograms } from '../network/known-networks.ts';
 import { requireStore } from '../policy/require-store.ts';
 import type { NetworkName } from '../network/known-networks.ts';
 import type { ContainerEngine } from '../ports/container-engine.ts';
@@ -70,7 +70,7 @@ export async function openContext(
     authorities: findAuthorities(site.scheduler),
     audit,
     findRuntime: async () => await findRuntime(packageDirectory),
-    network: (name) => openNetwork(name, engine, hostCommands({ commandPath: site.scheduler.commandPath })),
+    network: (name) => networkKinds[name].open(engine, hostCommands({ commandPath: site.scheduler.commandPath })),
   };
 }
 

@@ -1,8 +1,5 @@
 import type * as z from 'zod';
-import type { JobKey } from '../contract/job-key.ts';
-import type { ContainerEngine, ContainerSpec } from '../ports/container-engine.ts';
 import type { HostCommands } from '../ports/host-commands.ts';
-import type { NetworkDriver } from '../ports/network-driver.ts';
 import { bridge } from './bridge/kind.ts';
 import type { NetworkKind, NetworkProblem, PlannedNumber, PoolSettings } from './network-kind.ts';
 import { vxlan } from './vxlan/kind.ts';
@@ -15,33 +12,19 @@ const knownNetworks = {
 
 type Known = typeof knownNetworks;
 export type NetworkName = keyof Known;
-type Addressing = Known[NetworkName]['addressesFrom'];
-type NameFrom<From extends Addressing> = {
-  [Name in NetworkName]: Known[Name] extends { readonly addressesFrom: From } ? Name : never;
+type NameFrom<From> = {
+  [Name in NetworkName]: Known[Name] extends { addressesFrom: From } ? Name : never;
 }[NetworkName];
-type SettingsSchemas = {
-  [Name in NetworkName as Known[Name] extends { readonly settings: unknown } ? Name : never]: Known[Name] extends {
-    readonly settings: { readonly schema: infer Schema extends z.ZodType };
-  }
-    ? Schema
-    : never;
-};
-type AllOf<Parts> = (Parts extends unknown ? (part: Parts) => void : never) extends (all: infer All) => void
-  ? All
-  : never;
+type AllOf<Part> = (Part extends unknown ? (part: Part) => void : never) extends (all: infer All) => void ? All : never;
+type Settings = AllOf<Known[NetworkName]['settings']>;
 type Planned = AllOf<Known[NetworkName]['planned']>;
 
 /** What the kinds read of the section `network` of site.yaml. */
-type NetworkSection = PoolSettings & { readonly [Name in keyof SettingsSchemas]: z.infer<SettingsSchemas[Name]> };
+type NetworkSection = PoolSettings & { readonly [Name in keyof Settings]: z.infer<Settings[Name]> };
 
-const kinds: Readonly<Record<NetworkName, NetworkKind<NetworkSection>>> = knownNetworks;
-
-export const networkNames = Object.keys(knownNetworks) as readonly NetworkName[];
-
-function namesFrom<From extends Addressing>(from: From): readonly [NameFrom<From>, ...NameFrom<From>[]] {
-  const names = networkNames.filter((name) => kinds[name].addressesFrom === from);
-  return names as readonly string[] as readonly [NameFrom<From>, ...NameFrom<From>[]];
-}
+export const networkKinds: Readonly<Record<NetworkName, NetworkKind<NetworkSection>>> = knownNetworks;
+const kinds = Object.values(networkKinds);
+export const networkNames = Object.keys(networkKinds) as readonly NetworkName[];
 
 /** For jobs on several hosts; the first is the usual one. */
 export const spanningNetworks = namesFrom('site');
@@ -49,86 +32,52 @@ export const spanningNetworks = namesFrom('site');
 /** For jobs on one host. */
 export const [hostNetwork] = namesFrom('host');
 
-/** Who keeps the subnets of such networks apart. */
-export function addressesOf(name: NetworkName): Addressing {
-  return kinds[name].addressesFrom;
-}
-
 /** What a job on one host has, as the object of a sentence. */
-export const hostNetworkSummary = knownNetworks[hostNetwork].summary;
+export const { summary: hostNetworkSummary } = knownNetworks[hostNetwork];
 
-const allSettings = networkNames.flatMap((name) => {
-  const { settings } = kinds[name];
-  return settings === undefined ? [] : [{ name, ...settings }];
-});
+function namesFrom<const From extends 'site' | 'host'>(from: From): readonly [NameFrom<From>, ...NameFrom<From>[]] {
+  const names = networkNames.filter((name) => networkKinds[name].addressesFrom === from);
+  return names as readonly string[] as readonly [NameFrom<From>, ...NameFrom<From>[]];
+}
 
 /** The sections of site.yaml below `network`. */
-export const networkSettings = Object.fromEntries(
-  allSettings.map(({ name, schema }) => [name, schema]),
-) as unknown as SettingsSchemas;
+export const networkSettings = Object.assign({}, ...kinds.map(({ settings }) => settings)) as Settings;
 
-/** What must hold across keys of these sections, in words. */
-export const networkRules: readonly string[] = allSettings.map(({ rule }) => rule);
+/** What must hold across their keys, in words. */
+export const networkRules: readonly string[] = kinds.flatMap(({ rule }) => rule?.text ?? []);
 
-/** Where it does not hold. */
+/** Where it does not hold; the pool is a CIDR. */
 export function findNetworkProblems(network: NetworkSection): readonly NetworkProblem[] {
-  return allSettings.flatMap(({ findProblems }) => [...findProblems(network)]);
+  return kinds.flatMap(({ rule }) => [...(rule?.findProblems(network) ?? [])]);
 }
 
-/** What every plan says in its section `network` for the kinds, with what it follows from. */
-const plannedNumbers: readonly (readonly [string, PlannedNumber<NetworkSection>])[] = networkNames.flatMap((name) =>
-  Object.entries(kinds[name].planned),
-);
+/** What every plan says in its section `network` for the kinds. */
+export const plannedNumbers = kinds.flatMap(({ planned }) => Object.entries(planned)) as readonly (readonly [
+  keyof Planned,
+  PlannedNumber<NetworkSection>,
+])[];
 
 /** The schema of that, a key each. */
-export const plannedShape = Object.fromEntries(plannedNumbers.map(([key, { schema }]) => [key, schema])) as unknown as {
-  readonly [Key in keyof Planned]: Planned[Key]['schema'];
+export const plannedShape = Object.fromEntries(plannedNumbers.map(([key, { schema }]) => [key, schema])) as {
+  readonly [Key in keyof Planned]: z.ZodNumber;
 };
 
-/** That for a job whose subnet has this place in the pool. */
+/** That of a job whose subnet has this place in the pool. */
 export function planNetwork(network: NetworkSection, subnetIndex: number): { readonly [Key in keyof Planned]: number } {
   const numbers = plannedNumbers.map(([key, { decide }]) => [key, decide(network, subnetIndex)]);
   return Object.fromEntries(numbers) as { readonly [Key in keyof Planned]: number };
 }
 
-/**
- * The numbers of a plan beside those that they should be by this host's site.yaml, each with what it follows from. Where
- * the plan's subnet is none of the pool's, those that rest on that are left out.
- */
-export function comparePlanned(
-  network: NetworkSection,
-  subnetIndex: number | undefined,
-  planned: { readonly [Key in keyof Planned]: number },
-): readonly { readonly follows: string; readonly here: number; readonly planned: number }[] {
-  return plannedNumbers.flatMap(([key, { follows, decide }]) => {
-    const here = decide(network, subnetIndex);
-    return here === undefined ? [] : [{ follows, here, planned: planned[key as keyof Planned] }];
-  });
-}
-
 /** Programs of the host that root runs for networks of jobs, with the Debian package of each. */
-export const networkPrograms: Readonly<Record<string, string>> = Object.assign(
-  {},
-  ...networkNames.map((name) => kinds[name].programs),
-) as Record<string, string>;
-
-/** What the engine is told of a job's container that has this address. */
-export function joinNetwork(name: NetworkName, job: JobKey, ip: string): ContainerSpec['network'] {
-  return kinds[name].join(job, ip);
-}
+export const networkPrograms = Object.assign({}, ...kinds.map(({ programs }) => programs)) as Record<string, string>;
 
 /** True for the name of a device of a host that belongs to the network of a job. */
 export function isNetworkDevice(device: string): boolean {
-  return networkNames.some((name) => kinds[name].isOwnDevice?.(device) === true);
+  return kinds.some(({ isOwnDevice }) => isOwnDevice(device));
 }
 
 /** What networks of jobs are made of, in words, once each could be made on this host. Fails with `HOST_UNFIT`; leaves nothing. */
 export async function tryNetworks(commands: HostCommands, network: NetworkSection): Promise<string> {
-  await Promise.all(networkNames.map(async (name) => await kinds[name].tryHere(commands, network)));
-  return `${networkNames.map((name) => kinds[name].makes).join(', ')} and packet filters`;
-}
-
-/** The driver of that name, working on the host of these commands. */
-export function openNetwork(name: NetworkName, engine: ContainerEngine, commands: HostCommands): NetworkDriver {
-  return kinds[name].open(engine, commands);
+  await Promise.all(kinds.map(async ({ tryHere }) => await tryHere(commands, network)));
+  return `${kinds.map(({ makes }) => makes).join(', ')} and packet filters`;
 }

@@ -4,52 +4,22 @@ import type { ContainerEngine, ContainerSpec } from '../ports/container-engine.t
 import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 
-/** What every kind knows of the section `network` of site.yaml, besides a section of its own. */
-export interface PoolSettings {
-  readonly pool: string;
-  readonly prefixLength: number;
-}
-
-/** What is wrong in the section, by a path below it. */
-export interface NetworkProblem {
-  readonly path: readonly string[];
-  readonly message: string;
-  /** What else it rests on. */
-  readonly uses: readonly (readonly string[])[];
-}
-
-/** A number of the plan's section `network`, the same for every host of the job. */
-export interface PlannedNumber<Section> {
-  readonly schema: z.ZodNumber;
-  /** What of site.yaml it follows from, for messages. */
-  readonly follows: string;
-  /** By the subnet's place in the pool. Undefined when it rests on that and the subnet is none of the pool's. */
-  readonly decide: (network: Section, subnetIndex: number | undefined) => number | undefined;
-}
-
-/** A section `network.<name>` of site.yaml. */
-export interface NetworkSettings<Section> {
-  readonly schema: z.ZodType;
-  /** What must hold across keys, as a clause for the reference. */
-  readonly rule: string;
-  /** Where that does not hold; the pool is a CIDR. */
-  readonly findProblems: (network: Section) => Iterable<NetworkProblem>;
-}
-
 /**
  * All that there is to know of one kind of job networks; `Section` is what it reads of the section `network` of
  * site.yaml. It touches a host by the commands and the engine that `open` is given, so that every program may read it.
  */
 export type NetworkKind<Section = PoolSettings> = Addressing & {
-  readonly settings?: NetworkSettings<Section>;
+  /** Its own keys in that section. */
+  readonly settings: Readonly<Record<string, z.ZodType>>;
+  readonly rule?: NetworkRule<Section>;
   /** What it needs in a plan. Every plan has the numbers of every kind, so no two kinds use the same name. */
   readonly planned: Readonly<Record<string, PlannedNumber<Section>>>;
   /** Programs that its driver runs, with the Debian package of each. */
   readonly programs: Readonly<Record<string, string>>;
   /** What the engine is told of a job's container that has this address. */
   readonly join: (job: JobKey, ip: string) => ContainerSpec['network'];
-  /** True for the name of a device that its networks have on a host while a job runs; absent: they have none. */
-  readonly isOwnDevice?: (device: string) => boolean;
+  /** True for the name of a device that a host has for one of its networks. */
+  readonly isOwnDevice: (device: string) => boolean;
   /** What `tryHere` makes, in words. */
   readonly makes: string;
   /** Makes what the driver needs the kernel for, apart from the host. Leaves nothing; fails with `HOST_UNFIT`. */
@@ -62,3 +32,31 @@ export type NetworkKind<Section = PoolSettings> = Addressing & {
  * host. Of such a network `summary` says what the job has.
  */
 type Addressing = { readonly addressesFrom: 'site' } | { readonly addressesFrom: 'host'; readonly summary: string };
+
+/** What every kind knows of the section. */
+export interface PoolSettings {
+  readonly pool: string;
+  readonly prefixLength: number;
+}
+
+/** What must hold across keys of the section, with a clause that says so in the reference. */
+export interface NetworkRule<Section> {
+  readonly text: string;
+  readonly findProblems: (network: Section) => Iterable<NetworkProblem>;
+}
+
+/** What is wrong in the section, and what else that rests on, by paths below it. */
+export interface NetworkProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+  readonly uses: readonly (readonly string[])[];
+}
+
+/** A number of the plan's section `network`, the same for every host of the job. */
+export interface PlannedNumber<Section> {
+  readonly schema: z.ZodNumber;
+  /** What of site.yaml it follows from, for messages. */
+  readonly follows: string;
+  /** By the subnet's place in the pool. Undefined when it rests on that and the subnet is none of the pool's. */
+  readonly decide: (network: Section, subnetIndex: number | undefined) => number | undefined;
+}

@@ -1,6 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import type { JobPlan } from '../contract/job-plan.ts';
-import { comparePlanned } from '../network/known-networks.ts';
+import { plannedNumbers } from '../network/known-networks.ts';
 import type { HostUser } from '../values/host-user.ts';
 import { asClause, exitStatus, JobError } from '../values/errors.ts';
 import { hostAddress, hostCapacity, macOf, parseCidr, subnetIndex } from '../values/subnet.ts';
@@ -92,8 +92,10 @@ function* compareSettings({ network, ssh }: SiteConfig, plan: JobPlan): Iterable
   if (index === undefined) {
     yield `${cidr} of the plan is no subnet of network.pool ${network.pool} with network.prefixLength ${network.prefixLength}`;
   }
-  for (const { follows, here, planned } of comparePlanned(network, index, plan.network))
-    yield* compare(follows, here, planned);
+  for (const [key, { follows, decide }] of plannedNumbers) {
+    const here = decide(network, index);
+    if (here !== undefined) yield* compare(follows, here, plan.network[key]);
+  }
   yield* compare('network.mtu', network.mtu, mtu);
   yield* compare('ssh.port', ssh.port, plan.sshPort);
 }

@@ -21,7 +21,6 @@ export interface NetworkNode {
 
 /** How one kind of job network is made on one host. Every method may be called again after a crash. */
 export interface NetworkDriver {
-  readonly name: string;
   /** What this host needs before the container is created (filters, a Docker network); what to give to the engine. */
   prepare(plan: NetworkPlan, node: NetworkNode): Promise<ContainerSpec['network']>;
   /** Gives the running container its address. Nothing of the job has run in it yet but our agent. */

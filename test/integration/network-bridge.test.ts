@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { bridgeNames } from '../../src/network/bridge/own-network.ts';
 import { hostCommands } from '../../src/helper/host/host-commands.ts';
-import { openNetwork } from '../../src/network/known-networks.ts';
+import { networkKinds } from '../../src/network/known-networks.ts';
 import type { Container, ContainerEngine } from '../../src/ports/container-engine.ts';
 import type { HostCommands } from '../../src/ports/host-commands.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   imageId = (await engine.findImage(busyboxImage))?.id ?? '';
   const enter = ['/usr/bin/nsenter', '--target', String(lab.pid), '--net', '--mount', '--'];
   commands = hostCommands({ commandPath: '/usr/bin:/bin:/usr/sbin:/sbin', enter });
-  driver = openNetwork('bridge', engine, commands);
+  driver = networkKinds.bridge.open(engine, commands);
 });
 
 afterAll(async () => {
@@ -144,7 +144,7 @@ describe("a job's bridge", () => {
   });
 
   test('keeps its filter as long as the container is there', async () => {
-    await expect(openNetwork('vxlan', engine, commands).release(plan.job)).rejects.toMatchObject({
+    await expect(networkKinds.vxlan.open(engine, commands).release(plan.job)).rejects.toMatchObject({
       code: 'HOST_UNFIT',
     });
     expect(await driver.findLeftovers(plan.job)).toContain('nftables table inet hpcdj_772_3');

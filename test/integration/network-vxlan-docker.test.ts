@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
 import { hostCommands } from '../../src/helper/host/host-commands.ts';
-import { openNetwork } from '../../src/network/known-networks.ts';
+import { networkKinds } from '../../src/network/known-networks.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
@@ -20,7 +20,10 @@ test('joins containers of two engines by a network of their own, which goes away
     await lab.join(`/proc/${host.pid}/ns/net`, index);
     const engine = connectEngine({ socketPath: host.socketPath });
     const enter = ['/usr/bin/nsenter', '--target', String(host.pid), '--net', '--mount', '--'];
-    const driver = openNetwork('vxlan', engine, hostCommands({ commandPath: '/usr/bin:/bin:/usr/sbin:/sbin', enter }));
+    const driver = networkKinds.vxlan.open(
+      engine,
+      hostCommands({ commandPath: '/usr/bin:/bin:/usr/sbin:/sbin', enter }),
+    );
     const node = plan.nodes[index]!;
     const image = await engine.findImage(busyboxImage);
     const network = await driver.prepare(plan, node);

@@ -29,7 +29,7 @@ import {
 import { awaitReapers } from '../../src/helper/host/reaping-mark.ts';
 import { hostCommands } from '../../src/helper/host/host-commands.ts';
 import { findJobTable, installJobTable } from '../../src/network/job-table.ts';
-import { openNetwork } from '../../src/network/known-networks.ts';
+import { networkKinds } from '../../src/network/known-networks.ts';
 import type { Store } from '../../src/ports/store.ts';
 import { requireJobKey } from '../../src/contract/job-key.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';
@@ -115,7 +115,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
     },
     audit: keepAudit(audited),
     findRuntime: unused,
-    network: (name) => openNetwork(name, engine, hostCommands({ commandPath, enter: enterHost() })),
+    network: (name) => networkKinds[name].open(engine, hostCommands({ commandPath, enter: enterHost() })),
   };
 }
 

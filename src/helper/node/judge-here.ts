@@ -1,4 +1,4 @@
-import { addressesOf } from '../../network/known-networks.ts';
+import { networkKinds } from '../../network/known-networks.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { refuseForbiddenSources } from '../../config/refuse-linked-sources.ts';
 import { judgePlan, planNeedsQueue } from '../../policy/judge-plan.ts';
@@ -79,7 +79,7 @@ function requireSame(found: ImageFacts | undefined, { image }: JobPlan, host: st
 /** A network of one host needs no claim: the host itself keeps it apart from others'. */
 async function requireOwnSubnet({ site }: HelperContext, store: Store, plan: JobPlan): Promise<void> {
   const { job, token, network } = plan;
-  if (addressesOf(network.driver) === 'host') return;
+  if (networkKinds[network.driver].addressesFrom === 'host') return;
   if (await holdsSubnet(store, { prefix: site.site.keyPrefix, job, token, cidr: network.cidr })) return;
   throw new JobError({
     code: 'JOB_NOT_YOURS',

@@ -6,7 +6,7 @@ import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
 import { nodeRunDirectory } from '../../contract/own-objects.ts';
 import { describeCreateOptions } from '../../docker/describe-create-options.ts';
-import { joinNetwork } from '../../network/known-networks.ts';
+import { networkKinds } from '../../network/known-networks.ts';
 import { describeContainer } from '../../policy/describe-container.ts';
 import { describeRunMounts } from '../../policy/describe-run-mounts.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
@@ -61,7 +61,7 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
       site,
       ...runtime,
       runMounts: describeRunMounts(nodeRunDirectory(key, 0)),
-      network: joinNetwork(decision.driver, key, '<address>'),
+      network: networkKinds[decision.driver].join(key, '<address>'),
       cgroupParent: '<cgroup>',
       schedulerCgroups: ['<cgroup-hierarchies>'],
       limits: {},

@@ -14,7 +14,6 @@ import { parseJsonAs } from '../../values/parse-json-as.ts';
 /** One Docker bridge per job, for jobs on one host. It reaches nothing but itself: not even the host. */
 export function bridgeDriver(engine: ContainerEngine, commands: HostCommands): NetworkDriver {
   return {
-    name: 'bridge',
     prepare: async (plan, node) => {
       const { cidr } = plan.network;
       if (!(await provideBridge(engine, commands, plan.job, cidr))) throw subnetInUse(cidr);

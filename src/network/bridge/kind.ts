@@ -7,6 +7,7 @@ import { isBridgeDevice, joinBridge } from './own-network.ts';
 export const bridge = {
   addressesFrom: 'host',
   summary: 'a Docker bridge of its own',
+  settings: {},
   planned: {},
   programs: { ip: 'iproute2', nft: 'nftables', unshare: 'util-linux', sysctl: 'procps' },
   join: joinBridge,

@@ -22,7 +22,6 @@ export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, com
     filtered.add(plan.token);
   };
   return {
-    name: 'vxlan',
     prepare: async (plan, node) => {
       await prepare(plan, node);
       return { kind: 'none' };

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { JobError } from '../../values/errors.ts';
 import type { NetworkNode, NetworkPlan } from '../../ports/network-driver.ts';
-import { planned } from './planned.ts';
+import { planned } from './settings.ts';
 import { containsAddress } from '../../values/subnet.ts';
 
 /** One node as the tunnel sees it: its address in the job's network and the host behind which it lies. */

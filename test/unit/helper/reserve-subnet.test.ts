@@ -3,7 +3,7 @@ import { parseSite } from '../../../src/config/parse-site.ts';
 import { claimSubnet } from '../../../src/helper/job/claim-subnet.ts';
 import { reserveSubnet } from '../../../src/helper/keeper/reserve-subnet.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
-import { openNetwork } from '../../../src/network/known-networks.ts';
+import { networkKinds } from '../../../src/network/known-networks.ts';
 import type { ContainerEngine } from '../../../src/ports/container-engine.ts';
 import type { HostCommands } from '../../../src/ports/host-commands.ts';
 import type { Store } from '../../../src/ports/store.ts';
@@ -19,7 +19,7 @@ const neighbour = { prefix: '', pool: site.network.pool, prefixLength: 24, job: 
 
 const reserve = async (store: Store, claims: AsyncDisposableStack) =>
   await reserveSubnet(
-    { site, network: (name) => openNetwork(name, {} as ContainerEngine, {} as HostCommands) },
+    { site, network: (name) => networkKinds[name].open({} as ContainerEngine, {} as HostCommands) },
     store,
     request,
     { driver: 'vxlan', token: 'a' },
