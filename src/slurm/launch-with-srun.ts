@@ -41,7 +41,8 @@ export function launchWithSrun(
   return {
     file: srun,
     argv: [...options, '--', ...outliveCommandSignals, ...argv],
-    environment: dropRequests(environment),
+    // Slurm would make the script's TMPDIR for the step, and say so in the job's output where it cannot.
+    environment: { ...dropRequests(environment), TMPDIR: undefined },
     // It answers TERM by killing its step, in the middle of the clean-up: we end the job, and it ends with that.
     hasOwnGroup: true,
   };

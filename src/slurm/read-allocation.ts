@@ -20,12 +20,21 @@ export function readAllocation(environment: NodeJS.ProcessEnv): Allocation {
   if (read('SLURM_HET_SIZE') !== undefined) {
     throw invalid(
       'SLURM_HET_SIZE is set: this is a heterogeneous job',
-      'Submit one job without ":" between components.',
+      'Submit one job without ":" between components, and without a line "#SBATCH hetjob".',
     );
   }
   const names = readHostNames(read);
   demandFirstHost(read, names);
   return { scheduler: 'slurm', schedulerJobId, job: readJobKey(read, schedulerJobId), hosts: readHosts(read, names) };
+}
+
+/**
+ * The same in a step of the job, as `srun --pty bash` in a shell of salloc: its counts of tasks are the step's, so the
+ * job's processors count. A batch script may have such variables of the job from which it was submitted.
+ */
+export function readAllocationInStep(environment: NodeJS.ProcessEnv, procCgroupText: string): Allocation {
+  const isStep = environment['SLURM_STEP_ID'] !== undefined && !procCgroupText.includes('/step_batch');
+  return readAllocation(isStep ? { ...environment, SLURM_TASKS_PER_NODE: undefined } : environment);
 }
 
 /** First of the variables that is set and not empty: newer names stand before their old aliases. */
@@ -78,7 +87,8 @@ function readHostNames(read: Reader): string[] {
 /** Slurm runs a batch script on the first host; a shell of salloc or a task of srun may run elsewhere, or many times. */
 function demandFirstHost(read: Reader, names: readonly string[]): void {
   const here = read('SLURMD_NODENAME');
-  const hint = `Call it in the batch script itself, which Slurm runs on ${names[0] ?? 'the first host'}.`;
+  const first = names[0] ?? 'the first host';
+  const hint = `Call it in the batch script itself, which Slurm runs on ${first}. In a shell of salloc: srun --nodes=1 --ntasks=1 --nodelist=${first} hpc-submit-dockerjob …`;
   if (here === undefined)
     throw invalid('SLURMD_NODENAME is not set: this shell does not run on a host of the job', hint);
   if (here !== names[0])

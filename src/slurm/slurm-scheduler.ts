@@ -4,7 +4,7 @@ import type { Scheduler } from '../ports/scheduler.ts';
 import { launchWithSrun } from './launch-with-srun.ts';
 import { refuseManyTasks } from './refuse-many-tasks.ts';
 import { refuseOtherGroup } from './refuse-other-group.ts';
-import { readAllocation } from './read-allocation.ts';
+import { readAllocationInStep } from './read-allocation.ts';
 import { readTaskEnd } from './read-task-end.ts';
 
 export interface SlurmSchedulerOptions {
@@ -27,9 +27,10 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     // It stops what runs on every host by itself.
     suspendsBatchScript: false,
     readAllocation: (environment) => {
-      refuseManyTasks(environment, readOwnCgroup());
+      const cgroup = readOwnCgroup();
+      refuseManyTasks(environment, cgroup);
       refuseOtherGroup(environment, process.getgid?.());
-      return readAllocation(environment);
+      return readAllocationInStep(environment, cgroup);
     },
     launchOnEveryHost: (allocation, argv) =>
       launchWithSrun(findCommand('srun', 'Slurm', commandPath), allocation, argv, inherited),

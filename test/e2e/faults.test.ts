@@ -1,10 +1,12 @@
 /** Faults at a phase that the job has announced: it ends at once, with the right status, and names who is to blame. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
 import { hostOf } from '../../lab/running-lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { awaitDocker, startMissingServices, stopService } from '../../lab/start-services.ts';
 import { e2eLab } from '../support/e2e-lab.ts';
+import type { BatchJob } from '../support/e2e-jobs.ts';
 import {
   findLastingLeftovers,
   findProgram,
@@ -14,7 +16,8 @@ import {
   startBatch,
   tryAs,
 } from '../support/e2e-jobs.ts';
-import { untilAsked } from '../support/until.ts';
+import { readScratchFile } from '../support/lab-job.ts';
+import { until, untilAsked } from '../support/until.ts';
 import { changeSite, quickDeadlines, quickSite } from '../support/e2e-site.ts';
 
 /** A job that waits for its node until this is over has not heard what the others know. */
@@ -37,6 +40,12 @@ async function killSteps(host: string, job: string): Promise<void> {
   const script = 'kill -KILL $(pgrep -f "$1")';
   await mustRun(lab, host, ['sh', '-c', script, 'kill', `^slurmstepd: \\[${job}\\.`]);
 }
+
+const hasFile = async (job: BatchJob, name: string): Promise<boolean> =>
+  await readScratchFile(lab, `${job.directory}/${name}`).then(
+    () => true,
+    () => false,
+  );
 
 describe("Slurm's own part on a host", () => {
   it('that dies with the command running, or at its end, holds no released job', async () => {
@@ -126,6 +135,50 @@ describe('a container', () => {
     expect(ended.exitCode).toBe('75:0');
     expect(ended.stderr).toContain('on host node1: the container was told to end, by the Docker Engine');
     expect(ended.stderr).not.toContain('the command ended');
+  });
+});
+
+describe('a reader of the output', () => {
+  it('who is slow at the end of the job loses nothing, although the store does not answer then', async () => {
+    const bytes = 20_000_000;
+    const write = `sh -c 'head -c ${bytes} /dev/zero; touch written; while [ ! -e over ]; do sleep 0.1; done'`;
+    const readSlowly = `while [ ! -e written ]; do head -c 300000 | wc -c >>read; sleep 0.03; done; while [ ! -e go ]; do sleep 0.1; done; wc -c >>read`;
+    const job = await startBatch(lab, `set -o pipefail; ${inMpi} ${write} | { ${readSlowly}; }; exit $?`, onTwo);
+    await until('all written', 60_000, async () => (await hasFile(job, 'written')) || (await job.stderr()));
+    const signalEtcd = async (signal: string): Promise<string> =>
+      await mustRun(lab, 'head', ['sh', '-c', `kill -s ${signal} $(pgrep -x etcd)`]);
+    await signalEtcd('STOP');
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+      await pause(4000); // the engine gives up what nobody takes two seconds after a container's end
+    } finally {
+      await signalEtcd('CONT');
+    }
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+    const { exitCode, stderr } = await job.end(60_000);
+    const read = (await job.read('read')).trim().split('\n').map(Number);
+    expect([exitCode, read.reduce((sum, each) => sum + each, 0)], stderr).toEqual(['0:0', bytes]);
+    expect(read.at(-1)).toBeGreaterThan(300_000);
+  });
+});
+
+describe('a host that is dead before its start', () => {
+  it('is named by the words of srun, and the job may run elsewhere', async () => {
+    const job = await startBatch(lab, `touch begun; while [ ! -e go ]; do sleep 0.1; done; ${lasting}`, onTwo);
+    await until('the script', 20_000, async () => (await hasFile(job, 'begun')) || (await job.stderr()));
+    await stopService(lab.hierarchies, lab.layout, hostOf(lab, 'node2'), 'slurmd');
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+      await job.shows('[NODE_LOST]', 'err', 60_000);
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, hostOf(lab, 'node2'));
+    }
+    const { exitCode, stderr } = await job.end(60_000);
+    expect(exitCode).toBe('75:0');
+    expect(stderr).toContain(
+      `${job.id}-node-1 on host node2 (not started): the scheduler's launcher did not reach it: `,
+    );
+    expect(stderr).not.toMatch(/sudo|NODE_LATE/);
   });
 });
 

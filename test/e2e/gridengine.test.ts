@@ -5,7 +5,9 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { bringUp } from '../../lab/lab.ts';
 import { readStatus } from '../../lab/read-status.ts';
+import { hostOf } from '../../lab/running-lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { stopService } from '../../lab/start-services.ts';
 import { takeDown } from '../../lab/take-down.ts';
 import { startGridEngineJob } from '../support/e2e-gridengine.ts';
 import { describeEndings } from '../support/endings-contract.ts';
@@ -163,6 +165,26 @@ describe('qmod', () => {
     await asAlice('qmod', '-usj', job.id);
     await job.shows('whole', 'out');
     await job.end();
+  });
+});
+
+describe('a host that is dead before its start', () => {
+  it('is named by the words of qrsh, and the job may run elsewhere', async () => {
+    const job = await startGridEngineJob(lab, `echo begun; while [ ! -e go ]; do sleep 0.2; done; ${inMpi} true`);
+    await job.shows('begun', 'out');
+    await stopService(lab.hierarchies, lab.layout, hostOf(lab, 'node2'), 'sge_execd');
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+      await job.shows('[NODE_LOST]', 'err', 60_000);
+    } finally {
+      lab = await bringUp({ name, gridEngine: true, install: false });
+    }
+    const { stderr } = await job.end(60_000);
+    expect(stderr).toContain(
+      `${job.id}-node-1 on host node2 (not started): the scheduler's launcher did not reach it: `,
+    );
+    expect(stderr).toContain('nothing is left behind');
+    expect(stderr).not.toContain('sudo');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAllocation } from '../../../src/slurm/read-allocation.ts';
+import { readAllocation, readAllocationInStep } from '../../../src/slurm/read-allocation.ts';
 
 /** The environment of a batch script that was given -N 3 -n 6, as Slurm 22.05 sets it. */
 const batch: NodeJS.ProcessEnv = {
@@ -48,6 +48,22 @@ describe('readAllocation', () => {
   it('names an element of an array by the array and its index', () => {
     const element = { ...batch, SLURM_ARRAY_JOB_ID: '10', SLURM_ARRAY_TASK_ID: '0' };
     expect(readAllocation(element)).toMatchObject({ schedulerJobId: '12', job: '10_0' });
+  });
+
+  describe('in a step of one task', () => {
+    const step = { ...batch, SLURM_STEP_ID: '0', SLURM_STEP_TASKS_PER_NODE: '1', SLURM_TASKS_PER_NODE: '1' };
+    const slotsIn = (environment: NodeJS.ProcessEnv, cgroup: string): number[] =>
+      readAllocationInStep(environment, cgroup).hosts.map(({ slots }) => slots);
+
+    it('counts the slots of the job, not of the step', () => {
+      expect(slotsIn(step, '4:freezer:/slurm_n1/uid_1/job_12/step_0')).toEqual([4, 1, 1]);
+      expect(slotsIn({ ...step, SLURM_CPUS_PER_TASK: '2' }, '')).toEqual([2, 1, 1]);
+    });
+
+    it('is not taken for one where the batch script has variables of the step from which it was submitted', () => {
+      const cgroup = '4:freezer:/slurm_n1/uid_1/job_12/step_batch';
+      expect(slotsIn({ ...step, SLURM_TASKS_PER_NODE: '1(x3)' }, cgroup)).toEqual([1, 1, 1]);
+    });
   });
 
   it('counts slots by CPUs and CPUs per task when tasks are not told', () => {

@@ -59,7 +59,7 @@ describe('slurmScheduler', () => {
     expect(argv.slice(argv.indexOf('--'))).toEqual([...launch().argv.slice(launch().argv.indexOf('--'), -4), '/bin/x']);
   });
 
-  it('drops every request of the job from the environment and nothing else', () => {
+  it('drops every request of the job from the environment, and TMPDIR, and nothing else', () => {
     const { environment } = launch({
       PATH: '/bin',
       SLURM_CONF: '/etc/slurm.conf',
@@ -81,6 +81,7 @@ describe('slurmScheduler', () => {
       'SLURM_SOMETHING_OF_NEXT_YEAR',
       'SLURM_UNBUFFEREDIO',
       'SRUN_CONTAINER',
+      'TMPDIR',
     ]);
     expect(Object.values(environment).every((value) => value === undefined)).toBe(true);
   });
