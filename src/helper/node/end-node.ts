@@ -38,7 +38,8 @@ async function dropPhase({ store, site, plan, node }: OwnNode): Promise<void> {
 
 /** Takes away all of the job that is on this host, and says so in the store. */
 export async function releaseAndReport(context: HelperContext, own: OwnNode): Promise<void> {
-  const leftovers = await releaseHere(context, own.plan.job, { nodeIndex: own.node.index });
+  const scope = { nodeIndex: own.node.index, network: own.plan.network.driver };
+  const leftovers = await releaseHere(context, own.plan.job, scope);
   reached(own, 'released');
   const stepTimesMs = Object.entries(own.stepTimesMs).map(([step, ms]) => `${step} ${ms}`);
   context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });

@@ -3,20 +3,29 @@ import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
 import { removeEmptyCgroups } from '../../cgroup/sweep.ts';
 import { networkNames } from '../../network/known-networks.ts';
+import type { NetworkName } from '../../network/known-networks.ts';
 import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
 import { endStillHelpers } from './end-still-helpers.ts';
 
+/** What is known of a job at its normal end by its plan. Left out: looked for. */
+export interface ReleaseScope {
+  /** The only node that the job has on this host. */
+  readonly nodeIndex?: number;
+  /** The only kind of network that it has. */
+  readonly network?: NetworkName;
+}
+
 /**
- * Takes away all that a job has on this host, found by label and name alone: containers, then networks, then files.
- * The job's run directory stays as the trace until the store has been told (`forgetJobHere`). Repeat-safe. Returns what
- * could not be taken away; one failure does not stop the rest.
+ * Takes away all that a job has on this host: containers by label and name, then networks, then files. What the plan does
+ * not tell is searched. The job's run directory stays as the trace until the store has been told (`forgetJobHere`).
+ * Repeat-safe. Returns what could not be taken away; one failure does not stop the rest.
  */
 export async function releaseHere(
   context: HelperContext,
   job: JobKey,
-  { nodeIndex }: { readonly nodeIndex?: number } = {},
+  { nodeIndex, network }: ReleaseScope = {},
 ): Promise<readonly string[]> {
   const leftovers: string[] = [];
   const cgroups = new Map<string, readonly string[] | undefined>();
@@ -49,11 +58,12 @@ export async function releaseHere(
   });
   if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
-  for (const name of networkNames) {
+  for (const name of network === undefined ? networkNames : [network]) {
     await attempt(`${name} network`, async () => {
       const driver = context.network(name);
       await driver.release(job);
-      leftovers.push(...(await driver.findLeftovers(job)));
+      // Of the plan's own network, which this run has made, a release without a failure is proof enough.
+      if (network === undefined) leftovers.push(...(await driver.findLeftovers(job)));
     });
   }
   await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
