@@ -26,6 +26,9 @@ export function requireJobKey(text: string): JobKey {
   return key;
 }
 
+/** The node that runs the command, on the middleware's own host, as the keeper does; the others wait for its ranks. */
+export const commandNode = 0;
+
 /** Name of a node in etcd, as the slides write it: `772_node_0`. */
 export function nodeKeyName(job: JobKey, index: number): string {
   return `${job}_node_${index}`;

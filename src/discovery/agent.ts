@@ -1,4 +1,5 @@
 import type { AgentMessage } from '../contract/agent-protocol.ts';
+import { commandNode } from '../contract/job-key.ts';
 import { asJobError, JobError } from '../values/errors.ts';
 import { makeKeyPair } from '../ssh/make-key-pair.ts';
 import { addVariables } from './files/build-job-environment.ts';
@@ -56,7 +57,7 @@ export async function runAgent(places: AgentPlaces): Promise<number> {
     const start = await link.receive('start', 10 * welcome.discoverDeadlineMs + 60_000 + welcome.commandDeadlineMs);
     addVariables(environment, start.environment ?? {}, files);
     if (start.umask !== undefined) process.umask(start.umask);
-    if (welcome.index !== 0) return await serveUntilOver(link);
+    if (welcome.index !== commandNode) return await serveUntilOver(link);
     const command = start.command ?? welcome.command;
     if (command.kind === 'later') throw new JobError({ code: 'BUG', message: 'Nobody has told the command.' });
     requireShell(command, welcome.nodeCount);

@@ -1,4 +1,5 @@
 import type { Peer, Roster } from '../../contract/agent-protocol.ts';
+import { commandNode } from '../../contract/job-key.ts';
 import type { SshKeyPair } from '../../ssh/make-key-pair.ts';
 import type { SessionProcess, SessionRequest } from '../../ssh/serve-session.ts';
 import { startSshServer } from '../../ssh/start-ssh-server.ts';
@@ -55,12 +56,12 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   undo.push(() => void relay.close());
   known.resolve({ roster, environment });
   // First of all at the end: a launcher that is ended, with its job, gives its ranks here time to save what they have.
-  if (welcome.index !== 0)
+  if (welcome.index !== commandNode)
     undo.push(async () => {
       if (isToldToEnd(link)) await awaitLauncher(() => server.hasLogins(), welcome.stopGraceMs - 2 * endMs(welcome));
     });
 
-  if (welcome.index === 0) {
+  if (welcome.index === commandNode) {
     await placeHostfile(welcome, roster, undo);
     await testLinks(links, listOthers(roster, welcome.index), Math.max(0, deadline - performance.now()), link.over);
   }
@@ -92,7 +93,7 @@ async function serveSsh(
     startSession: (request) => startSession(request, environment, sessions, welcome.stopGraceMs),
   });
   undo.push(() => server.close());
-  undo.push(() => sessions.end(welcome.index === 0 ? welcome.stopGraceMs : endMs(welcome)));
+  undo.push(() => sessions.end(welcome.index === commandNode ? welcome.stopGraceMs : endMs(welcome)));
   return server;
 }
 

@@ -1,6 +1,7 @@
 import { chmod, lchown, mkdir, rm } from 'node:fs/promises';
 import { containerPaths } from '../../contract/container-paths.ts';
 import { inputDirectory, inputPipe } from '../../contract/job-input.ts';
+import { commandNode } from '../../contract/job-key.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { Mount } from '../../ports/container-engine.ts';
@@ -12,7 +13,7 @@ import { JobError } from '../../values/errors.ts';
 
 /** Whether this node of the job has the pipe: the one that runs the command, on the middleware's own host. */
 export function hasInput({ input, command }: JobPlan, { index }: PlannedNode): boolean {
-  return input && index === 0 && command.kind !== 'later';
+  return input && index === commandNode && command.kind !== 'later';
 }
 
 const timeoutMs = 10_000;

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/p
 import { isLeftBeside } from '../../local-store/claim-socket-path.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeRunDirectory, runDirectory } from '../../contract/own-objects.ts';
-import { nodeHostname, parseJobKey, shortHostname } from '../../contract/job-key.ts';
+import { commandNode, nodeHostname, parseJobKey, shortHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { describeRunMounts, runFiles } from '../../policy/describe-run-mounts.ts';
 import type { Mount } from '../../ports/container-engine.ts';
@@ -21,7 +21,7 @@ export function localStoreSocket(job: JobKey): string {
 
 /** Files of the node that runs the command, which is on the keeper's own host. */
 export function masterRunDirectory(job: JobKey): string {
-  return `${jobRunDirectory(job)}/node-0`;
+  return `${jobRunDirectory(job)}/${shortHostname(commandNode)}`;
 }
 
 /** Holds the scheduler's id of the job, by which an epilog asks for it; an array element's key does not tell it. */
@@ -91,7 +91,7 @@ export async function removeNodeFiles(job: JobKey, index?: number): Promise<void
   const names = index === undefined ? await listDirectory(path) : [`node-${index}`];
   for (const name of names.filter((each) => /^node-\d+$/.test(each)))
     await rm(`${path}/${name}`, { recursive: true, force: true });
-  if (index === undefined || index === 0) await removeJobInput(job);
+  if (index === undefined || index === commandNode) await removeJobInput(job);
 }
 
 /** Removes the job's directory with all that is in it. */

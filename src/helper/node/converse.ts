@@ -2,7 +2,7 @@ import { rosterSchema } from '../../contract/agent-protocol.ts';
 import type { AgentMessage, Roster } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobEnd, WantedState } from '../../contract/helper-events.ts';
-import { nodeHostname } from '../../contract/job-key.ts';
+import { commandNode, nodeHostname } from '../../contract/job-key.ts';
 import { takeEarlySignals } from '../../system/early-signals.ts';
 import { oneLine } from '../../values/one-line.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
@@ -64,7 +64,7 @@ async function converseUntilOver(
   const running = report(own, { PHASE: 'running' })
     .catch(() => undefined)
     .then(() => void followWanted(own, suspension));
-  const end = await Promise.race([serveCommand(link, node.index === 0, plan.nodes.length), jobOver]);
+  const end = await Promise.race([serveCommand(link, node.index === commandNode, plan.nodes.length), jobOver]);
   await running;
   return end;
 }
@@ -114,7 +114,7 @@ function describeStart({ plan, node }: OwnNode, { lateCommand }: JobState): Para
   const { command, environment, umask } = lateCommand;
   return {
     type: 'start',
-    ...(node.index === 0 ? { command } : {}),
+    ...(node.index === commandNode ? { command } : {}),
     environment,
     ...(umask === undefined ? {} : { umask }),
   };
