@@ -11,8 +11,9 @@ const gridEngineFiles = ['test/e2e/gridengine.test.ts'];
 /** Files that mostly wait for limits, leases and hosts that come back: `npm run test:long`, so that `npm test` stays short. */
 const longFiles = ['lost-hosts', 'run-limit', 'still-helper'].map((name) => `test/e2e/${name}.test.ts`);
 const longLsfFiles = ['lsf-prologue', 'lsf-requeue'].map((name) => `test/e2e/${name}.test.ts`);
-/** A test beside daemons may fail of a machine that stands still for seconds: tried once more, and told (`TellFailures`). */
-const besideDaemons = { retry: 1, fileParallelism: false };
+/** A test may fail of a machine that stands still for seconds: tried once more, and told (`TellFailures`). */
+const retry = 1;
+const besideDaemons = { retry, fileParallelism: false };
 /** One lab cluster for all files. */
 const inLab = { ...besideDaemons, testTimeout: 180_000, hookTimeout: 600_000 };
 
@@ -21,7 +22,7 @@ export default defineConfig({
     reporters: ['default', new TellFailures()],
     projects: [
       // Many of them wait, for deadlines and for processes: more at a time than there are cores, so that a single one may wait long.
-      project('unit', { maxWorkers: 5, testTimeout: 30_000 }),
+      project('unit', { retry, maxWorkers: 5, testTimeout: 30_000 }),
       // Real etcd, dockerd and ssh: one file at a time, two cores are not many.
       project('integration', { ...besideDaemons, testTimeout: 60_000, hookTimeout: 120_000 }),
       project('e2e', {
