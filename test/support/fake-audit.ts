@@ -8,5 +8,5 @@ export function keepAudit(into: string[], { problem }: { readonly problem?: stri
     findProblem: () => problem,
     flush: async () => await Promise.resolve(),
   };
-  return auditCall(sink, { uid: 0, verb: 'test' }, { isRequired: problem !== undefined });
+  return auditCall(sink, { uid: 0, verb: 'test' }, { isRequired: problem !== undefined, patienceMs: 0 });
 }

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { exitStatus, JobError } from '../../values/errors.ts';
 import type { AuditEvent, AuditFacts, AuditRule } from './audit-events.ts';
 import type { AuditSink } from './audit-sink.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 import { writeRecord } from './write-record.ts';
 
 /** Records what one call of the helper decides and does. */
@@ -11,8 +12,8 @@ export interface Audit {
   /** The call is allowed: recorded before anything is done. Only the first word of a call counts. */
   allow(rule: AuditRule, facts?: AuditFacts): void;
   record(event: AuditEvent, facts: AuditFacts): void;
-  /** Fails with `AUDIT_UNWRITABLE` when the site demands records (`audit.required`) and they cannot be written. */
-  requireWritable(): void;
+  /** Fails with `AUDIT_UNWRITABLE` when the site demands records (`audit.required`) and they cannot be written, also not now. */
+  requireWritable(): Promise<void>;
 }
 
 /** The same for the program itself, which sees the call's end. */
@@ -37,11 +38,18 @@ export interface AuditedCall {
   readonly job?: string | undefined;
 }
 
+/**
+ * Records may wait although the disk takes them: who was to append them can have been stopped by the user whose job it was
+ * in. So before a job is refused for it they are appended, and waited for.
+ */
+const usualPatienceMs = 3000;
+const lookEveryMs = 100;
+
 /** The records of one call. Nothing of it ever fails but `requireWritable`: a full disk must not stop a clean-up. */
 export function auditCall(
   sink: AuditSink,
   call: AuditedCall,
-  { isRequired }: { readonly isRequired: boolean },
+  { isRequired, patienceMs = usualPatienceMs }: { readonly isRequired: boolean; readonly patienceMs?: number },
 ): CallAudit {
   let { job } = call;
   let isDecided = false;
@@ -59,8 +67,12 @@ export function auditCall(
       if (!isDecided) decide({ verdict: 'allowed', rule, ...facts });
     },
     record,
-    requireWritable: () => {
-      const problem = isRequired ? sink.findProblem() : undefined;
+    requireWritable: async () => {
+      if (!isRequired || sink.findProblem() === undefined) return;
+      await sink.flush();
+      const isFine = (): true | undefined => (sink.findProblem() === undefined ? true : undefined);
+      await retryUntil(isFine, { pauseMs: lookEveryMs, deadlineMs: patienceMs });
+      const problem = sink.findProblem();
       if (problem !== undefined) throw unwritable(problem);
     },
     end: ({ status, error, isLong }) => {

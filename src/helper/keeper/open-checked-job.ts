@@ -60,7 +60,7 @@ export async function openCheckedJob(
     image: decision.imageReference,
     hosts: request.hosts.map(({ name }) => name),
   });
-  context.audit.requireWritable();
+  await context.audit.requireWritable();
   const store = sharedStore ?? (await openLocalStore(confirmed, undo));
   const token = makeToken();
   const opening = { uid, job: confirmed.job };

@@ -114,7 +114,7 @@ async function takeNode(
   { context, authority, store, plan, followed, told }: NodeToTake,
   undo: AsyncDisposableStack,
 ): Promise<TakenNode> {
-  context.audit.requireWritable();
+  await context.audit.requireWritable();
   const { site } = context;
   const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
   const node = findOwnNode(plan);
