@@ -5,6 +5,7 @@ import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { removeContainer } from './control-container.ts';
 import { explainTakenName } from './find-own-objects.ts';
+import { findDeviceFaults } from './find-device-files.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { findTargetFaults } from './find-target-faults.ts';
 import { inBody } from './in-body.ts';
@@ -82,13 +83,14 @@ async function findFaultsIn(
   const files = openImageFiles(client, container);
   const ours = places.filter(({ target }) => !enginesOwn.some((own) => own.target === target));
   const all = [...enginesOwn, ...ours];
-  const [volumes, users, groups, targets] = await Promise.all([
+  const [volumes, devices, users, groups, targets] = await Promise.all([
     findVolumes(client, container),
+    findDeviceFaults(client, container),
     findUnreadable(files, '/etc/passwd'),
     findMisnamedGroups(files),
     findTargetFaults(files, all),
   ]);
-  return [...volumes, ...users, ...groups, ...targets];
+  return [...volumes, ...devices, ...users, ...groups, ...targets];
 }
 
 /** The proof that the question names all volumes of the image: a volume has no limit, and no bounds but the disk's. */

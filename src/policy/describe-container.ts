@@ -119,7 +119,16 @@ function covers(target: string, place: string): boolean {
 const loaderVariables =
   /^(?:LD_\w+|NODE_\w+|MALLOC_\w+|GLIBC_TUNABLES|GCONV_PATH|OPENSSL_\w+|SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|UV_\w+)$/;
 
-/** Splits off what must not reach the agent: emptied in the container, to be restored for the command. */
+/**
+ * Variables by which an image asks for devices of the host where the engine's runtime is NVIDIA's or its kin: GPUs of other
+ * jobs, too. The command gets them back, as words without power.
+ */
+const deviceVariables = /^(?:NVIDIA_\w+|\w+_VISIBLE_DEVICES)$/;
+
+/** For a runtime that gives all devices to an image that only looks as if it were made for them. */
+const noDevices = { NVIDIA_VISIBLE_DEVICES: 'void' };
+
+/** Splits off what must reach neither the agent nor the engine's runtime: emptied in the container, to be restored for the command. */
 export function isolateAgent(imageEnvironment: readonly string[]): {
   readonly containerEnvironment: Readonly<Record<string, string>>;
   readonly restored: Readonly<Record<string, string>>;
@@ -128,7 +137,8 @@ export function isolateAgent(imageEnvironment: readonly string[]): {
   for (const line of imageEnvironment) {
     const separator = line.indexOf('=');
     const name = line.slice(0, Math.max(separator, 0));
-    if (loaderVariables.test(name)) restored[name] = line.slice(separator + 1);
+    if (loaderVariables.test(name) || deviceVariables.test(name)) restored[name] = line.slice(separator + 1);
   }
-  return { containerEnvironment: Object.fromEntries(Object.keys(restored).map((name) => [name, ''])), restored };
+  const emptied = Object.fromEntries(Object.keys(restored).map((name) => [name, '']));
+  return { containerEnvironment: { ...emptied, ...noDevices }, restored };
 }

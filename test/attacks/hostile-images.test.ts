@@ -110,6 +110,22 @@ describe('having files made by root for another user', () => {
   });
 });
 
+describe('a device of the host', () => {
+  it('is not to be had by a device file of the image, which its user could open on the host', async () => {
+    const images = [
+      await build('disk-file', 'mknod /disk b 7 0; chmod 666 /disk'),
+      await build('memory-file', 'mkdir -p /a/b; mknod /a/b/mem c 1 1; chown 2001 /a/b/mem; chmod 400 /a/b/mem'),
+      await build('usual-files', 'mknod /null c 1 3; chmod 666 /null; mknod /console c 5 1; chmod 600 /console'),
+    ];
+    const ran = await tryImages(images, 'true');
+    expect(ran).toMatchObject([
+      refused('lab/hostile:disk-file', 'its /disk is a block device (7:0) that users could open'),
+      refused('lab/hostile:memory-file', 'its /a/b/mem is a character device (1:1) that users could open'),
+      { status: 0 },
+    ]);
+  });
+});
+
 describe('a group of another user', () => {
   it('is not given to who names it by a number of his own', async () => {
     const image = await build('groups', 'echo cfd:x:2002: >/etc/group; echo 2100:x:2002: >>/etc/group');

@@ -54,6 +54,7 @@ const schemaUse = /JsonAs\((?<given>\w+Schema),|\b(?<asked>\w+Schema)\.(?:safePa
 const partsOfOthers = [
   ...[
     'graphDriverSchema',
+    'layersSchema',
     'statSchema',
     'linksSchema',
     'routesSchema',

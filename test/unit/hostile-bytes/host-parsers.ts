@@ -9,6 +9,7 @@ import { jobPlanSchema } from '../../../src/contract/job-plan.ts';
 import { isOwnContainer } from '../../../src/contract/own-objects.ts';
 import { isSchedulerJobId } from '../../../src/contract/schedulers.ts';
 import { propagationOf } from '../../../src/docker/choose-mount-propagation.ts';
+import { DeviceEntries } from '../../../src/docker/device-entries.ts';
 import { imageAnswerSchema, infoAnswerSchema } from '../../../src/docker/engine-answers.ts';
 import { findUpperDirectory } from '../../../src/docker/find-writable-layer.ts';
 import { ImageFault, readEntry } from '../../../src/docker/read-image-files.ts';
@@ -286,6 +287,23 @@ const ofImages: readonly HostileParser[] = [
       try {
         const { link, content } = readEntry(Buffer.from(text, 'latin1'), '/x');
         must(!link.includes('\0') && content.length <= text.length, 'more than there is', link);
+      } catch (error) {
+        if (!(error instanceof ImageFault)) throw error;
+      }
+    },
+  },
+  {
+    name: 'docker/device-entries#DeviceEntries',
+    seeds: [
+      tarEntry('4', '00000000000', '') + tarEntry('0', '00000000003', '', 'abc'),
+      tarEntry('x', '00000000020', '', '20 linkpath=/a/b/c/d\n') + tarEntry('3', '00000000000', ''),
+    ],
+    words: ['\0', '77777777777', '-7777777', '\u0080\0\0\0\0\0\u00ff', 'L', 'x', '3', '4', '1'.repeat(90)],
+    hold: (text) => {
+      const entries = new DeviceEntries();
+      try {
+        for (const piece of [text.slice(0, 300), text.slice(300)]) entries.take(Buffer.from(piece, 'latin1'));
+        must(entries.found.length <= text.length / 512, 'more than there is', entries.found);
       } catch (error) {
         if (!(error instanceof ImageFault)) throw error;
       }

@@ -1,0 +1,77 @@
+import { ImageFault } from './read-image-files.ts';
+
+/** A file of an image that stands for a device of the host. */
+export interface DeviceFile {
+  readonly path: string;
+  readonly kind: 'block' | 'character';
+  readonly major: number;
+  readonly minor: number;
+  /** Permissions, in the form of lstat's mode. */
+  readonly mode: number;
+  readonly uid: number;
+}
+
+const blockBytes = 512;
+/** Headers that describe the next entry hold its whole name. */
+const mostHeaderBytes = 1024 * 1024;
+const deviceKinds: Readonly<Record<string, DeviceFile['kind']>> = { '3': 'character', '4': 'block' };
+
+/** Finds the device files in a tar archive that comes in pieces; contents of files are passed over. */
+export class DeviceEntries {
+  readonly found: DeviceFile[] = [];
+  #rest: Buffer = Buffer.alloc(0);
+  #skip = 0;
+
+  /** The next piece. Fails with `ImageFault` for what is no tar archive. */
+  take(piece: Buffer): void {
+    this.#rest = Buffer.concat([this.#rest, piece]);
+    for (;;) {
+      const skipped = Math.min(this.#skip, this.#rest.length);
+      this.#skip -= skipped;
+      this.#rest = this.#rest.subarray(skipped);
+      if (this.#skip > 0 || this.#rest.length < blockBytes) return;
+      const header = this.#rest.subarray(0, blockBytes);
+      this.#rest = this.#rest.subarray(blockBytes);
+      if (header.every((byte) => byte === 0)) continue;
+      this.#skip = Math.ceil(sizeOf(header) / blockBytes) * blockBytes;
+      const device = readDevice(header);
+      if (device !== undefined) this.found.push(device);
+    }
+  }
+}
+
+function readDevice(header: Buffer): DeviceFile | undefined {
+  const kind = deviceKinds[String.fromCharCode(header[156] ?? 0)];
+  if (kind === undefined) return undefined;
+  const [mode, uid, major, minor] = [
+    field(header, 100, 8),
+    field(header, 108, 8),
+    field(header, 329, 8),
+    field(header, 337, 8),
+  ];
+  return { path: `/${header.toString('utf8', 0, 100).replace(/\0.*$/s, '')}`, kind, major, minor, mode, uid };
+}
+
+/** Of entries without a content the archive gives none, whatever stands there. */
+function sizeOf(header: Buffer): number {
+  const size = field(header, 124, 12);
+  if (['1', '2', '3', '4', '5', '6'].includes(String.fromCharCode(header[156] ?? 0))) return 0;
+  if (['x', 'g', 'L', 'K'].includes(String.fromCharCode(header[156] ?? 0)) && size > mostHeaderBytes) throw noArchive();
+  return size;
+}
+
+/** A number in octal digits, or, where they find no room, in bytes behind a first one of 0x80. */
+function field(header: Buffer, start: number, length: number): number {
+  if ((header[start] ?? 0) === 0x80)
+    return header.subarray(start + 1, start + length).reduce((sum, byte) => sum * 256 + byte, 0);
+  const digits = header
+    .toString('latin1', start, start + length)
+    .replace(/\0.*$/s, '')
+    .trim();
+  if (!/^[0-7]*$/.test(digits)) throw noArchive();
+  return Number.parseInt(digits || '0', 8);
+}
+
+function noArchive(): ImageFault {
+  return new ImageFault('its files cannot be looked through');
+}

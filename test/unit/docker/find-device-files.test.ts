@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findInLayers, isOpenToUsers } from '../../../src/docker/find-device-files.ts';
+import { DeviceEntries } from '../../../src/docker/device-entries.ts';
+import type { DeviceFile } from '../../../src/docker/device-entries.ts';
+
+const disk: DeviceFile = { path: '/disk', kind: 'block', major: 8, minor: 0, mode: 0o60_666, uid: 0 };
+
+describe('a device file of an image', () => {
+  it.each<[string, Partial<DeviceFile>, boolean]>([
+    ['open to all', {}, true],
+    ['open to its group', { mode: 0o60_660 }, true],
+    ['to be read by others', { mode: 0o60_604 }, true],
+    ['of a user', { mode: 0o60_600, uid: 2001 }, true],
+    ['of root alone', { mode: 0o60_600 }, false],
+    ['null', { kind: 'character', major: 1, minor: 3 }, false],
+    ['the console of an image', { path: '/dev/console', kind: 'character', major: 5, minor: 1 }, false],
+    ['a console elsewhere', { kind: 'character', major: 5, minor: 1 }, true],
+    ['a disk by the name of the console', { path: '/dev/console' }, true],
+    ['a disk by the number of null', { major: 1, minor: 3 }, true],
+    ['memory', { kind: 'character', major: 1, minor: 1, mode: 0o20_640 }, true],
+  ])('%s', (_, facts, isOpen) => expect(isOpenToUsers({ ...disk, ...facts })).toBe(isOpen));
+});
+
+describe('the device files of an image', () => {
+  let layers: readonly string[];
+  let top: string;
+
+  beforeEach(() => {
+    top = mkdtempSync(join(tmpdir(), 'layers-'));
+    layers = ['upper', 'lower'].map((name) => join(top, name));
+    for (const layer of layers) mkdirSync(join(layer, 'a/b'), { recursive: true });
+    writeFileSync(join(top, 'upper/plain'), '');
+    symlinkSync('/dev', join(top, 'upper/link'));
+    execFileSync('mknod', ['-m', '666', join(top, 'lower/a/b/log'), 'c', '1', '11']);
+    renameSync(
+      join(top, 'lower/a/b/log'),
+      Buffer.concat([Buffer.from(`${top}/lower/a/b/`), Buffer.from([0xff, 0x0a])]),
+    );
+    execFileSync('mknod', ['-m', '660', join(top, 'upper/a/disk'), 'b', '259', '300']);
+    execFileSync('mknod', [join(top, 'upper/a/gone'), 'c', '0', '0']);
+  });
+  afterEach(() => rmSync(top, { recursive: true, force: true }));
+
+  it('are found in all layers, links not followed and whiteouts left out', async () => {
+    const found = await findInLayers(layers);
+    expect(found.map(({ kind, major, minor }) => [kind, major, minor]).sort()).toEqual([
+      ['block', 259, 300],
+      ['character', 1, 11],
+    ]);
+    expect(found.find(({ kind }) => kind === 'block')).toMatchObject({ path: '/a/disk', mode: 0o60_660, uid: 0 });
+  });
+
+  it('are not looked for without end', async () => {
+    await expect(findInLayers(layers, 3)).rejects.toThrow('its files are more than 3');
+  });
+
+  it('are found in an archive of all files as well, whatever the size of its pieces', () => {
+    writeFileSync(join(top, 'upper/plain'), 'x'.repeat(1500));
+    const archive = execFileSync('tar', ['-C', join(top, 'upper'), '-c', '.']);
+    for (const size of [1, 511, 512, 10_000, archive.length]) {
+      expect(findIn(archive, size)).toContainEqual({
+        path: '/./a/disk',
+        kind: 'block',
+        major: 259,
+        minor: 300,
+        mode: 0o660,
+        uid: 0,
+      });
+    }
+  });
+
+  it('are not believed of what is no archive', () => {
+    expect(() => findIn(Buffer.alloc(2000, 'x'), 700)).toThrow('cannot be looked through');
+  });
+});
+
+function findIn(archive: Buffer, size: number): readonly DeviceFile[] {
+  const entries = new DeviceEntries();
+  for (let at = 0; at < archive.length; at += size) entries.take(archive.subarray(at, at + size));
+  return entries.found;
+}
