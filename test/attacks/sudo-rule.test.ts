@@ -251,6 +251,16 @@ describe('a helper that dies half-way or spares its checks', () => {
     await expectAll(['sudo -n $h check-host </etc/passwd', 'sudo -n $h check-host <.'], { status: 64 });
   });
 
+  it('by streams that are orders to the kernel, which would ask for root’s rights, is refused', async () => {
+    const orders = ['autogroup', 'oom_score_adj', 'comm'].map((name) => `/proc/$$/${name}`);
+    await expectAll(
+      [...orders.map((file) => `>${file}`), '2>/proc/$$/autogroup'].map(
+        (stream) => `sudo -n $h check-host </dev/null ${stream}`,
+      ),
+      { status: 64 },
+    );
+  });
+
   it('by questions that are none answers 64, and says nothing of what is not for all', async () => {
     const questions = [
       'head -c 200000 /dev/urandom',

@@ -23,28 +23,45 @@ export interface HeededJob {
   readonly over: AbortSignal;
 }
 
+/** Words that wait to be judged; who says more at once says nothing that would help. */
+const mostWaiting = 1000;
+
 /**
  * Aborts with a `JobError` when the launcher has said that the helper of a host is gone: the job would wait for its node
  * until the deadline of its start. Counts only before the command's start: later words may be the command's own, and then
- * the node's lease tells. A node that has said itself what is wrong is left to that.
+ * the node's lease tells. A node that has said itself what is wrong is left to that. However many words come, the store is
+ * asked once in `graceMs`: they come from a user's process.
  */
 export function heedTaskEnds(orders: Pick<Orders, 'onTaskEnd'>, job: HeededJob, graceMs = usualGraceMs): AbortSignal {
   const gone = new AbortController();
-  const heed = async (tasks: EndedTasks): Promise<void> => {
-    await pause(graceMs, undefined, { signal: job.over, ref: false });
-    const error = await judge(job, tasks);
-    if (error !== undefined) gone.abort(error);
+  const waiting: EndedTasks[] = [];
+  let isHeeding = false;
+  const heed = async (): Promise<void> => {
+    isHeeding = true;
+    while (waiting.length > 0) {
+      await pause(graceMs, undefined, { signal: job.over, ref: false });
+      const error = await judge(job, waiting.splice(0));
+      if (error !== undefined) gone.abort(error);
+    }
+    isHeeding = false;
   };
-  orders.onTaskEnd((tasks) => void heed(tasks).catch(() => undefined)); // the job is over
+  orders.onTaskEnd((tasks) => {
+    if (waiting.length < mostWaiting) waiting.push(tasks);
+    if (!isHeeding) heed().catch(() => undefined); // the job is over
+  });
   return gone.signal;
 }
 
-async function judge({ store, prefix, plan }: HeededJob, tasks: EndedTasks): Promise<JobError | undefined> {
+async function judge({ store, prefix, plan }: HeededJob, told: readonly EndedTasks[]): Promise<JobError | undefined> {
   // A store that is away may be why the helper has ended; nobody has started anything then.
   const entries = await store.read(jobRange(prefix, plan.job)).catch(() => undefined);
   const state = entries && parseJobState(prefix, plan.job, entries);
   if (state !== undefined && (state.finish !== 'running' || state.hasStarted)) return undefined;
-  return describeTaskEnd(plan, state, tasks);
+  for (const tasks of told) {
+    const error = describeTaskEnd(plan, state, tasks);
+    if (error !== undefined) return error;
+  }
+  return undefined;
 }
 
 /** The end of the job that tasks which are gone mean for it; undefined when none of them is a node that has not failed itself. */

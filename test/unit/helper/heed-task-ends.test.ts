@@ -82,3 +82,25 @@ it('a node that is gone though it had begun is told with its phase', async () =>
   const keys = { [nodeFieldKey('', plan.job, 1, 'PHASE')]: 'creating', [nodeFieldKey('', plan.job, 1, 'HOST')]: 'c2' };
   expect(await heed({}, keys)).toMatchObject({ message: expect.stringContaining('c2 (creating)') as string });
 });
+
+it('asks the store once in a while only, however many words come, and hears each of the first', async () => {
+  const entries = [
+    { key: jobFieldKey('', plan.job, 'PLAN'), value: JSON.stringify(plan) },
+    { key: jobFieldKey('', plan.job, 'FINISH'), value: 'FALSE' },
+  ];
+  let reads = 0;
+  const store = { read: async () => await Promise.resolve(((reads += 1), entries)) };
+  const over = new AbortController();
+  let say: (end: EndedTasks) => void = () => undefined;
+  const orders = { onTaskEnd: (handler: (end: EndedTasks) => void) => void (say = handler) };
+  const gone = heedTaskEnds(orders, { store, prefix: '', plan, over: over.signal }, graceMs);
+  const told = (host: string): EndedTasks => ({ hosts: [host], how: 'was killed (Killed)', detail: '' });
+  for (let count = 0; count < 10_000; count += 1) say(told('c3'));
+  await pause(3 * graceMs);
+  expect([reads, gone.aborted]).toEqual([1, false]);
+  say(told('c3'));
+  say(told('c2'));
+  await pause(3 * graceMs);
+  over.abort();
+  expect([reads, gone.aborted]).toEqual([2, true]);
+});
