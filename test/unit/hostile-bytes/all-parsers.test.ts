@@ -31,6 +31,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   ],
   'is a part of a parser of the lists, or compares one word of a command line': [
     'policy/parse-job-request#parseJobRequest',
+    'slurm/read-allocation#readAllocationInStep',
     'middleware/policy/find-asker#readNamedQueue',
   ],
   'reads what root or the site’s administrators alone have written': [
