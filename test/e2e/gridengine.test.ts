@@ -188,6 +188,22 @@ describe('a host that is dead before its start', () => {
   });
 });
 
+describe('USR1 and USR2', () => {
+  it('to all of a job on its first host, while it starts, reach the command once it listens, and end nothing', async () => {
+    const command = `sh -c 'sleep 0.5; trap "echo got USR1" USR1; trap "echo got USR2" USR2; while [ ! -e over ]; do sleep 0.1; done; exit 7'`;
+    const job = await startGridEngineJob(lab, `echo $$ >pid; exec ${inMpi} ${command}`);
+    await job.shows('  job ');
+    // As sge_shepherd does for qsub -notify, which has a minute between the two.
+    const signals = 'for name in USR2 USR1; do kill -s "$name" -- "-$(cat "$1/pid")"; done';
+    while (!(await job.stderr()).includes('gathered'))
+      await mustRun(lab, 'node1', ['sh', '-c', signals, 'x', job.directory]);
+    for (const signal of ['USR1', 'USR2']) await job.shows(`got ${signal}`, 'out', 20_000);
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    const { exitCode, stderr } = await job.end(60_000);
+    expect([exitCode, stderr]).toEqual([7, expect.stringContaining('nothing is left behind')]);
+  });
+});
+
 describe('qdel', () => {
   it('warns the command first where the job asks for it', async () => {
     const command = `sh -c 'trap "echo warned" USR2; echo started; for i in 1 2 3 4 5 6 7 8; do sleep 1; done'`;

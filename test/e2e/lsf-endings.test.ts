@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { mustRun } from '../../lab/batch-jobs.ts';
 import type { LsfKind } from '../../lab/layout.ts';
 import { renderQueue } from '../../lab/lsf/lsf-files.ts';
+import { hostOf } from '../../lab/running-lab.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { startMissingServices, stopService } from '../../lab/start-services.ts';
 import { inHostDocker, inMpi } from '../support/e2e-jobs.ts';
 import { awaitTicks, readScratchFile, readTicks } from '../support/lab-job.ts';
 import { until } from '../support/until.ts';
@@ -31,6 +33,10 @@ afterAll(async () => await undo.disposeAsync());
 /** One tick each fifth of a second, by every rank, into a file of its own. */
 const ticking = `${inMpi} mpirun sh -c 'while :; do echo >>ticks.$OMPI_COMM_WORLD_RANK; sleep 0.2; done'`;
 const lasting = `${inMpi} sh -c 'echo started; sleep 60'`;
+/** Takes a moment until it listens; says what has come, and ends with 7. */
+const listening = `${inMpi} sh -c 'sleep 0.5; trap "echo got USR1" USR1; trap "echo got USR2" USR2; while [ ! -e over ]; do sleep 0.1; done; exit 7'`;
+/** By which lsrun and blaunch reach a host; that of the stand-in unless another LSF is there. */
+const remoteDaemon = process.env['HPCDJ_LSF'] === undefined ? 'lsf-standin-agent' : 'res';
 const queue = [postExec, 'REQUEUE_EXIT_VALUES = 75'];
 
 describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
@@ -77,6 +83,43 @@ describe.each<LsfKind>(['plain', 'ibm'])('the %s LSF', (kind) => {
     const ended = await job.end();
     expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 9 });
     expect(ended.stdout.match(/^got USR.$/gm)).toEqual([`got ${signal}`]);
+  });
+
+  it('bkill -s USR1 and USR2 from the first line of a job on reach the command once it listens, and end nothing', async () => {
+    const job = await submitScript(lab, `exec ${listening}`);
+    await job.shows('  job ');
+    while (!(await job.stderr()).includes('gathered'))
+      for (const signal of ['USR2', 'USR1']) await control(lab, 'bkill', '-s', signal, job.id);
+    for (const signal of ['USR1', 'USR2']) await job.shows(`got ${signal}`, 'out', 20_000);
+    await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
+    const ended = await job.end();
+    expect(ended).toMatchObject({ stat: 'EXIT', exitCode: 7 });
+    expect(ended.stderr).toContain('nothing is left behind');
+  });
+
+  it('names a host whose daemon is dead before the start, and the job may run elsewhere', async () => {
+    const job = await submitScript(
+      lab,
+      `touch begun; while [ ! -e go ]; do sleep 0.1; done; ${inMpi} true; echo "rc $?"`,
+    );
+    await until('the script', 20_000, async () =>
+      readScratchFile(lab, `${job.directory}/begun`).then(
+        () => true,
+        () => 'not yet',
+      ),
+    );
+    const lost = (await hostsOf(lab, job)).at(-1) ?? '';
+    await stopService(lab.hierarchies, lab.layout, hostOf(lab, lost), remoteDaemon);
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+      await job.shows('rc ', 'out', 60_000);
+    } finally {
+      await startMissingServices(lab.hierarchies, lab.layout, hostOf(lab, lost));
+    }
+    expect(await job.stdout()).toContain('rc 75');
+    expect(await job.stderr()).toContain(`on host ${lost} (not started): the scheduler's launcher did not reach it: `);
+    expect(await job.stderr()).not.toContain('sudo');
+    await job.end();
   });
 
   it('bkill ends a job whose processes LSF has all found meanwhile', async () => {

@@ -7,7 +7,7 @@ import type { JobState } from '../job/job-state.ts';
 /** In the words of the kernel, of ssh and of the schedulers' launchers: no connection to a host came about. */
 const words = [
   'no route to host',
-  'host (?:is )?(?:unreachable|down)',
+  '(?:host|is) (?:unreachable|down)',
   'network is unreachable',
   'connection (?:refused|timed out|reset|failure|failed)',
   'communication (?:connection failure|time[d ]?out)',

@@ -275,6 +275,7 @@ describe('keepJob', () => {
   it.each([
     ['ssh: connect to host c2 port 22: No route to host', '12-node-1 on host c2 (not started): the sch'],
     ['lsrun: c2.site: Connection refused', '12-node-1 on host c2 (not started): the sch'],
+    ['The agent of c2 is down. Please wait', '12-node-1 on host c2 (not started): the sch'],
     [
       'srun: error: Unable to create step for job 12: Required node not available (down, drained or reserved)',
       'one or more of the hosts c1, c2 (not started)',
