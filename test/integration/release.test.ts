@@ -254,6 +254,28 @@ describe('release-node', () => {
     }
   });
 
+  test('ends a debugger of the job’s user that holds dead processes of a container', async () => {
+    const patient = { ...context, engine: connectEngine({ socketPath: docker.socketPath }) };
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    const pid = (await docker.docker('inspect', '--format', '{{.State.Pid}}', `hpcdj-${plan.job}-node-0`)).trim();
+    await expect.poll(async () => await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).not.toBe('');
+    const pids = [pid, ...(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ')];
+    // PTRACE_SEIZE, and no wait for anything.
+    const seize = 'for (@ARGV) { syscall(101, 0x4206, int $_, 0, 0) == 0 or die $! } $| = 1; print "held"; sleep 100';
+    const user = ['--reuid=2001', '--regid=2002', '--clear-groups'];
+    const tracer = spawn('/usr/bin/setpriv', [...user, 'perl', '-e', seize, ...pids], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void tracer.kill('SIGKILL'));
+    const ended = once(tracer, 'exit');
+    await once(tracer.stdout, 'data');
+    expect(await releaseNode(patient, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(audited.filter((line) => line.includes('tracer-killed'))).toHaveLength(1);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
   test('keeps the trace of a helper that lives until its containers are gone', async () => {
     const plan = await openJobOfTwo();
     await createJobRunDirectory(plan.job, plan.schedulerJobId);

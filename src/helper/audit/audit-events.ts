@@ -21,7 +21,9 @@ export type AuditEvent =
   | 'reaped'
   | 'request-forged'
   | 'request-refused'
-  | 'suspension-failed';
+  | 'suspension-failed'
+  /** A user's debugger held dead processes of a container that was to be removed. */
+  | 'tracer-killed';
 
 /** Why a call was allowed. */
 export type AuditRule =

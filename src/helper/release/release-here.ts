@@ -8,6 +8,7 @@ import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
 import { endStillHelpers } from './end-still-helpers.ts';
+import { endTracers } from './end-tracers.ts';
 
 /** What is known of a job at its normal end by its plan. Left out: looked for. */
 export interface ReleaseScope {
@@ -47,6 +48,8 @@ export async function releaseHere(
     const helpersEnded = attempt('helper', async () => {
       await endStillHelpers(context, job, { marks, removed: removed.signal });
     });
+    const uids = new Set(found.map(({ labels: own }) => Number(own[labels.uid])).filter((uid) => uid > 0));
+    const tracersEnded = endTracers(context, job, { uids, removed: removed.signal });
     await Promise.all(
       found.map(
         async ({ id, name }) =>
@@ -54,7 +57,7 @@ export async function releaseHere(
       ),
     );
     removed.abort();
-    await helpersEnded;
+    await Promise.all([helpersEnded, tracersEnded]);
   });
   if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
