@@ -16,6 +16,7 @@ import { receiveOrders } from '../../../src/helper/keeper/receive-orders.ts';
 import { JobError } from '../../../src/values/errors.ts';
 import { makePlan } from '../../support/make-plan.ts';
 import { PassThrough } from 'node:stream';
+import { seed } from '../../support/hostile-bytes.ts';
 
 const site = parseSite('version: 1');
 const request = {
@@ -71,7 +72,7 @@ describe('any request', () => {
           true,
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 60, seed },
     );
   });
 
@@ -91,7 +92,7 @@ describe('any request', () => {
         const isFine = jobRequestSchema.safeParse(JSON.parse(JSON.stringify(changed))).success;
         expect(codeOf(() => readJobRequest(JSON.stringify(changed), site)) === undefined).toBe(isFine);
       }),
-      { numRuns: 150 },
+      { numRuns: 150, seed },
     );
   });
 });

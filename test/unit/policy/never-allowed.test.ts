@@ -17,6 +17,7 @@ import { describeFinalContainer } from '../../../src/middleware/policy/describe-
 import { imagineAllocation, judgeAsked } from '../../../src/middleware/policy/judge-asked.ts';
 import { readRequest } from '../../../src/middleware/read-request.ts';
 import { asJobError } from '../../../src/values/errors.ts';
+import { seed } from '../../support/hostile-bytes.ts';
 
 const defaults = parseSite('version: 1');
 
@@ -126,7 +127,7 @@ describe('the final container', () => {
         for (const each of host.Mounts ?? [])
           expect(each.Source).toMatch(/^(?:<runtime>|\/run\/hpc-dockerjob\/<job>\/node-0\/|\/scratch$|\/opt\/sw$)/);
       }),
-      { numRuns: 30 },
+      { numRuns: 30, seed },
     );
   });
 });

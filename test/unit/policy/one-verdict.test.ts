@@ -23,6 +23,7 @@ import type { HostUser } from '../../../src/values/host-user.ts';
 import type { JobError } from '../../../src/values/errors.ts';
 import { asJobError } from '../../../src/values/errors.ts';
 import { subnetAt, subnetCount } from '../../../src/values/subnet.ts';
+import { seed } from '../../support/hostile-bytes.ts';
 
 const some = <T>(...values: readonly T[]): fc.Arbitrary<T[]> => fc.subarray([...values]);
 const admission = {
@@ -233,7 +234,7 @@ function openUp(site: SiteConfig): SiteConfig {
   };
 }
 
-const runs = { numRuns: 300 };
+const runs = { numRuns: 300, seed };
 
 describe('one engine', () => {
   it('decides alike, and by the same rule, for explain, policy test and open-job', async () => {
