@@ -2,7 +2,8 @@ import { ImageFault } from './read-image-files.ts';
 
 /** A file of an image that stands for a device of the host. */
 export interface DeviceFile {
-  readonly path: string;
+  /** Undefined where an archive tells it in more than one place. */
+  readonly path: string | undefined;
   readonly kind: 'block' | 'character';
   readonly major: number;
   readonly minor: number;
@@ -14,6 +15,12 @@ export interface DeviceFile {
 const blockBytes = 512;
 /** Headers that describe the next entry hold its whole name. */
 const mostHeaderBytes = 1024 * 1024;
+/** Headers that may name the entry behind them: PAX and GNU's. */
+const namesNext: readonly string[] = ['x', 'g', 'L'];
+/** PAX headers; what they say is read as a whole. */
+const wordsBefore: readonly string[] = ['x', 'g'];
+/** Of a file of 8 GiB and more: its contents would be taken for entries, with what its maker wrote there. */
+const sizeWord = /(?:^|\n)\d+ size=/;
 const deviceKinds: Readonly<Record<string, DeviceFile['kind']>> = { '3': 'character', '4': 'block' };
 
 /** Finds the device files in a tar archive that comes in pieces; contents of files are passed over. */
@@ -21,6 +28,8 @@ export class DeviceEntries {
   readonly found: DeviceFile[] = [];
   #rest: Buffer = Buffer.alloc(0);
   #skip = 0;
+  /** The next entry has another name than its own header says. */
+  #isRenamed = false;
 
   /** The next piece. Fails with `ImageFault` for what is no tar archive. */
   take(piece: Buffer): void {
@@ -31,17 +40,22 @@ export class DeviceEntries {
       this.#rest = this.#rest.subarray(skipped);
       if (this.#skip > 0 || this.#rest.length < blockBytes) return;
       const header = this.#rest.subarray(0, blockBytes);
+      const size = sizeOf(header);
+      const isWords = wordsBefore.includes(typeOf(header));
+      if (isWords && this.#rest.length < blockBytes + size) return;
+      if (isWords && sizeWord.test(this.#rest.toString('latin1', blockBytes, blockBytes + size))) throw noArchive();
       this.#rest = this.#rest.subarray(blockBytes);
       if (header.every((byte) => byte === 0)) continue;
-      this.#skip = Math.ceil(sizeOf(header) / blockBytes) * blockBytes;
+      this.#skip = Math.ceil(size / blockBytes) * blockBytes;
       const device = readDevice(header);
-      if (device !== undefined) this.found.push(device);
+      if (device !== undefined) this.found.push(this.#isRenamed ? { ...device, path: undefined } : device);
+      this.#isRenamed = namesNext.includes(typeOf(header)) || (this.#isRenamed && typeOf(header) === 'K');
     }
   }
 }
 
 function readDevice(header: Buffer): DeviceFile | undefined {
-  const kind = deviceKinds[String.fromCharCode(header[156] ?? 0)];
+  const kind = deviceKinds[typeOf(header)];
   if (kind === undefined) return undefined;
   const [mode, uid, major, minor] = [
     field(header, 100, 8),
@@ -49,14 +63,24 @@ function readDevice(header: Buffer): DeviceFile | undefined {
     field(header, 329, 8),
     field(header, 337, 8),
   ];
-  return { path: `/${header.toString('utf8', 0, 100).replace(/\0.*$/s, '')}`, kind, major, minor, mode, uid };
+  return { path: pathOf(header), kind, major, minor, mode, uid };
+}
+
+function typeOf(header: Buffer): string {
+  return String.fromCharCode(header[156] ?? 0);
+}
+
+function pathOf(header: Buffer): string | undefined {
+  const name = header.toString('utf8', 0, 100).replace(/\0.*$/s, '');
+  const isWhole = header[345] === 0 && header[99] === 0 && !name.split('/').includes('..');
+  return isWhole ? `/${name.replace(/^(?:\.\/)+/, '')}` : undefined;
 }
 
 /** Of entries without a content the archive gives none, whatever stands there. */
 function sizeOf(header: Buffer): number {
   const size = field(header, 124, 12);
-  if (['1', '2', '3', '4', '5', '6'].includes(String.fromCharCode(header[156] ?? 0))) return 0;
-  if (['x', 'g', 'L', 'K'].includes(String.fromCharCode(header[156] ?? 0)) && size > mostHeaderBytes) throw noArchive();
+  if (['1', '2', '3', '4', '5', '6'].includes(typeOf(header))) return 0;
+  if ([...namesNext, 'K'].includes(typeOf(header)) && size > mostHeaderBytes) throw noArchive();
   return size;
 }
 

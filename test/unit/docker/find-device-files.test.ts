@@ -17,9 +17,12 @@ describe('a device file of an image', () => {
     ['of a user', { mode: 0o60_600, uid: 2001 }, true],
     ['of root alone', { mode: 0o60_600 }, false],
     ['null', { kind: 'character', major: 1, minor: 3 }, false],
-    ['the console of an image', { path: '/dev/console', kind: 'character', major: 5, minor: 1 }, false],
+    ['the console where builders leave it', { path: '/dev/console', kind: 'character', major: 5, minor: 1 }, false],
+    ['a disk below the /dev that the engine hides', { path: '/dev/mapper/x' }, false],
     ['a console elsewhere', { kind: 'character', major: 5, minor: 1 }, true],
-    ['a disk by the name of the console', { path: '/dev/console' }, true],
+    ['a disk beside /dev', { path: '/dev2/sda' }, true],
+    ['a disk in another dev', { path: '/x/dev/sda' }, true],
+    ['a disk of an unknown name', { path: undefined }, true],
     ['a disk by the number of null', { major: 1, minor: 3 }, true],
     ['memory', { kind: 'character', major: 1, minor: 1, mode: 0o20_640 }, true],
   ])('%s', (_, facts, isOpen) => expect(isOpenToUsers({ ...disk, ...facts })).toBe(isOpen));
@@ -63,7 +66,7 @@ describe('the device files of an image', () => {
     const archive = execFileSync('tar', ['-C', join(top, 'upper'), '-c', '.']);
     for (const size of [1, 511, 512, 10_000, archive.length]) {
       expect(findIn(archive, size)).toContainEqual({
-        path: '/./a/disk',
+        path: '/a/disk',
         kind: 'block',
         major: 259,
         minor: 300,
@@ -71,6 +74,31 @@ describe('the device files of an image', () => {
         uid: 0,
       });
     }
+  });
+
+  it.each(['ustar', 'gnu', 'pax'])('have no name in an archive of form %s where it stands in two places', (form) => {
+    const long = join(top, 'upper', 'd'.repeat(90), 'dev');
+    mkdirSync(long, { recursive: true });
+    execFileSync('mknod', ['-m', '666', join(long, 'hidden-disk'), 'b', '8', '0']);
+    const archive = execFileSync('tar', [`--format=${form}`, '-C', join(top, 'upper'), '-c', '.']);
+    const [found] = findIn(archive, 10_000).filter(({ major }) => major === 8);
+    expect(found).toMatchObject({ path: undefined, kind: 'block' });
+  });
+
+  it('are not looked for where the size of a file stands in another place than its header', () => {
+    execFileSync('truncate', ['-s', '8G', join(top, 'upper/huge')]);
+    const pax = ['--format=pax', '--pax-option=delete=atime,delete=ctime'];
+    const start = execFileSync('sh', [
+      '-c',
+      'tar "$@" | head -c 10240',
+      'sh',
+      ...pax,
+      '-C',
+      join(top, 'upper'),
+      '-c',
+      'huge',
+    ]);
+    for (const size of [1, 700, 10_240]) expect(() => findIn(start, size)).toThrow('cannot be looked through');
   });
 
   it('are not believed of what is no archive', () => {
