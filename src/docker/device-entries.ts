@@ -10,6 +10,7 @@ export interface DeviceFile {
   /** Permissions, in the form of lstat's mode. */
   readonly mode: number;
   readonly uid: number;
+  readonly gid: number;
 }
 
 const blockBytes = 512;
@@ -57,13 +58,14 @@ export class DeviceEntries {
 function readDevice(header: Buffer): DeviceFile | undefined {
   const kind = deviceKinds[typeOf(header)];
   if (kind === undefined) return undefined;
-  const [mode, uid, major, minor] = [
+  const [mode, uid, gid, major, minor] = [
     field(header, 100, 8),
     field(header, 108, 8),
+    field(header, 116, 8),
     field(header, 329, 8),
     field(header, 337, 8),
   ];
-  return { path: pathOf(header), kind, major, minor, mode, uid };
+  return { path: pathOf(header), kind, major, minor, mode, uid, gid };
 }
 
 function typeOf(header: Buffer): string {

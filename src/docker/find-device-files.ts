@@ -27,13 +27,21 @@ export async function findDeviceFaults(client: EngineClient, container: Docker.C
 /** Devices that every host lets everybody open: null, zero, full, random, urandom, tty, ptmx. */
 const harmless: readonly string[] = ['1:3', '1:5', '1:7', '1:8', '1:9', '5:0', '5:2'];
 
-/** In every container the engine's own file system lies over it, for the host's users as well: builders leave much there. */
+/**
+ * In every container the engine's own file system lies over it, and builders leave much there. But another directory of the
+ * image can lead to the same files (overlay's `redirect`), so only what is closed to all but root and a system's own group.
+ */
 const hidden = '/dev/';
+const firstOfUsers = 1000;
+/** Builders leave it open to all. */
+const usualConsole = { path: '/dev/console', number: '5:1' };
 
 /** Rights of an ACL show in those of the group. */
-export function isOpenToUsers({ path, kind, major, minor, mode, uid }: DeviceFile): boolean {
-  if (path?.startsWith(hidden) === true) return false;
-  if (kind === 'character' && harmless.includes(`${major}:${minor}`)) return false;
+export function isOpenToUsers({ path, kind, major, minor, mode, uid, gid }: DeviceFile): boolean {
+  const number = `${major}:${minor}`;
+  if (kind === 'character' && harmless.includes(number)) return false;
+  if (kind === 'character' && path === usualConsole.path && number === usualConsole.number) return false;
+  if (path?.startsWith(hidden) === true && gid < firstOfUsers) return uid !== 0 || (mode & 0o007) !== 0;
   return uid !== 0 || (mode & 0o077) !== 0;
 }
 
@@ -105,6 +113,7 @@ async function readDevice(path: Buffer, skipped: number): Promise<DeviceFile> {
     ...splitDevice(stats.rdev),
     mode: stats.mode,
     uid: stats.uid,
+    gid: stats.gid,
   };
 }
 

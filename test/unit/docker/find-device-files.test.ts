@@ -7,7 +7,7 @@ import { findInLayers, isOpenToUsers } from '../../../src/docker/find-device-fil
 import { DeviceEntries } from '../../../src/docker/device-entries.ts';
 import type { DeviceFile } from '../../../src/docker/device-entries.ts';
 
-const disk: DeviceFile = { path: '/disk', kind: 'block', major: 8, minor: 0, mode: 0o60_666, uid: 0 };
+const disk: DeviceFile = { path: '/disk', kind: 'block', major: 8, minor: 0, mode: 0o60_666, uid: 0, gid: 6 };
 
 describe('a device file of an image', () => {
   it.each<[string, Partial<DeviceFile>, boolean]>([
@@ -18,7 +18,13 @@ describe('a device file of an image', () => {
     ['of root alone', { mode: 0o60_600 }, false],
     ['null', { kind: 'character', major: 1, minor: 3 }, false],
     ['the console where builders leave it', { path: '/dev/console', kind: 'character', major: 5, minor: 1 }, false],
-    ['a disk below the /dev that the engine hides', { path: '/dev/mapper/x' }, false],
+    [
+      'a disk below the /dev that the engine hides, open to a group of the system',
+      { path: '/dev/x', mode: 0o60_660 },
+      false,
+    ],
+    ['a disk there that is open to all', { path: '/dev/x' }, true],
+    ['a disk there of a user’s group', { path: '/dev/x', mode: 0o60_660, gid: 2001 }, true],
     ['a console elsewhere', { kind: 'character', major: 5, minor: 1 }, true],
     ['a disk beside /dev', { path: '/dev2/sda' }, true],
     ['a disk in another dev', { path: '/x/dev/sda' }, true],
@@ -54,7 +60,12 @@ describe('the device files of an image', () => {
       ['block', 259, 300],
       ['character', 1, 11],
     ]);
-    expect(found.find(({ kind }) => kind === 'block')).toMatchObject({ path: '/a/disk', mode: 0o60_660, uid: 0 });
+    expect(found.find(({ kind }) => kind === 'block')).toMatchObject({
+      path: '/a/disk',
+      mode: 0o60_660,
+      uid: 0,
+      gid: 0,
+    });
   });
 
   it('are not looked for without end', async () => {
@@ -72,6 +83,7 @@ describe('the device files of an image', () => {
         minor: 300,
         mode: 0o660,
         uid: 0,
+        gid: 0,
       });
     }
   });
