@@ -44,6 +44,21 @@ export async function runAsRoot(
   argv: readonly string[],
   options: RunAsRootOptions = {},
 ): Promise<RunEnd> {
+  const run = async (): Promise<RunEnd> => await runOnce(file, argv, options);
+  let end = await run();
+  // Of a signal to the job, before the session of its own: it has not begun.
+  for (let tries = 1; isHitEarly(end, options) && tries < mostTries; tries += 1) end = await run();
+  return end;
+}
+
+/** As often as a launcher starts a host again for the same reason. */
+const mostTries = 20;
+
+function isHitEarly({ signal }: RunEnd, { detached = true }: RunAsRootOptions): boolean {
+  return detached && (signal === 'SIGUSR1' || signal === 'SIGUSR2');
+}
+
+async function runOnce(file: string, argv: readonly string[], options: RunAsRootOptions): Promise<RunEnd> {
   const { commandPath = '/usr/bin:/bin', locale = 'C', environment, input, timeoutMs, maxBuffer } = options;
   return await execa(file, argv, {
     env: { PATH: commandPath, LC_ALL: locale, ...environment },

@@ -195,8 +195,10 @@ describe('USR1 and USR2', () => {
     await job.shows('  job ');
     // As sge_shepherd does for qsub -notify, which has a minute between the two.
     const signals = 'for name in USR2 USR1; do kill -s "$name" -- "-$(cat "$1/pid")"; done';
-    while (!(await job.stderr()).includes('gathered'))
+    while (!(await job.stderr()).includes('gathered')) {
       await mustRun(lab, 'node1', ['sh', '-c', signals, 'x', job.directory]);
+      await pause(250); // a host is started again twenty times at most
+    }
     for (const signal of ['USR1', 'USR2']) await job.shows(`got ${signal}`, 'out', 20_000);
     await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
     const { exitCode, stderr } = await job.end(60_000);
