@@ -80,7 +80,7 @@ export async function cancelJob(lab: Lab, id: string, ...options: readonly strin
 }
 
 /** What is left once the last epilog is through; a moment's grace, since Slurm forgets a job's end on no clock of ours. */
-export async function findLastingLeftovers(lab: Lab, graceMs = 3000): Promise<readonly string[]> {
+export async function findLastingLeftovers(lab: Lab, graceMs = 10_000): Promise<readonly string[]> {
   let left: readonly string[] = [];
   await untilAsked('nothing left behind', graceMs, async () => {
     left = await findLeftovers(lab);
