@@ -1,7 +1,8 @@
 /**
  * CPU time that one job costs its hosts, of this tree and of another one (an older release, say), in pairs, in turn, in one
  * run. `hosts`: everything on the hosts counts, Docker Engine and scheduler included; what the idle hosts use in the same
- * time is taken off. `steps`: only what Slurm has in the job's steps, which is our programs with sudo and srun. Needs two labs of three hosts that are up, each from its own tree, with the image lab/mpi:1:
+ * time is taken off. `steps`: only what Slurm has in the job's steps, which is our programs with sudo and srun. Needs two
+ * labs of three hosts that are up, each from its own tree, with the image lab/mpi:1:
  *   npm run lab -- up --name bench     (here and, with --name benchb, in the other tree)
  *   bash scripts/run node bench/cpu-per-job.ts [--name bench] [--other benchb] [--rounds 10] [--hosts 3]
  */

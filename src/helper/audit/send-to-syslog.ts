@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import { boundCommand } from '../../system/bound-command.ts';
 
 /**
@@ -13,7 +14,8 @@ export function sendToSyslog(record: string, logger = '/usr/bin/logger'): void {
     env: { PATH: '/usr/bin:/bin' },
   });
   child.on('error', () => undefined);
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(`${record}\n`);
+  // Where no file can be opened any more Node makes no stream, whatever its types say.
+  const input = child.stdin as Writable | undefined;
+  input?.on('error', () => undefined).end(`${record}\n`);
   child.unref();
 }

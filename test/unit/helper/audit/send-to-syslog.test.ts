@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,4 +19,13 @@ it('a record goes to syslog whole, and not by words that everybody on the host c
   const [words, ...rest] = readFileSync(said, 'utf8').split('\n');
   expect(words).toBe('-t hpc-dockerjob-helper -p auth.info --size 8192');
   expect(rest).toEqual([record, '']);
+});
+
+it('a record that finds no open file left is lost, and nothing else', () => {
+  const module = JSON.stringify(join(import.meta.dirname, '../../../../src/helper/audit/send-to-syslog.ts'));
+  const script = `import { openSync } from 'node:fs'; import { sendToSyslog } from ${module};
+    try { for (;;) openSync('/dev/null'); } catch { sendToSyslog('{}'); }`;
+  const argv = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script];
+  const { status, stderr } = spawnSync('/bin/sh', argv, { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
 });
