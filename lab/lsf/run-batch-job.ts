@@ -88,34 +88,42 @@ export function prepareBatchJob(settings: Settings, order: JobOrder, tell: Tell)
 
 async function runPhases(context: JobContext, job: BatchJob): Promise<void> {
   const { settings, order, tell } = context;
-  try {
-    tell({ type: 'accepted' });
-    const spool = await writeSpool(settings, order);
-    if (!(await runBefore(context, spool))) return;
-    const status = await runCommand(context, job, spool);
-    const isRequeued = context.queue?.requeueValues.includes(status) === true;
-    // The end is told first: `bsub -K` may return before the output file is there, as recorded.
-    if (!isRequeued) tell({ type: 'ended', status });
-    if (!isRequeued) await deliverOutput(settings, order, spool, status);
-    await runAfter(context, spool, status, isRequeued);
-    if (isRequeued) tell({ type: 'requeued', status });
-  } catch (error) {
-    tell({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
-  } finally {
-    context.end();
-    await removeSpool(settings, order);
-  }
+  tell({ type: 'accepted' });
+  const last = await takeThroughPhases(context, job).catch((error: unknown): Message => ({
+    type: 'failed',
+    reason: error instanceof Error ? error.message : String(error),
+  }));
+  context.end();
+  await removeSpool(settings, order);
+  // Only now: another host may start the job at once, with files of the same names in the same home.
+  if (last !== undefined) tell(last);
 }
 
-/** eexec, the queue's pre-execs, the job's; false when the job does not start, which has then been told. */
-async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean> {
+/** Returns what is left to tell of the job once its files are gone. */
+async function takeThroughPhases(context: JobContext, job: BatchJob): Promise<Message | undefined> {
+  const { settings, order, tell } = context;
+  const spool = await writeSpool(settings, order);
+  const refusal = await runBefore(context, spool);
+  if (refusal !== undefined) return refusal;
+  const status = await runCommand(context, job, spool);
+  const isRequeued = context.queue?.requeueValues.includes(status) === true;
+  // The end is told first: `bsub -K` may return before the output file is there, as recorded.
+  if (!isRequeued) tell({ type: 'ended', status });
+  if (!isRequeued) await deliverOutput(settings, order, spool, status);
+  await runAfter(context, spool, status, isRequeued);
+  return isRequeued ? { type: 'requeued', status } : undefined;
+}
+
+/** eexec, the queue's pre-execs, the job's; returns what is to be told of a job that does not start. */
+async function runBefore(context: JobContext, spool: JobSpool): Promise<Message | undefined> {
   const { order, queue, runner, environment } = context;
   const { request, eexecData, cwd } = order.submission;
   const { PATH: _path, ...withoutPath } = environment;
   const eexecEnvironment = request.loginShell === undefined ? environment : withoutPath;
   await runEexec(runner, eexecEnvironment, Buffer.from(eexecData, 'base64'));
   if (isStopped(context)) return refuse(context, 'queue');
-  if (!(await runHostPre(context))) return false;
+  const refusal = await runHostPre(context);
+  if (refusal !== undefined) return refusal;
   if (queue?.preExec !== undefined) {
     const { HOME: _home, ...homeless } = environment;
     const jobFile = `.lsbatch/${basename(spool.jobFile)}`;
@@ -133,18 +141,18 @@ async function runBefore(context: JobContext, spool: JobSpool): Promise<boolean>
       return refuse(context, 'job', status);
     }
   }
-  return true;
+  return undefined;
 }
 
 /** HOST_PRE_EXEC, before any other pre-exec; where it fails on a host, HOST_POST_EXEC still runs on all. */
-async function runHostPre(context: JobContext): Promise<boolean> {
+async function runHostPre(context: JobContext): Promise<Message | undefined> {
   const { settings, order, queue, environment } = context;
-  if (queue?.hostPreExec === undefined || !settings.likeIbm) return true;
+  if (queue?.hostPreExec === undefined || !settings.likeIbm) return undefined;
   const hook = { command: queue.hostPreExec, environment, asRoot: queue.prePostAsRoot };
   const ends = await runOnJobHosts(settings, order, hook, context.hostHooks);
   const failed = ends.map(({ host, status = downStatus }) => ({ host, status })).filter(({ status }) => status !== 0);
   const [first] = failed;
-  if (!isStopped(context, first?.status)) return true;
+  if (!isStopped(context, first?.status)) return undefined;
   context.end();
   await runHostPost(context, { ...environment, LS_EXEC_T: 'END', LSB_JOBPEND: 'Y' });
   // What cancels the job on one host counts more than what another host lacks.
@@ -166,15 +174,14 @@ function isStopped({ terminatedBy }: JobContext, status = 0): boolean {
 
 /** Status 99 cancels the job, death by a signal and a bkill end it; anything else sends it back to the queue. */
 function refuse(
-  { tell, order, terminatedBy }: JobContext,
+  { order, terminatedBy }: JobContext,
   level: 'queue' | 'job',
   status = 0,
   hosts: readonly string[] = order.shares.slice(0, 1).map(({ host }) => host),
-): false {
-  if (terminatedBy !== undefined) tell({ type: 'ended', status: status === 0 ? interruptedStatus : status });
-  else if (status === preAbortStatus || status >= firstSignalStatus) tell({ type: 'ended', status });
-  else tell({ type: 'pre-failed', level, status, hosts });
-  return false;
+): Message {
+  if (terminatedBy !== undefined) return { type: 'ended', status: status === 0 ? interruptedStatus : status };
+  if (status === preAbortStatus || status >= firstSignalStatus) return { type: 'ended', status };
+  return { type: 'pre-failed', level, status, hosts };
 }
 
 async function runCommand(context: JobContext, job: BatchJob, spool: JobSpool): Promise<number> {

@@ -363,6 +363,7 @@ describe('pre-exec on a cluster that is like IBM’s', () => {
 
   it('has a job put elsewhere, where LSF bars hosts by its status', async () => {
     await writeLsfFile(lab, `${configDir}/lsb.queues`, queuesText({}, [`PRE_EXEC = ${share}/pre-exec`]));
+    await mustRun(lab, host, ['rm', '-f', '/scratch/alice/where']);
     const params = await mustRun(lab, host, ['cat', `${configDir}/lsb.params`]);
     await writeLsfFile(lab, `${configDir}/lsb.params`, `${params}\nPREEXEC_EXCLUDE_HOST_EXIT_VALUES=69\n`);
     // The scheduler reads it when it starts.
