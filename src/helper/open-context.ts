@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkPrograms } from '../config/check-programs.ts';
 import { checkUntamperable } from '../system/check-untamperable.ts';
 import type { SiteConfig } from '../config/site-schema.ts';
 import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
-import { connectLocalStore } from '../local-store/connect-local-store.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { networkKinds, networkPrograms } from '../network/known-networks.ts';
 import { requireStore } from '../policy/require-store.ts';
@@ -16,14 +14,12 @@ import type { NetworkDriver } from '../ports/network-driver.ts';
 import type { Store } from '../ports/store.ts';
 import { JobError } from '../values/errors.ts';
 import { hostPrograms } from '../system/host-programs.ts';
-import type { JobKey } from '../contract/job-key.ts';
 import type { Audit } from './audit/audit.ts';
 import { findAuthorities, schedulerPrograms } from './find-authority.ts';
 import type { Authorities } from './find-authority.ts';
 import { findRuntime } from './host/find-runtime.ts';
 import type { Runtime } from './host/find-runtime.ts';
 import type { Caller } from './caller/identify-caller.ts';
-import { localStoreSocket } from './host/run-directory.ts';
 
 /** What every verb of the helper works with on this host. */
 export interface HelperContext {
@@ -94,10 +90,4 @@ async function readTlsFile(path: string): Promise<Buffer> {
       cause,
     });
   }
-}
-
-/** The store that holds this job: the one that `open-job` serves on this host for a job on one host, else etcd. */
-export async function openStoreOf(site: SiteConfig, job: JobKey): Promise<Store> {
-  const socket = localStoreSocket(job);
-  return existsSync(socket) ? connectLocalStore(socket) : await openSharedStore(site);
 }

@@ -3,6 +3,7 @@ import { connectEngine } from '../docker/connect-engine.ts';
 import { connectEtcd } from '../etcd/connect-etcd.ts';
 import { hostCommands } from './host/host-commands.ts';
 import { requireJobKey } from '../contract/job-key.ts';
+import { JobStore } from './job/job-store.ts';
 import { followControl } from './node/follow-control.ts';
 import { claimSubnet } from './job/claim-subnet.ts';
 import { jobPlanSchema } from '../contract/job-plan.ts';
@@ -38,7 +39,7 @@ export async function rehearse(placesText: string): Promise<void> {
     callTimeoutMs: site.etcd.callTimeoutMs,
   });
   const over = new AbortController();
-  const followed = followControl(store, '', { job, launchId: '0' }, over.signal);
+  const followed = followControl(new JobStore({ store, prefix: '' }, job), '0', over.signal);
   const lease = await store.grantLease(site.etcd.leaseTtlSeconds);
   await store.commit({
     conditions: [{ kind: 'absent', key: '/1/PLAN' }],

@@ -45,6 +45,7 @@ import type { TestEngine } from '../support/docker-engine.ts';
 import { startEtcd } from '../support/etcd-server.ts';
 import type { EtcdServer } from '../support/etcd-server.ts';
 import { makePlan } from '../support/make-plan.ts';
+import { jobStoreIn } from '../support/job-store.ts';
 
 // Run directories are made in their real place, which is a mount of the tests' own, below ids that no scheduler gives.
 const firstId = 900_000_000_000 + process.pid * 1000;
@@ -438,11 +439,14 @@ describe('the release of keys', () => {
     await setPhase(whole, 0, 'released');
     await setPhase(whole, 1, 'released');
     await setPhase(partly, 0, 'released');
-    expect(await releaseKeys(context, store, whole, new AbortController().signal)).toEqual({
+    expect(await releaseKeys(context, jobStoreIn(store, whole), whole, new AbortController().signal)).toEqual({
       leftovers: [],
       hosts: 'done',
     });
-    expect(await releaseKeys(context, store, partly, launcherEnded)).toEqual({ leftovers: [], hosts: 'unsure' });
+    expect(await releaseKeys(context, jobStoreIn(store, partly), partly, launcherEnded)).toEqual({
+      leftovers: [],
+      hosts: 'unsure',
+    });
   });
 });
 

@@ -2,8 +2,7 @@ import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { requireOwnJob } from '../caller/require-own-job.ts';
 import type { HelperContext } from '../open-context.ts';
-import { openStoreToEnd } from '../job/open-store-to-end.ts';
-import { readState } from '../job/read-state.ts';
+import { openStoreToEnd } from '../job/open-store.ts';
 import { steerings, steerJob } from './steer-job.ts';
 
 const done = { suspend: 'stands still', resume: 'goes on', stop: 'has ended' } as const;
@@ -23,16 +22,12 @@ export async function controlJob(context: HelperContext, job: JobKey, action: st
   }
   const { site } = context;
   const nothing = `job ${job}: no containers to ${steering}`;
-  const store = await openStoreToEnd(site, job);
-  try {
-    const { plan, finish } = await readState(context, store, job);
-    await requireOwnJob(context, job, plan?.user.uid);
-    if (plan === undefined || finish === 'absent') return nothing;
-    context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { action, owner: plan.user.uid });
-    context.audit.record('job-controlled', { job, action, hosts: plan.nodes.map(({ host }) => host) });
-    await steerJob({ site, store, plan }, steering);
-    return `job ${job}: ${done[steering]} on ${plan.nodes.length} of ${plan.nodes.length} hosts`;
-  } finally {
-    await store.close();
-  }
+  await using jobStore = await openStoreToEnd(site, job);
+  const { plan, finish } = await jobStore.read();
+  await requireOwnJob(context, job, plan?.user.uid);
+  if (plan === undefined || finish === 'absent') return nothing;
+  context.audit.allow(context.caller.kind === 'root' ? 'root' : 'owner', { action, owner: plan.user.uid });
+  context.audit.record('job-controlled', { job, action, hosts: plan.nodes.map(({ host }) => host) });
+  await steerJob({ site, jobStore, plan }, steering);
+  return `job ${job}: ${done[steering]} on ${plan.nodes.length} of ${plan.nodes.length} hosts`;
 }

@@ -1,14 +1,11 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Store } from '../../ports/store.ts';
-import { awaitState } from '../../system/await-state.ts';
 import { JobError } from '../../values/errors.ts';
 import type { WantedState } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
-import { jobRange } from '../../contract/kvs-keys.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
-import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import { putWanted } from '../job/want-suspension.ts';
 
@@ -17,8 +14,8 @@ export const steerings = ['suspend', 'resume', 'stop'] as const;
 export type Steering = (typeof steerings)[number];
 
 export interface SteeredJob {
-  readonly site: Pick<SiteConfig, 'site' | 'deadlines'>;
-  readonly store: Store;
+  readonly site: Pick<SiteConfig, 'deadlines'>;
+  readonly jobStore: JobStore;
   readonly plan: JobPlan;
 }
 
@@ -32,9 +29,9 @@ export async function steerJob(job: SteeredJob, steering: Steering): Promise<voi
 }
 
 async function want(job: SteeredJob, steering: 'suspend' | 'resume'): Promise<void> {
-  const { site, store, plan } = job;
+  const { jobStore, plan } = job;
   const wanted: WantedState = steering === 'suspend' ? 'suspended' : 'running';
-  if (!(await putWanted(store, site.site.keyPrefix, plan.job, wanted))) return;
+  if (!(await putWanted(jobStore, wanted))) return;
   await awaitNodes(job, steering, (state) => {
     if (!isRunning(plan, state)) return [];
     if (state.wanted !== wanted) throw overtaken(plan, steering);
@@ -45,12 +42,12 @@ async function want(job: SteeredJob, steering: 'suspend' | 'resume'): Promise<vo
 }
 
 async function stop(job: SteeredJob): Promise<void> {
-  const { site, store, plan } = job;
+  const { jobStore, plan } = job;
   const { code, message, exitStatus } = new JobError({
     code: 'TERMINATED',
     message: `Job ${plan.job} was ended from outside (control-job).`,
   });
-  await endJobInAnyCase(store, site.site.keyPrefix, plan.job, { by: 'middleware', exitStatus, code, message });
+  await endJobInAnyCase(jobStore, { by: 'middleware', exitStatus, code, message });
   await awaitNodes(job, 'stop', (state) => {
     // Keys that are gone, or belong to another run by now, are removed only once every host has reported.
     if (state.plan?.token !== plan.token || findUnreleased(plan, state, true).length === 0) return [];
@@ -64,24 +61,16 @@ function isRunning(plan: JobPlan, state: JobState): boolean {
 
 /** Waits until no node is late, for as long as a container may take to stop and a host to report. */
 async function awaitNodes(
-  { site, store, plan }: SteeredJob,
+  { site, jobStore, plan }: SteeredJob,
   steering: Steering,
   findLate: (state: JobState) => readonly PlannedNode[],
 ): Promise<void> {
-  const { keyPrefix } = site.site;
   const seconds = site.deadlines.stopSeconds + site.deadlines.releaseSeconds;
-  let last = parseJobState(keyPrefix, plan.job, []);
-  const outcome = await awaitState(
-    store,
-    jobRange(keyPrefix, plan.job),
-    (entries) => {
-      last = parseJobState(keyPrefix, plan.job, entries);
-      return findLate(last).length === 0 ? true : undefined;
-    },
-    { deadlineMs: seconds * 1000 },
-  );
+  const outcome = await jobStore.until((state) => (findLate(state).length === 0 ? true : undefined), {
+    deadlineMs: seconds * 1000,
+  });
   if (outcome.kind === 'reached') return;
-  throw outcome.outage ?? lateError(plan, steering, seconds, findLate(last), last);
+  throw outcome.outage ?? lateError(plan, steering, seconds, findLate(outcome.last), outcome.last);
 }
 
 function lateError(

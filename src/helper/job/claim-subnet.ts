@@ -5,6 +5,7 @@ import { JobError } from '../../values/errors.ts';
 import { keyOnly, subnetKey, subnetsRange } from '../../contract/kvs-keys.ts';
 import { subnetAt, subnetCount } from '../../values/subnet.ts';
 import { claimKey } from './claim-key.ts';
+import type { SiteStore } from './job-store.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 import { pause } from '../../system/deadline.ts';
 
@@ -120,7 +121,7 @@ export interface HeldSubnet {
 }
 
 /** Every claim of the site; what is no claim is left out. Each open job of several hosts has one until the very end. */
-export async function readSubnetClaims(store: Store, prefix: string): Promise<readonly HeldSubnet[]> {
+export async function readSubnetClaims({ store, prefix }: SiteStore): Promise<readonly HeldSubnet[]> {
   return (await store.read(subnetsRange(prefix))).flatMap(toHeld);
 }
 

@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import * as z from 'zod';
-import type { Store, StoreEntry } from '../../ports/store.ts';
-import type { JobKey } from '../../contract/job-key.ts';
+import type { StoreEntry } from '../../ports/store.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { earlierRunKey, earlierRunsRange, keyOnly } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from './claim-subnet.ts';
+import type { JobStore, SiteStore } from './job-store.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** A run of a job whose place a later run has taken: some of its hosts may still have something of it. */
@@ -31,7 +31,7 @@ interface Found {
   readonly run: EarlierRun;
 }
 
-async function findEarlierRuns(store: Store, prefix: string): Promise<readonly Found[]> {
+async function findEarlierRuns({ store, prefix }: SiteStore): Promise<readonly Found[]> {
   return (await store.read(earlierRunsRange(prefix))).flatMap((entry) => {
     const run = parseEarlierRun(entry.value);
     return run === undefined ? [] : [{ entry, run }];
@@ -44,8 +44,8 @@ export function parseEarlierRun(value: string): EarlierRun | undefined {
 }
 
 /** Every run of the site whose place another one has taken and that is not gone from every host. */
-export async function readEarlierRuns(store: Store, prefix: string): Promise<readonly EarlierRun[]> {
-  return (await findEarlierRuns(store, prefix)).map(({ run }) => run);
+export async function readEarlierRuns(site: SiteStore): Promise<readonly EarlierRun[]> {
+  return (await findEarlierRuns(site)).map(({ run }) => run);
 }
 
 /** True when this host may have something of an earlier run of the job. */
@@ -64,16 +64,17 @@ const tries = 20;
  * Says that nothing of the job's earlier runs is on this host any more; the last host frees their subnets. To be called once
  * that is so. Fails with `STORE_UNREACHABLE`.
  */
-export async function leaveEarlierRuns(store: Store, prefix: string, job: JobKey): Promise<void> {
+export async function leaveEarlierRuns(jobStore: JobStore): Promise<void> {
   for (let left = tries; left > 0; left -= 1) {
-    const named = (await findEarlierRuns(store, prefix)).find(({ run }) => run.job === job && isNamedHere(run));
+    const found = await findEarlierRuns(jobStore);
+    const named = found.find(({ run }) => run.job === jobStore.job && isNamedHere(run));
     if (named === undefined) return;
-    await leave(store, prefix, named);
+    await leave(jobStore, named);
   }
 }
 
 /** Another host may be quicker: then nothing is changed, and the caller looks again. */
-async function leave(store: Store, prefix: string, { entry, run }: Found): Promise<void> {
+async function leave({ store, prefix }: SiteStore, { entry, run }: Found): Promise<void> {
   const key = earlierRunKey(prefix, run.token);
   const conditions = [{ kind: 'value', key, equals: entry.value }] as const;
   const hosts = run.hosts.filter((name) => !isOwnName(name));
@@ -87,8 +88,9 @@ async function leave(store: Store, prefix: string, { entry, run }: Found): Promi
 }
 
 /** For root, who has looked at the hosts: forgets the earlier runs of a job and frees their subnets. Returns how many. */
-export async function forgetEarlierRuns(store: Store, prefix: string, job: JobKey): Promise<number> {
-  const found = (await findEarlierRuns(store, prefix)).filter(({ run }) => run.job === job);
+export async function forgetEarlierRuns(jobStore: JobStore): Promise<number> {
+  const { store, prefix, job } = jobStore;
+  const found = (await findEarlierRuns(jobStore)).filter(({ run }) => run.job === job);
   for (const { entry, run } of found) {
     await freeSubnet(store, { prefix, ...run });
     await store.commit({ deletes: [keyOnly(entry.key)] });

@@ -1,8 +1,6 @@
-import type { Store } from '../../ports/store.ts';
 import type { WantedState } from '../../contract/helper-events.ts';
-import type { JobKey } from '../../contract/job-key.ts';
-import { jobFieldKey } from '../../contract/kvs-keys.ts';
 import { pause } from '../../system/deadline.ts';
+import type { JobStore } from './job-store.ts';
 
 const retryPauseMs = 1000;
 /** Who says it more often gets no more of the store's and the engines' time. */
@@ -17,23 +15,15 @@ function spacingAfter(written: number): number {
 }
 
 /** Says in the store whether the job is to stand still, for all its hosts. False when the job is over. */
-export async function putWanted(store: Store, prefix: string, job: JobKey, wanted: WantedState): Promise<boolean> {
-  return await store.commit({
-    conditions: [{ kind: 'value', key: jobFieldKey(prefix, job, 'FINISH'), equals: 'FALSE' }],
-    puts: [{ key: jobFieldKey(prefix, job, 'WANTED'), value: wanted }],
-  });
+export async function putWanted(jobStore: JobStore, wanted: WantedState): Promise<boolean> {
+  return await jobStore.putWhileRunning({ WANTED: wanted });
 }
 
 /**
  * Says it again and again until the store has it, and what was said last only: a job that has been resumed while etcd
  * was away must not stay suspended. Ends with the job, or with `signal`.
  */
-export function keepWanted(
-  store: Store,
-  prefix: string,
-  job: JobKey,
-  signal: AbortSignal,
-): (wanted: WantedState) => void {
+export function keepWanted(jobStore: JobStore, signal: AbortSignal): (wanted: WantedState) => void {
   let wanted: WantedState | undefined;
   let isWriting = false;
   let count = 0;
@@ -42,7 +32,7 @@ export function keepWanted(
     for (let written: WantedState | undefined; wanted !== undefined && wanted !== written && !signal.aborted;) {
       const now = wanted;
       try {
-        if (!(await putWanted(store, prefix, job, now))) break;
+        if (!(await putWanted(jobStore, now))) break;
         written = now;
         count += 1;
         await pause(spacingAfter(count), { signal });

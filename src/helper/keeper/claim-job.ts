@@ -1,14 +1,14 @@
-import type { Condition, Lease, Put, Store, StoreEntry } from '../../ports/store.ts';
+import type { Condition, Lease, Put, StoreEntry } from '../../ports/store.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { jobPlanSchema } from '../../contract/job-plan.ts';
 import type { JobField } from '../../contract/kvs-keys.ts';
-import { earlierRunKey, jobFieldKey, jobRange, keyOnly, nodesRange } from '../../contract/kvs-keys.ts';
+import { earlierRunKey, keyOnly } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
 import { describeEarlierRun } from '../job/earlier-runs.ts';
 import type { JobState } from '../job/job-state.ts';
-import { parseJobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { ownCommand } from '../caller/own-command.ts';
 
 /**
@@ -17,39 +17,34 @@ import { ownCommand } from '../caller/own-command.ts';
  * Fails with `JOB_BUSY` when the job is open, or when its keys are not of this user's job.
  */
 export async function claimJob(
-  store: Store,
-  prefix: string,
+  jobStore: JobStore,
   plan: JobPlan,
   lease: Lease,
   claims: AsyncDisposableStack,
 ): Promise<JobPlan> {
+  const { store } = jobStore;
   const written = (text: string): readonly Put[] => [
-    { key: jobFieldKey(prefix, plan.job, 'PLAN'), value: text },
-    { key: jobFieldKey(prefix, plan.job, 'RUN'), value: plan.token },
-    { key: jobFieldKey(prefix, plan.job, 'FINISH'), value: 'FALSE', lease },
-    { key: jobFieldKey(prefix, plan.job, 'KEEPER'), value: plan.token, lease },
+    ...jobStore.putsOf({ PLAN: text, RUN: plan.token }),
+    ...jobStore.putsOf({ FINISH: 'FALSE', KEEPER: plan.token }, lease),
   ];
   claims.defer(async () => {
     // The claim may have been carried out although its answer was lost.
-    await store.commit({
-      conditions: [{ kind: 'value', key: jobFieldKey(prefix, plan.job, 'RUN'), equals: plan.token }],
-      deletes: [jobRange(prefix, plan.job)],
-    });
+    await store.commit({ conditions: [jobStore.has('RUN', plan.token)], deletes: [jobStore.ranges.all] });
   });
   const isOurs = await store.commit({
-    conditions: [absent(prefix, plan.job, 'PLAN'), absent(prefix, plan.job, 'FINISH')],
+    conditions: [jobStore.lacks('PLAN'), jobStore.lacks('FINISH')],
     puts: written(JSON.stringify(plan)),
   });
   if (isOurs) return plan;
-  const entries = await store.read(jobRange(prefix, plan.job));
-  const state = parseJobState(prefix, plan.job, entries);
+  const entries = await store.read(jobStore.ranges.all);
+  const state = jobStore.parse(entries);
   if (state.plan?.token === plan.token) return state.plan; // a retried claim met its own success
   refuseBusy(state, plan);
   if (state.plan === undefined)
     throw new JobError({ code: 'BUG', message: `Job ${plan.job} could not be claimed although nobody has it.` });
   // In the order of the schema, as it is written again by those who have read it.
   const successor = jobPlanSchema.parse({ ...plan, takesOver: true });
-  await takeOver(store, prefix, { earlier: state.plan, state, entries, puts: written(JSON.stringify(successor)) });
+  await takeOver(jobStore, { earlier: state.plan, state, entries, puts: written(JSON.stringify(successor)) });
   return successor;
 }
 
@@ -64,10 +59,10 @@ interface TakeOver {
 const transient = ['EXITCODE', 'REASON', 'ROSTER', 'START', 'SIGNAL', 'WANTED'] as const satisfies readonly JobField[];
 
 /** In one transaction, by the very plan that was read and only while nobody keeps it. */
-async function takeOver(store: Store, prefix: string, { earlier, state, entries, puts }: TakeOver): Promise<void> {
-  const { job, token, network } = earlier;
-  const key = (field: JobField): string => jobFieldKey(prefix, job, field);
-  const text = entries.find((entry) => entry.key === key('PLAN'))?.value ?? '';
+async function takeOver(jobStore: JobStore, { earlier, state, entries, puts }: TakeOver): Promise<void> {
+  const { store, prefix, job } = jobStore;
+  const { token, network } = earlier;
+  const text = entries.find(({ key }) => key === jobStore.key('PLAN'))?.value ?? '';
   const unreleased = earlier.nodes
     .filter(({ index }) => state.nodes.has(index) && state.nodes.get(index)?.phase !== 'released')
     .map(({ host }) => host);
@@ -77,23 +72,18 @@ async function takeOver(store: Store, prefix: string, { earlier, state, entries,
   };
   const isFinished = state.finish === 'finished';
   const conditions: readonly Condition[] = [
-    { kind: 'value', key: key('PLAN'), equals: text },
-    isFinished ? { kind: 'value', key: key('FINISH'), equals: 'TRUE' } : absent(prefix, job, 'FINISH'),
-    absent(prefix, job, 'KEEPER'),
+    jobStore.has('PLAN', text),
+    isFinished ? jobStore.has('FINISH', 'TRUE') : jobStore.lacks('FINISH'),
+    jobStore.lacks('KEEPER'),
   ];
   const isOurs = await store.commit({
     conditions,
-    deletes: [nodesRange(prefix, job), ...transient.map((field) => keyOnly(key(field)))],
+    deletes: [jobStore.ranges.nodes, ...transient.map((field) => keyOnly(jobStore.key(field)))],
     puts: [...puts, ...(unreleased.length > 0 ? [note] : [])],
   });
-  const mine = puts.find((put) => put.key === key('RUN'))?.value;
-  const [now] = isOurs ? [] : await store.read(keyOnly(key('RUN')));
-  if (!isOurs && now?.value !== mine) throw busy(job, true, earlier.openedAt);
+  const mine = puts.find(({ key }) => key === jobStore.key('RUN'))?.value;
+  if (!isOurs && (await jobStore.readField('RUN')) !== mine) throw busy(job, true, earlier.openedAt);
   if (unreleased.length === 0) await freeSubnet(store, { prefix, cidr: network.cidr, job, token });
-}
-
-function absent(prefix: string, job: JobKey, field: JobField): Condition {
-  return { kind: 'absent', key: jobFieldKey(prefix, job, field) };
 }
 
 type Claimant = Pick<JobPlan, 'job' | 'scheduler' | 'schedulerJobId'> & { readonly user: { readonly uid: number } };

@@ -1,11 +1,8 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Store } from '../../ports/store.ts';
-import { awaitState } from '../../system/await-state.ts';
 import type { JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobRange } from '../../contract/kvs-keys.ts';
-import { parseJobState } from '../job/job-state.ts';
 import type { NodeState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { lostNodeError } from './job-trouble.ts';
 
 /** In which the helpers of hosts that live say that their launcher is gone. */
@@ -19,21 +16,19 @@ const spokenPhases: readonly NodeState['phase'][] = ['stopping', 'failed', 'rele
  * A launcher that ends by itself may have lost one host, and ends its tasks on all others then. These say so; the host
  * that says nothing, and whose lease ends, is the cause. Resolves to undefined when all have spoken, or none. Never fails.
  */
-export async function findLostHost(store: Store, site: SiteConfig, plan: JobPlan): Promise<JobError | undefined> {
-  const { keyPrefix } = site.site;
+export async function findLostHost(jobStore: JobStore, site: SiteConfig, plan: JobPlan): Promise<JobError | undefined> {
   const look = async (isAnswer: (silent: number) => boolean, deadlineMs: number): Promise<LostHost | undefined> => {
-    const outcome = await awaitState(
-      store,
-      jobRange(keyPrefix, plan.job),
-      (entries) => {
-        const state = parseJobState(keyPrefix, plan.job, entries);
-        const nodes = plan.nodes.map(({ index }) => state.nodes.get(index));
-        const lost = nodes.find((node) => node?.isLost === true);
-        const silent = nodes.filter((node) => node === undefined || !hasSpoken(node)).length;
-        return lost !== undefined || isAnswer(silent) ? { lost: lost?.index, silent } : undefined;
-      },
-      { deadlineMs, tolerateOutage: true },
-    ).catch(() => undefined);
+    const outcome = await jobStore
+      .until(
+        (state) => {
+          const nodes = plan.nodes.map(({ index }) => state.nodes.get(index));
+          const lost = nodes.find((node) => node?.isLost === true);
+          const silent = nodes.filter((node) => node === undefined || !hasSpoken(node)).length;
+          return lost !== undefined || isAnswer(silent) ? { lost: lost?.index, silent } : undefined;
+        },
+        { deadlineMs, tolerateOutage: true },
+      )
+      .catch(() => undefined);
     return outcome?.kind === 'reached' ? outcome.value : undefined;
   };
   const first = await look((silent) => silent < plan.nodes.length, wordMs);

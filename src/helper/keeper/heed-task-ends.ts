@@ -1,13 +1,11 @@
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Store } from '../../ports/store.ts';
 import { JobError } from '../../values/errors.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
-import { jobRange } from '../../contract/kvs-keys.ts';
 import { endInOneLine, oneLine } from '../../values/one-line.ts';
 import type { JobState } from '../job/job-state.ts';
-import { parseJobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { findHelperWord } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
 import type { Orders } from './receive-orders.ts';
@@ -17,8 +15,7 @@ import { describeUnreachedNode } from './unreached-host.ts';
 const usualGraceMs = 1000;
 
 export interface HeededJob {
-  readonly store: Pick<Store, 'read'>;
-  readonly prefix: string;
+  readonly jobStore: Pick<JobStore, 'read'>;
   readonly plan: JobPlan;
   readonly over: AbortSignal;
 }
@@ -52,10 +49,9 @@ export function heedTaskEnds(orders: Pick<Orders, 'onTaskEnd'>, job: HeededJob, 
   return gone.signal;
 }
 
-async function judge({ store, prefix, plan }: HeededJob, told: readonly EndedTasks[]): Promise<JobError | undefined> {
+async function judge({ jobStore, plan }: HeededJob, told: readonly EndedTasks[]): Promise<JobError | undefined> {
   // A store that is away may be why the helper has ended; nobody has started anything then.
-  const entries = await store.read(jobRange(prefix, plan.job)).catch(() => undefined);
-  const state = entries && parseJobState(prefix, plan.job, entries);
+  const state = await jobStore.read().catch(() => undefined);
   if (state !== undefined && (state.finish !== 'running' || state.hasStarted)) return undefined;
   for (const tasks of told) {
     const error = describeTaskEnd(plan, state, tasks);

@@ -1,20 +1,17 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Store } from '../../ports/store.ts';
 import type { Roster } from '../../contract/agent-protocol.ts';
-import { awaitState } from '../../system/await-state.ts';
-import type { StateOutcome } from '../../system/await-state.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import { endByError } from '../../contract/helper-events.ts';
 import type { HelperEvent, JobEnd } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
-import { jobFieldKey, jobRange } from '../../contract/kvs-keys.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
-import { parseJobState, started } from '../job/job-state.ts';
+import { started } from '../job/job-state.ts';
+import type { JobOutcome, JobStore } from '../job/job-store.ts';
 import { persistUntil } from '../job/persist-until.ts';
 import { describeTaskEnd } from './heed-task-ends.ts';
 import { findLostHost } from './find-lost-host.ts';
@@ -25,7 +22,7 @@ import { startRunClock } from './run-clock.ts';
 import { describeUnreached } from './unreached-host.ts';
 
 export interface KeptJob {
-  readonly store: Store;
+  readonly jobStore: JobStore;
   readonly site: SiteConfig;
   readonly plan: JobPlan;
   /**
@@ -131,15 +128,13 @@ function failUnlessAway(failed: AbortController): (error: unknown) => void {
 }
 
 /** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */
-async function findCause({ store, site, plan }: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
+async function findCause({ jobStore, site, plan }: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
   if (!(error instanceof LauncherEnded)) return error;
-  const { keyPrefix } = site.site;
-  const entries = await store.read(jobRange(keyPrefix, plan.job)).catch(() => undefined);
-  const state = entries && parseJobState(keyPrefix, plan.job, entries);
+  const state = await jobStore.read().catch(() => undefined);
   if (state?.finish === 'absent' && state.plan !== undefined) return leaseLost(plan);
   if (hasBegun) {
     const isOwnEnd = error.killedBy === undefined && plan.nodes.length > 1;
-    return (isOwnEnd ? await findLostHost(store, site, plan) : undefined) ?? error.afterStart();
+    return (isOwnEnd ? await findLostHost(jobStore, site, plan) : undefined) ?? error.afterStart();
   }
   const [ofTask] = error.tasks
     .map((tasks) => describeTaskEnd(plan, state, tasks))
@@ -175,12 +170,11 @@ async function settle<T>(
   judge: (state: JobState) => T | undefined,
   leftMs?: () => Promise<number>,
 ): Promise<Settled<T>> {
-  const { store, plan, site } = job;
+  const { jobStore, plan } = job;
   const progress = new Map<number, string>();
   let standing = false;
   let last: JobState | undefined;
-  const look = (entries: Parameters<typeof parseJobState>[2]): Settled<T> | undefined => {
-    const state = parseJobState(site.site.keyPrefix, plan.job, entries);
+  const look = (state: JobState): Settled<T> | undefined => {
     last = state;
     reportProgress(job, state, progress);
     if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
@@ -194,14 +188,10 @@ async function settle<T>(
   };
   const suspendedMs = (): number => job.suspension?.suspendedMs() ?? 0;
   let deadlineMs = seconds === undefined ? undefined : seconds * 1000;
-  let outcome: StateOutcome<Settled<T>>;
+  let outcome: JobOutcome<Settled<T>>;
   do {
     const before = suspendedMs();
-    outcome = await awaitState(store, jobRange(site.site.keyPrefix, plan.job), look, {
-      signal: job.cancelled,
-      deadlineMs,
-      tolerateOutage: true,
-    });
+    outcome = await jobStore.until(look, { signal: job.cancelled, deadlineMs, tolerateOutage: true });
     if (outcome.kind === 'timeout') deadlineMs = (await leftMs?.()) ?? suspendedMs() - before;
   } while (outcome.kind === 'timeout' && deadlineMs !== undefined && deadlineMs > 0);
   if (outcome.kind === 'reached') return outcome.value;
@@ -245,13 +235,8 @@ function reportSuspension({ plan, emit }: KeptJob, { nodes }: JobState, stoodSti
 }
 
 /** Writes a field of a running job once. */
-async function publish(job: KeptJob, field: 'ROSTER' | 'START', value: string): Promise<void> {
-  const { store, site, plan } = job;
-  const finish = jobFieldKey(site.site.keyPrefix, plan.job, 'FINISH');
-  await store.commit({
-    conditions: [{ kind: 'value', key: finish, equals: 'FALSE' }],
-    puts: [{ key: jobFieldKey(site.site.keyPrefix, plan.job, field), value }],
-  });
+async function publish({ jobStore }: KeptJob, field: 'ROSTER' | 'START', value: string): Promise<void> {
+  await jobStore.putWhileRunning({ [field]: value });
   // A refused commit means that the job has ended meanwhile: the next look at the state says how.
 }
 
@@ -260,8 +245,7 @@ const unheard: readonly string[] = ['NODE_LOST', 'NODE_LATE', 'LEASE_LOST'];
 
 /** The end that counts; without the store, or in one that is full, it is the one that the keeper knows. */
 async function endWith(job: KeptJob, end: JobEnd): Promise<JobEnd> {
-  const { store, site, plan } = job;
-  const told = await endJobInAnyCase(store, site.site.keyPrefix, plan.job, end).catch(() => ({ end, isTold: true }));
+  const told = await endJobInAnyCase(job.jobStore, end).catch(() => ({ end, isTold: true }));
   if (told.isTold) return told.end;
   const full = new JobError({
     code: 'STORE_FULL',

@@ -18,13 +18,15 @@ import { auditRefusal, confirmRequest } from './confirm-request.ts';
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
 import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
-import { storeOfRun } from '../job/store-of-run.ts';
+import type { JobStore } from '../job/job-store.ts';
+import { jobStoreOf } from '../job/open-store.ts';
 import { reserveSubnet } from './reserve-subnet.ts';
 
 /** A job that is ours: planned, claimed in its store, held by a lease. */
 export interface Opened {
   readonly plan: JobPlan;
-  readonly store: Store;
+  /** As this run of the job may write to it. */
+  readonly jobStore: JobStore;
   readonly lease: Lease;
   /** Something that the user should know, though nothing is wrong. */
   readonly note: string | undefined;
@@ -85,7 +87,8 @@ export async function openCheckedJob(
     token,
   });
   if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(JSON.stringify(decided)));
-  const plan = await claimJob(store, site.site.keyPrefix, decided, lease, claims);
+  const jobStore = jobStoreOf(site, store, decided.job);
+  const plan = await claimJob(jobStore, decided, lease, claims);
   claims.move();
   context.audit.record('job-opened', {
     job: plan.job,
@@ -101,7 +104,7 @@ export async function openCheckedJob(
     gid === undefined || gid === plan.user.gid
       ? undefined
       : `this job was started under group ${gid}, in which the hosts' user database does not have ${user.name}: the command has group ${plan.user.gid}`;
-  return { plan, store: storeOfRun(store, site.site.keyPrefix, plan), lease, note };
+  return { plan, jobStore: jobStore.ofRun(plan), lease, note };
 }
 
 function imageNotPresent(decision: Decision, request: JobRequest): JobError {

@@ -3,8 +3,7 @@ import { serveStore } from '../../local-store/serve-store.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import type { Store } from '../../ports/store.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
-import { controlRange } from '../../contract/kvs-keys.ts';
-import { parseJobState } from '../job/job-state.ts';
+import { jobStoreOf } from '../job/open-store.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore } from '../open-context.ts';
 import {
@@ -26,8 +25,7 @@ export async function reachSharedStore(
 ): Promise<Store> {
   const store = await openSharedStore(context.site);
   undo.defer(async () => await store.close());
-  const { keyPrefix } = context.site.site;
-  const state = parseJobState(keyPrefix, job, await store.read(controlRange(keyPrefix, job)));
+  const state = await jobStoreOf(context.site, store, job).read('control');
   refuseBusy(state, { job, scheduler, schedulerJobId, user: { uid } });
   return store;
 }

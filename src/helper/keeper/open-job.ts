@@ -1,10 +1,9 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Lease, Store } from '../../ports/store.ts';
+import type { Lease } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { HelperEvent } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobFieldKey } from '../../contract/kvs-keys.ts';
 import { refuseFromOutsideOfJobs } from '../caller/refuse-outsiders.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { heedTaskEnds } from './heed-task-ends.ts';
@@ -17,6 +16,7 @@ import { releaseHere } from '../release/release-here.ts';
 import { releaseKeys } from '../release/release-keys.ts';
 import type { KeysRelease } from '../release/release-keys.ts';
 import { outliveSuspensionSignal, trackSuspension } from '../job/follow-suspension.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { lifelineOf } from '../job/lifeline.ts';
 import type { Lifeline } from '../job/lifeline.ts';
 import { unmarkKeptHere } from '../host/run-directory.ts';
@@ -40,12 +40,11 @@ export async function openJob(
   undo.defer(() => orders.close());
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
-  const { plan, store, lease, note } = await openCheckedJob(context, orders, undo);
-  const { keyPrefix } = context.site.site;
-  orders.onSignal(forwardSignals(store, keyPrefix, plan.job));
+  const { plan, jobStore, lease, note } = await openCheckedJob(context, orders, undo);
+  orders.onSignal(forwardSignals(jobStore));
   const over = new AbortController();
   undo.defer(() => over.abort());
-  orders.onWanted(keepWanted(store, keyPrefix, plan.job, over.signal));
+  orders.onWanted(keepWanted(jobStore, over.signal));
   emit({
     event: 'opened',
     job: plan.job,
@@ -56,8 +55,8 @@ export async function openJob(
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
   if (note !== undefined) emit({ event: 'note', message: note });
-  const life = lifelineOf(store, context.site.etcd.leaseTtlSeconds, lease);
-  const hold = async (): Promise<void> => await holdJob(context, store, plan.job, life);
+  const life = lifelineOf(jobStore.store, context.site.etcd.leaseTtlSeconds, lease);
+  const hold = async (): Promise<void> => await holdJob(jobStore, life);
   // Where orders tell of a suspension, this process itself goes on, and its lease with it.
   const authority = context.authorities.of(plan.scheduler);
   const goesOn = authority.signalsBatchScript;
@@ -71,14 +70,14 @@ export async function openJob(
   const cancelled = AbortSignal.any([
     orders.cancelled,
     leaseSignal(life, plan.job),
-    heedTaskEnds(orders, { store, prefix: keyPrefix, plan, over: over.signal }),
+    heedTaskEnds(orders, { jobStore, plan, over: over.signal }),
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
     ...(context.site.scheduler.requireJobCgroup
       ? []
       : [endWithScheduler(authority, plan, over.signal, orders.lateCommand)]),
   ]);
   const { lateCommand } = orders;
-  const end = await keepJob({ store, site: context.site, plan, cancelled, emit, suspension, lateCommand });
+  const end = await keepJob({ jobStore, site: context.site, plan, cancelled, emit, suspension, lateCommand });
   context.audit.record('job-ended', {
     job: plan.job,
     by: end.by,
@@ -86,7 +85,7 @@ export async function openJob(
     code: end.by === 'command' ? undefined : end.code,
   });
   emit({ event: 'finished', end });
-  const { leftovers, hosts } = await releaseAll(context, store, plan, orders.launcherEnded);
+  const { leftovers, hosts } = await releaseAll(context, jobStore, plan, orders.launcherEnded);
   // What is left is for this host's epilog, which finds the job by the keeper's mark.
   if (leftovers.length === 0) await unmarkKeptHere(plan.job);
   await life.end().catch(() => undefined);
@@ -97,11 +96,11 @@ export async function openJob(
 /** Waits until all hosts are clean. A job on one host is on ours: what its node has not taken away we can. */
 async function releaseAll(
   context: HelperContext,
-  store: Store,
+  jobStore: JobStore,
   plan: JobPlan,
   launcherEnded: AbortSignal,
 ): Promise<KeysRelease> {
-  const released = await releaseKeys(context, store, plan, launcherEnded);
+  const released = await releaseKeys(context, jobStore, plan, launcherEnded);
   if (plan.nodes.length > 1 || (released.leftovers.length === 0 && released.hosts === 'done')) return released;
   // Its network stands since the job was opened: with a node that never began it is nobody's. The node's helper may still be
   // there, stopped perhaps, so the launcher is not waited for without end.
@@ -117,16 +116,8 @@ function requestDeadlineMs({ scheduler, deadlines }: SiteConfig): number {
 }
 
 /** Puts FINISH=FALSE of a running job under the lease of this moment; under none while we are suspended. */
-async function holdJob({ site }: HelperContext, store: Store, job: JobKey, { lease }: Lifeline): Promise<void> {
-  const key = jobFieldKey(site.site.keyPrefix, job, 'FINISH');
-  const held = lease === undefined ? {} : { lease };
-  await store.commit({
-    conditions: [{ kind: 'value', key, equals: 'FALSE' }],
-    puts: [
-      { key, value: 'FALSE', ...held },
-      { key: jobFieldKey(site.site.keyPrefix, job, 'KEEPER'), value: 'held', ...held },
-    ],
-  });
+async function holdJob(jobStore: JobStore, { lease }: Lifeline): Promise<void> {
+  await jobStore.putWhileRunning({ FINISH: 'FALSE', KEEPER: 'held' }, lease);
 }
 
 /** Aborts when node 0 has left the command's end on this host, since the store was away. */

@@ -1,11 +1,8 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Store } from '../../ports/store.ts';
-import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobRange } from '../../contract/kvs-keys.ts';
 import { notYours } from '../caller/identify-caller.ts';
-import { parseJobState } from '../job/job-state.ts';
 import type { JobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import type { FollowedJob } from './follow-control.ts';
 import { within } from '../../system/deadline.ts';
 
@@ -18,25 +15,22 @@ const tooLate = Symbol('too late');
  */
 export async function awaitPlan(
   site: SiteConfig,
-  store: Store,
+  jobStore: JobStore,
   followed: FollowedJob,
-  job: JobKey,
   told: AbortSignal,
   ownerUid?: number,
 ): Promise<JobPlan | undefined> {
-  const { keyPrefix } = site.site;
-  const read = async (): Promise<JobState> => parseJobState(keyPrefix, job, await store.read(jobRange(keyPrefix, job)));
   const isTheirs = ({ plan }: JobState): boolean => ownerUid === undefined || plan?.user.uid === ownerUid;
   const planOrEnd = async (): Promise<JobPlan | undefined> => {
     const plan = await followed.until((state) => (isTheirs(state) ? state.plan : undefined));
-    if (plan !== undefined || told.aborted || isTheirs(await read())) return plan;
+    if (plan !== undefined || told.aborted || isTheirs(await jobStore.read())) return plan;
     return await new Promise<never>(() => undefined); // nobody learns by the time how it stands with others' jobs
   };
   try {
     const found = await within(site.deadlines.openSeconds * 1000, planOrEnd(), tooLate);
     if (found !== tooLate) return found;
-    await read(); // says so itself when the store cannot be reached
-    throw notYours(job);
+    await jobStore.read(); // says so itself when the store cannot be reached
+    throw notYours(jobStore.job);
   } catch (error) {
     if (told.aborted) return undefined;
     throw error;

@@ -21,7 +21,7 @@ const releasing: readonly string[] = ['reap', 'release-node', 'release-job'];
  */
 export async function clearEarlierRun(
   context: HelperContext,
-  { plan, node, site, store, told }: OwnNode,
+  { plan, node, site, jobStore, told }: OwnNode,
 ): Promise<void> {
   const patienceMs = (site.deadlines.stopSeconds + site.deadlines.releaseSeconds) * 1000;
   let left = await listOthersAtWork(plan.job, plan.user.uid);
@@ -43,7 +43,7 @@ export async function clearEarlierRun(
     });
   }
   await unmarkDeadKeepers(plan.job);
-  await leaveEarlierRuns(store, site.site.keyPrefix, plan.job);
+  await leaveEarlierRuns(jobStore);
 }
 
 /** Helpers of root's that may take something of this job away, or hold it; those of this run have begun nothing yet. */

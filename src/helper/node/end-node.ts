@@ -1,6 +1,6 @@
 import { asJobError } from '../../values/errors.ts';
 import type { JobError } from '../../values/errors.ts';
-import { keyOnly, nodeFieldKey } from '../../contract/kvs-keys.ts';
+import { keyOnly } from '../../contract/kvs-keys.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
@@ -32,8 +32,8 @@ function ruleWords({ rule }: JobError): string {
   return rule === undefined ? '' : ` (site.yaml ${rule.slice(0, 600)})`;
 }
 
-async function dropPhase({ store, site, plan, node }: OwnNode): Promise<void> {
-  await store.commit({ deletes: [keyOnly(nodeFieldKey(site.site.keyPrefix, plan.job, node.index, 'PHASE'))] });
+async function dropPhase({ jobStore, node }: OwnNode): Promise<void> {
+  await jobStore.store.commit({ deletes: [keyOnly(jobStore.nodeKey(node.index, 'PHASE'))] });
 }
 
 /** Takes away all of the job that is on this host, and says so in the store. */
@@ -45,7 +45,7 @@ export async function releaseAndReport(context: HelperContext, own: OwnNode): Pr
   context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });
   if (leftovers.length === 0) {
     // Not told: the trace stays, and by it the epilog or `reap` tells the store later.
-    const told = await reportReleased(own.store, own.site.site.keyPrefix, own.plan.job, own.node.index).then(
+    const told = await reportReleased(own.jobStore, own.node.index).then(
       () => true,
       () => false,
     );

@@ -1,9 +1,5 @@
-import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../system/await-state.ts';
-import type { JobKey } from '../../contract/job-key.ts';
-import { controlRange } from '../../contract/kvs-keys.ts';
 import type { JobState } from '../job/job-state.ts';
-import { parseJobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 
 /** A job's control keys, followed by one watch for as long as a node lives. */
 export interface FollowedJob {
@@ -24,19 +20,13 @@ interface Wait {
  * Follows the job: from its plan, which may still be on its way, to its end, which is FINISH=TRUE, or the loss of the
  * lease and FINISH with it, or another run's plan. While the store is away it waits on: a running job needs no store.
  */
-export function followControl(
-  store: Store,
-  prefix: string,
-  { job, launchId }: { readonly job: JobKey; readonly launchId: string },
-  told: AbortSignal,
-): FollowedJob {
+export function followControl(jobStore: JobStore, launchId: string, told: AbortSignal): FollowedJob {
   const stopped = new AbortController();
   const waits = new Set<Wait>();
   let token: string | undefined;
   let last: JobState | undefined;
   let outcome: { readonly error?: unknown } | undefined;
-  const judge = (entries: readonly StoreEntry[]): true | undefined => {
-    const state = parseJobState(prefix, job, entries);
+  const judge = (state: JobState): true | undefined => {
     const runningToken = state.finish === 'running' ? state.plan?.token : undefined;
     if (token !== undefined && runningToken !== token) return true;
     // Over before we came: then FINISH is not FALSE any more, though the plan is still there. That of an earlier run may be, too.
@@ -55,7 +45,7 @@ export function followControl(
     waits.clear();
   };
   const signal = AbortSignal.any([told, stopped.signal]);
-  awaitState(store, controlRange(prefix, job), judge, { signal, tolerateOutage: true }).then(
+  jobStore.until(judge, { part: 'control', signal, tolerateOutage: true }).then(
     () => finish({}),
     (error: unknown) => finish(stopped.signal.aborted ? {} : { error: told.aborted ? told.reason : error }),
   );

@@ -3,13 +3,13 @@ import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { refuseForbiddenSources } from '../../config/refuse-linked-sources.ts';
 import { judgePlan, planNeedsQueue } from '../../policy/judge-plan.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
-import type { Store } from '../../ports/store.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
 import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { readUser } from '../../system/read-user.ts';
 import { JobError } from '../../values/errors.ts';
 import { formatImageReference, parseImageReference } from '../../values/image-reference.ts';
 import { holdsSubnet } from '../job/claim-subnet.ts';
+import type { JobStore } from '../job/job-store.ts';
 import type { HelperContext } from '../open-context.ts';
 import { confirmPlanned } from './confirm-planned.ts';
 
@@ -26,7 +26,7 @@ export interface JudgedNode {
  */
 export async function judgeHere(
   context: HelperContext,
-  store: Store,
+  jobStore: JobStore,
   plan: JobPlan,
   { host }: PlannedNode,
 ): Promise<JudgedNode> {
@@ -34,7 +34,7 @@ export async function judgeHere(
     readUser(plan.user.uid),
     planNeedsQueue(context.site, plan) ? askQueue(context, plan) : undefined,
     findPlannedImage(context, plan, host),
-    requireOwnSubnet(context, store, plan),
+    requireOwnSubnet(jobStore, plan),
   ]);
   const judged = judgePlan(context.site, plan, { host, user, queue });
   // What the source leads to is root's choice alone, and nothing that no site may allow.
@@ -77,10 +77,10 @@ function requireSame(found: ImageFacts | undefined, { image }: JobPlan, host: st
 }
 
 /** A network of one host needs no claim: the host itself keeps it apart from others'. */
-async function requireOwnSubnet({ site }: HelperContext, store: Store, plan: JobPlan): Promise<void> {
+async function requireOwnSubnet({ store, prefix }: JobStore, plan: JobPlan): Promise<void> {
   const { job, token, network } = plan;
   if (networkKinds[network.driver].addressesFrom === 'host') return;
-  if (await holdsSubnet(store, { prefix: site.site.keyPrefix, job, token, cidr: network.cidr })) return;
+  if (await holdsSubnet(store, { prefix, job, token, cidr: network.cidr })) return;
   throw new JobError({
     code: 'JOB_NOT_YOURS',
     message: `The network ${network.cidr} in the plan of job ${job} is not claimed by this run of the job.`,

@@ -1,8 +1,9 @@
-import type { Put, Store } from '../../ports/store.ts';
+import type { Put } from '../../ports/store.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { NodeField } from '../../contract/kvs-keys.ts';
-import { jobFieldKey, keyOnly, nodeFieldKey } from '../../contract/kvs-keys.ts';
+import { keyOnly } from '../../contract/kvs-keys.ts';
+import type { JobStore } from '../job/job-store.ts';
 import { makeToken } from '../job/make-token.ts';
 import type { FollowedJob } from './follow-control.ts';
 import type { Lifeline } from '../job/lifeline.ts';
@@ -10,7 +11,8 @@ import type { Lifeline } from '../job/lifeline.ts';
 /** One node of a job on its own host: what its parts share. */
 export interface OwnNode {
   readonly site: SiteConfig;
-  readonly store: Store;
+  /** As this run of the job may write to it. */
+  readonly jobStore: JobStore;
   readonly plan: JobPlan;
   readonly node: PlannedNode;
   readonly followed: FollowedJob;
@@ -31,11 +33,9 @@ export function reached(own: OwnNode, step: string): void {
 
 /** Publishes values of this node in one transaction. Fails with `STORE_UNREACHABLE`. */
 export async function report(own: OwnNode, values: Partial<Record<NodeField, string>>): Promise<void> {
-  await own.store.commit({
-    // A job that has been released must not come back to life by a late report.
-    conditions: [{ kind: 'present', key: jobFieldKey(own.site.site.keyPrefix, own.plan.job, 'PLAN') }],
-    puts: putsOf(own, values),
-  });
+  // A job that has been released must not come back to life by a late report.
+  const { jobStore } = own;
+  await jobStore.store.commit({ conditions: [jobStore.isOpen], puts: putsOf(own, values) });
 }
 
 /**
@@ -43,27 +43,22 @@ export async function report(own: OwnNode, values: Partial<Record<NodeField, str
  * not FALSE no node can begin any more, which is what makes it safe to release a job some of whose nodes never began.
  */
 export async function claimNode(own: OwnNode): Promise<boolean> {
-  const { keyPrefix } = own.site.site;
-  const { job } = own.plan;
-  const host = nodeFieldKey(keyPrefix, job, own.node.index, 'HOST');
+  const { jobStore, node } = own;
   const claim = makeToken();
-  const isOurs = await own.store.commit({
-    conditions: [
-      { kind: 'absent', key: host },
-      { kind: 'present', key: jobFieldKey(keyPrefix, job, 'PLAN') },
-      { kind: 'value', key: jobFieldKey(keyPrefix, job, 'FINISH'), equals: 'FALSE' },
-    ],
-    puts: putsOf(own, { PHASE: 'creating', HOST: own.node.host, CLAIM: claim }),
+  const isUnclaimed = { kind: 'absent', key: jobStore.nodeKey(node.index, 'HOST') } as const;
+  const isOurs = await jobStore.store.commit({
+    conditions: [isUnclaimed, jobStore.isOpen, jobStore.isRunning],
+    puts: putsOf(own, { PHASE: 'creating', HOST: node.host, CLAIM: claim }),
   });
   if (isOurs) return true;
   // A retried claim may have met its own success.
-  const [entry] = await own.store.read(keyOnly(nodeFieldKey(keyPrefix, job, own.node.index, 'CLAIM')));
+  const [entry] = await jobStore.store.read(keyOnly(jobStore.nodeKey(node.index, 'CLAIM')));
   return entry?.value === claim;
 }
 
 function putsOf(own: OwnNode, values: Partial<Record<NodeField, string>>): Put[] {
   return Object.entries(values).map(([field, value]) => {
-    const key = nodeFieldKey(own.site.site.keyPrefix, own.plan.job, own.node.index, field as NodeField);
+    const key = own.jobStore.nodeKey(own.node.index, field as NodeField);
     const { lease } = own.life;
     const isForLife = field === 'PHASE' && value !== 'failed' && value !== 'released';
     return { key, value, ...(isForLife && lease !== undefined ? { lease } : {}) };

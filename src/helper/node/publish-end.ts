@@ -14,7 +14,7 @@ export async function publishEnd(own: OwnNode, end: JobEnd): Promise<void> {
   const lastTry = performance.now() + own.site.deadlines.releaseSeconds * 1000;
   for (let isLeft = false; ; isLeft = true) {
     try {
-      await endJob(own.store, own.site.site.keyPrefix, job, end);
+      await endJob(own.jobStore, end);
       return;
     } catch (error) {
       const isAway = ['STORE_UNREACHABLE', 'STORE_FULL'].includes(asJobError(error).code);

@@ -1,6 +1,5 @@
 import { constants, hostname, setPriority } from 'node:os';
 import type { JobCgroup, SchedulerAuthority } from '../../ports/scheduler.ts';
-import type { Store } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
@@ -15,8 +14,8 @@ import { confirmShare } from './confirm-share.ts';
 import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { lifelineOf } from '../job/lifeline.ts';
-import { storeOfRun } from '../job/store-of-run.ts';
-import { openStoreOf } from '../open-context.ts';
+import type { JobStore } from '../job/job-store.ts';
+import { openStore } from '../job/open-store.ts';
 import type { OwnNode } from './own-node.ts';
 import { findOwnNode } from '../host/find-own-node.ts';
 import { judgeHere } from './judge-here.ts';
@@ -52,15 +51,14 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   undo.defer(async () => {
     await delivery.finish({ standStillMs, toldMs: site.deadlines.stopSeconds * 1000, told });
   });
-  const store = await openStoreOf(site, job);
-  undo.defer(async () => await store.close());
-  const followed = followControl(store, site.site.keyPrefix, { job, launchId }, told);
+  const jobStore = undo.use(await openStore(site, job));
+  const followed = followControl(jobStore, launchId, told);
   undo.defer(() => followed.stop());
-  const plan = await awaitPlan(site, store, followed, job, told, isInJob ? undefined : uid);
+  const plan = await awaitPlan(site, jobStore, followed, told, isInJob ? undefined : uid);
   if (plan === undefined) {
     // By its status the launcher tells that this node will not come; where that is gone as well, only the store can.
     if (told.aborted) process.exitCode = asJobError(told.reason).exitStatus;
-    if (isOrphaned(told)) await endUnstartedJob(context, store, { job, launchId });
+    if (isOrphaned(told)) await endUnstartedJob(context, jobStore, launchId);
     return;
   }
   setPriority(constants.priority.PRIORITY_NORMAL); // the launcher starts us below it
@@ -68,14 +66,14 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   if (plan.user.uid !== uid || plan.job !== job) {
     // The kernel says that the job is the caller's, so the plan is wrong.
     const error = foreignPlan(job);
-    if (isInJob) await endRefusedJob(context, store, { ...plan, job }, error);
+    if (isInJob) await endRefusedJob(context, jobStore, plan, error);
     throw error;
   }
   if (plan.launchId !== launchId) throw openedByAnother(job);
   context.audit.allow('owner');
   const authority = context.authorities.of(plan.scheduler);
-  const ownStore = storeOfRun(store, site.site.keyPrefix, plan);
-  const taken = await takeNode({ context, authority, store: ownStore, plan, followed, told }, undo).catch(
+  const ownStore = jobStore.ofRun(plan);
+  const taken = await takeNode({ context, authority, jobStore: ownStore, plan, followed, told }, undo).catch(
     async (thrown: unknown) => {
       await endRefusedJob(context, ownStore, plan, asJobError(thrown));
       throw thrown;
@@ -94,7 +92,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
 interface NodeToTake {
   readonly context: HelperContext;
   readonly authority: SchedulerAuthority;
-  readonly store: Store;
+  readonly jobStore: JobStore;
   readonly plan: JobPlan;
   readonly followed: FollowedJob;
   readonly told: AbortSignal;
@@ -111,7 +109,7 @@ interface TakenNode {
 
 /** Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. */
 async function takeNode(
-  { context, authority, store, plan, followed, told }: NodeToTake,
+  { context, authority, jobStore, plan, followed, told }: NodeToTake,
   undo: AsyncDisposableStack,
 ): Promise<TakenNode> {
   await context.audit.requireWritable();
@@ -120,13 +118,14 @@ async function takeNode(
   const node = findOwnNode(plan);
   // Without the kernel's word the scheduler's: that the job runs on this host, and is the user's.
   const share = cgroup === undefined ? await confirmShare(authority, plan, node) : undefined;
-  const judged = judgeHere(context, store, plan, node);
+  const judged = judgeHere(context, jobStore, plan, node);
   judged.catch(() => undefined); // told once the node is claimed: then the keeper hears of it
   const { leaseTtlSeconds } = site.etcd;
+  const { store } = jobStore;
   const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
   undo.defer(async () => await life.end().catch(() => undefined));
   const signalsByStore = authority.signalsBatchScript;
-  const own: OwnNode = { site, store, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
+  const own: OwnNode = { site, jobStore, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
   await awaitReapers(plan.job);
   if (plan.takesOver === true) await clearEarlierRun(context, own);
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
@@ -139,20 +138,16 @@ async function takeNode(
 }
 
 /** What had started this process died before the job was open: the job is ended as soon as it is. Never fails. */
-async function endUnstartedJob(
-  context: HelperContext,
-  store: Store,
-  { job, launchId }: { readonly job: JobKey; readonly launchId: string },
-): Promise<void> {
+async function endUnstartedJob(context: HelperContext, jobStore: JobStore, launchId: string): Promise<void> {
   const { site } = context;
   const uid = requireUser(context.caller);
   const alone = new AbortController();
-  const followed = followControl(store, site.site.keyPrefix, { job, launchId }, alone.signal);
+  const followed = followControl(jobStore, launchId, alone.signal);
   try {
-    const plan = await awaitPlan(site, store, followed, job, alone.signal, uid);
+    const plan = await awaitPlan(site, jobStore, followed, alone.signal, uid);
     if (plan?.launchId !== launchId) return;
     context.audit.allow('owner');
-    await endRefusedJob(context, store, plan, orphaned());
+    await endRefusedJob(context, jobStore, plan, orphaned());
   } catch {
     // it was never opened
   } finally {
@@ -161,13 +156,18 @@ async function endUnstartedJob(
 }
 
 /** A node of the job will not come: nobody else would know, and the job would wait for it, or go on with what took its place. */
-async function endRefusedJob(context: HelperContext, store: Store, plan: JobPlan, error: JobError): Promise<void> {
-  const { job } = plan;
+async function endRefusedJob(
+  context: HelperContext,
+  jobStore: JobStore,
+  plan: JobPlan,
+  error: JobError,
+): Promise<void> {
+  const { job } = jobStore;
   const { code, message, hint, exitStatus } = error;
   const where = `host ${hostname()} did not begin its node: ${message}`;
   context.audit.record('node-refused', { job, owner: plan.user.uid, code, message });
   const end = { by: 'middleware', code, message: where, ...(hint === undefined ? {} : { hint }), exitStatus } as const;
-  await endJobInAnyCase(store, context.site.site.keyPrefix, job, end).catch(() => undefined);
+  await endJobInAnyCase(jobStore, end).catch(() => undefined);
 }
 
 /** Its job's name, or its user, would stand in all that this host makes. */

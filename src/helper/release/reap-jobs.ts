@@ -1,4 +1,3 @@
-import type { Store } from '../../ports/store.ts';
 import { asClause, JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { parseJobKey } from '../../contract/job-key.ts';
@@ -10,12 +9,13 @@ import { findOverdueJobs } from './find-overdue-jobs.ts';
 import type { JobState } from '../job/job-state.ts';
 import { rootShellHint } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
-import { openSharedStore, openStoreOf } from '../open-context.ts';
+import { openSharedStore } from '../open-context.ts';
 import { findOwnNodeIfAny } from '../host/find-own-node.ts';
 import { markReaping } from '../host/reaping-mark.ts';
 import { listRunDirectories } from '../host/run-directory.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
-import { readState } from '../job/read-state.ts';
+import { jobStoreOf, openStore } from '../job/open-store.ts';
+import type { JobStore, SiteStore } from '../job/job-store.ts';
 import { isNamedHere, leaveEarlierRuns, readEarlierRuns } from '../job/earlier-runs.ts';
 import { removeRunDirectory } from '../host/run-directory.ts';
 import { releaseHere } from './release-here.ts';
@@ -61,15 +61,17 @@ export async function reapJobs(context: HelperContext): Promise<Reaped> {
     await using undo = new AsyncDisposableStack();
     const store = await openSharedStore(context.site);
     undo.defer(async () => await store.close());
-    const { keyPrefix } = context.site.site;
-    const claims = await readSubnetClaims(store, keyPrefix);
+    const shared = { store, prefix: context.site.site.keyPrefix };
+    const claims = await readSubnetClaims(shared);
     for (const held of claims) {
       const job = parseJobKey(held.claim.job);
-      if (job !== undefined) await attempt(round, job, () => reapKeys(round, store, job, held));
+      if (job !== undefined)
+        await attempt(round, job, () => reapKeys(round, jobStoreOf(context.site, store, job), held));
     }
     const claimers = new Set(claims.map(({ claim }) => claim.job));
-    for (const job of await findJobsByKeys(store, keyPrefix))
-      if (!claimers.has(job)) await attempt(round, job, () => reapKeys(round, store, job, undefined));
+    for (const job of await findJobsByKeys(shared))
+      if (!claimers.has(job))
+        await attempt(round, job, () => reapKeys(round, jobStoreOf(context.site, store, job), undefined));
   }
   const { leftovers, notes } = round;
   const released = [...new Set(round.released)];
@@ -150,16 +152,13 @@ async function finishHere(round: Round, job: JobKey): Promise<void> {
 
 /** The job runs again, on other hosts: what an earlier run has left here is nobody's, once that run is known to be over. */
 async function reapEarlierRun({ context, leftovers, released }: Round, job: JobKey): Promise<void> {
-  await using undo = new AsyncDisposableStack();
-  const store = await openStoreOf(context.site, job);
-  undo.defer(async () => await store.close());
-  const { keyPrefix } = context.site.site;
-  const isNamed = (await readEarlierRuns(store, keyPrefix)).some((run) => run.job === job && isNamedHere(run));
+  await using jobStore = await openStore(context.site, job);
+  const isNamed = (await readEarlierRuns(jobStore)).some((run) => run.job === job && isNamedHere(run));
   if (!isNamed) return;
   const left = await releaseHere(context, job);
   leftovers.push(...left);
   if (left.length > 0) return;
-  await leaveEarlierRuns(store, keyPrefix, job);
+  await leaveEarlierRuns(jobStore);
   await removeRunDirectory(job);
   released.push(job);
 }
@@ -167,17 +166,15 @@ async function reapEarlierRun({ context, leftovers, released }: Round, job: JobK
 /** Undefined when the store is away: for what is on this host the scheduler's word is enough. */
 async function readStateIfPossible(context: HelperContext, job: JobKey): Promise<JobState | undefined> {
   try {
-    await using undo = new AsyncDisposableStack();
-    const store = await openStoreOf(context.site, job);
-    undo.defer(async () => await store.close());
-    return await readState(context, store, job);
+    await using jobStore = await openStore(context.site, job);
+    return await jobStore.read();
   } catch {
     return undefined;
   }
 }
 
 /** Every job with any key, whatever else of it is missing. */
-async function findJobsByKeys(store: Store, prefix: string): Promise<ReadonlySet<JobKey>> {
+async function findJobsByKeys({ store, prefix }: SiteStore): Promise<ReadonlySet<JobKey>> {
   const range = siteRange(prefix);
   const keys = store.listKeys ? await store.listKeys(range) : (await store.read(range)).map(({ key }) => key);
   const names = keys.map((key) => parseJobKey(key.slice(prefix.length + 1).split('/', 1)[0] ?? ''));
@@ -185,28 +182,28 @@ async function findJobsByKeys(store: Store, prefix: string): Promise<ReadonlySet
 }
 
 /** A job with keys in the store. Each that is open has a subnet there from before its plan until after its last key: `held`. */
-async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubnet | undefined): Promise<void> {
+async function reapKeys(round: Round, jobStore: JobStore, held: HeldSubnet | undefined): Promise<void> {
   const { context } = round;
-  const { keyPrefix } = context.site.site;
+  const { job } = jobStore;
   await using _mark = await markReaping(job);
-  const state = await readState(context, store, job);
+  const state = await jobStore.read();
   const { plan } = state;
   if (held !== undefined && plan?.token !== held.claim.token) {
     // Of a run whose place another one has taken: it is freed when the last of its hosts is clean.
-    const earlier = (await readEarlierRuns(store, keyPrefix)).find(({ token }) => token === held.claim.token);
+    const earlier = (await readEarlierRuns(jobStore)).find(({ token }) => token === held.claim.token);
     if (earlier !== undefined) {
-      if (isNamedHere(earlier) && !round.here.has(job)) await leaveEarlierRuns(store, keyPrefix, job);
+      if (isNamedHere(earlier) && !round.here.has(job)) await leaveEarlierRuns(jobStore);
       return;
     }
     // No plan of this claim: its network was never made, or is gone from every host.
     if (Date.now() - Date.parse(held.claim.since) <= orphanAgeMs) return;
-    await freeHeld(store, held);
-    if (plan === undefined) await removeOrphanKeys(store, keyPrefix, job);
+    await freeHeld(jobStore.store, held);
+    if (plan === undefined) await removeOrphanKeys(jobStore);
     round.released.push(job);
     return;
   }
   if (plan === undefined) {
-    if (await removeOrphanKeys(store, keyPrefix, job)) round.released.push(job);
+    if (await removeOrphanKeys(jobStore)) round.released.push(job);
     return;
   }
   const own = findOwnNodeIfAny(plan);
@@ -220,8 +217,8 @@ async function reapKeys(round: Round, store: Store, job: JobKey, held: HeldSubne
   }
   // This host has nothing of it any more (or `reapHere` has named it): say so for it, it may have failed meanwhile.
   if (own !== undefined && !isHere) await finishHere(round, job);
-  const after = await readState(context, store, job);
+  const after = await jobStore.read();
   if (after.plan?.token === plan.token && findUnreleased(plan, after, after.finish !== 'running').length === 0)
-    await removeKeys(store, keyPrefix, plan);
-  if ((await readState(context, store, job)).plan === undefined) round.released.push(job);
+    await removeKeys(jobStore, plan);
+  if ((await jobStore.read()).plan === undefined) round.released.push(job);
 }

@@ -1,14 +1,12 @@
 import * as z from 'zod';
-import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../system/await-state.ts';
+import type { Condition } from '../../ports/store.ts';
 import { asClause, asJobError } from '../../values/errors.ts';
 import type { HostsEnd } from '../../contract/helper-events.ts';
-import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobFieldKey, jobRange, keyOnly, nodesRange } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
-import { parseJobState } from '../job/job-state.ts';
+import type { JobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import type { HelperContext } from '../open-context.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 
@@ -25,16 +23,15 @@ export interface KeysRelease {
  * handed out twice; the scheduler's epilog or `release-job` does the rest.
  */
 export async function releaseKeys(
-  context: HelperContext,
-  store: Store,
+  { site }: HelperContext,
+  jobStore: JobStore,
   plan: JobPlan,
   launcherEnded: AbortSignal,
 ): Promise<KeysRelease> {
-  const { site } = context;
   const deadlineMs = (site.deadlines.releaseSeconds + site.deadlines.stopSeconds) * 1000;
   try {
-    const release = await awaitReleases(store, site.site.keyPrefix, plan, launcherEnded, deadlineMs);
-    if (release.leftovers.length === 0) await removeKeys(store, site.site.keyPrefix, plan);
+    const release = await awaitReleases(jobStore, plan, launcherEnded, deadlineMs);
+    if (release.leftovers.length === 0) await removeKeys(jobStore, plan);
     return release;
   } catch (error) {
     const leftovers = [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
@@ -46,52 +43,45 @@ export async function releaseKeys(
 const stragglersMs = 4000;
 
 async function awaitReleases(
-  store: Store,
-  prefix: string,
+  jobStore: JobStore,
   plan: JobPlan,
   launcherEnded: AbortSignal,
   deadlineMs: number,
 ): Promise<KeysRelease> {
   const lookFor =
     (neverStartedIsFine: boolean) =>
-    (entries: readonly StoreEntry[]): readonly string[] | undefined => {
-      const state = parseJobState(prefix, plan.job, entries);
+    (state: JobState): readonly string[] | undefined => {
       const left = findUnreleased(plan, state, neverStartedIsFine);
       // A helper that died reports nothing: its host is for the scheduler's epilog.
       const lost = plan.nodes.filter(({ index }) => state.nodes.get(index)?.isLost === true);
       return left.length === lost.length ? left : undefined;
     };
-  const range = nodesRange(prefix, plan.job);
-  const early = { deadlineMs: Math.min(deadlineMs, stragglersMs), signal: launcherEnded };
-  const soon = await awaitState(store, range, lookFor(false), early).catch((error: unknown) => {
+  const early = { part: 'nodes', deadlineMs: Math.min(deadlineMs, stragglersMs), signal: launcherEnded } as const;
+  const soon = await jobStore.until(lookFor(false), early).catch((error: unknown) => {
     if (!launcherEnded.aborted) throw error;
     return undefined;
   });
   if (soon?.kind === 'reached') return { leftovers: soon.value, hosts: 'done' };
   // FINISH is not FALSE any more, so no node can begin: one that never began has nothing to release.
-  const outcome = await awaitState(store, range, lookFor(true), { deadlineMs });
+  const outcome = await jobStore.until(lookFor(true), { part: 'nodes', deadlineMs });
   if (outcome.kind === 'reached') return { leftovers: outcome.value, hosts: 'unsure' };
   if (outcome.outage !== undefined) throw outcome.outage;
-  const leftovers = findUnreleased(plan, parseJobState(prefix, plan.job, outcome.entries ?? []), true);
-  return { leftovers, hosts: 'unsure' };
+  return { leftovers: findUnreleased(plan, outcome.last, true), hosts: 'unsure' };
 }
 
 /**
  * Removes the keys of exactly this run of the job, then frees its subnet; repeat-safe. A plan that somebody has changed is this run's
  * by its token; keys without any plan are nobody's.
  */
-export async function removeKeys(store: Store, prefix: string, plan: JobPlan): Promise<void> {
-  const { job, token, network } = plan;
-  const planKey = jobFieldKey(prefix, job, 'PLAN');
+export async function removeKeys(jobStore: JobStore, plan: JobPlan): Promise<void> {
+  const { store, prefix, job } = jobStore;
+  const { token, network } = plan;
   const removeIf = async (text: string): Promise<boolean> =>
-    await store.commit({
-      conditions: [{ kind: 'value', key: planKey, equals: text }],
-      deletes: [jobRange(prefix, job)],
-    });
+    await store.commit({ conditions: [jobStore.has('PLAN', text)], deletes: [jobStore.ranges.all] });
   if (!(await removeIf(JSON.stringify(plan)))) {
-    const [entry] = await store.read(keyOnly(planKey));
-    if (entry === undefined) await removeOrphanKeys(store, prefix, job);
-    else if (tokenIn(entry.value) === token) await removeIf(entry.value);
+    const text = await jobStore.readField('PLAN');
+    if (text === undefined) await removeOrphanKeys(jobStore);
+    else if (tokenIn(text) === token) await removeIf(text);
   }
   await freeSubnet(store, { prefix, cidr: network.cidr, job, token });
 }
@@ -100,14 +90,10 @@ export async function removeKeys(store: Store, prefix: string, plan: JobPlan): P
  * Removes all keys of a job that has no plan; no node can follow it any more, and none begins. True when there is none afterwards of a
  * job without a plan; false when it has a plan, or FINISH=FALSE under the lease of somebody who still keeps it.
  */
-export async function removeOrphanKeys(store: Store, prefix: string, job: JobKey): Promise<boolean> {
-  const [planKey, finishKey] = [jobFieldKey(prefix, job, 'PLAN'), jobFieldKey(prefix, job, 'FINISH')];
-  const noPlan = { kind: 'absent', key: planKey } as const;
-  const deletes = [jobRange(prefix, job)];
-  return (
-    (await store.commit({ conditions: [noPlan, { kind: 'absent', key: finishKey }], deletes })) ||
-    (await store.commit({ conditions: [noPlan, { kind: 'value', key: finishKey, equals: 'TRUE' }], deletes }))
-  );
+export async function removeOrphanKeys(jobStore: JobStore): Promise<boolean> {
+  const removeIf = async (finish: Condition): Promise<boolean> =>
+    await jobStore.store.commit({ conditions: [jobStore.lacks('PLAN'), finish], deletes: [jobStore.ranges.all] });
+  return (await removeIf(jobStore.lacks('FINISH'))) || (await removeIf(jobStore.has('FINISH', 'TRUE')));
 }
 
 /** The token of a plan, whatever else is in it; undefined when there is none. */

@@ -1,27 +1,21 @@
 import { existsSync } from 'node:fs';
-import type { Store, StoreEntry } from '../../ports/store.ts';
-import { awaitState } from '../../system/await-state.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { JobKey } from '../../contract/job-key.ts';
-import { nodesRange } from '../../contract/kvs-keys.ts';
 import { labels } from '../../contract/labels.ts';
 import { leaveEarlierRuns } from '../job/earlier-runs.ts';
-import { storeOfRun } from '../job/store-of-run.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { reportReleased } from '../job/report-released.ts';
 import { findAllJobsHere } from './find-jobs-here.ts';
 import { requireOwnJob } from '../caller/require-own-job.ts';
 import type { JobState } from '../job/job-state.ts';
-import { parseJobState } from '../job/job-state.ts';
+import type { JobStore } from '../job/job-store.ts';
 import type { HelperContext } from '../open-context.ts';
-import { openStoreOf } from '../open-context.ts';
-import { openStoreToEnd } from '../job/open-store-to-end.ts';
+import { openStore, openStoreToEnd } from '../job/open-store.ts';
 import { findOwnNodeIfAny } from '../host/find-own-node.ts';
 import { releaseHere } from './release-here.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
-import { readState } from '../job/read-state.ts';
 import { removeKeys } from './release-keys.ts';
 import {
   forgetJobHere,
@@ -79,18 +73,11 @@ const endGraceMs = 1000;
 async function endFirst(context: HelperContext, job: JobKey): Promise<void> {
   if (!existsSync(jobRunDirectory(job))) return;
   const end = async (): Promise<void> => {
-    await using undo = new AsyncDisposableStack();
-    const store = await openStoreOf(context.site, job);
-    undo.defer(async () => await store.close());
-    const { plan, finish } = await readState(context, store, job);
+    await using jobStore = await openStore(context.site, job);
+    const { plan, finish } = await jobStore.read();
     // A run that has no node here is a later one, which has nothing to do with what is to be taken away.
     if (plan === undefined || finish !== 'running' || findOwnNodeIfAny(plan) === undefined) return;
-    await endJobInAnyCase(
-      storeOfRun(store, context.site.site.keyPrefix, plan),
-      context.site.site.keyPrefix,
-      job,
-      releasedFromOutside(job),
-    );
+    await endJobInAnyCase(jobStore.ofRun(plan), releasedFromOutside(job));
   };
   const told = end().catch(() => undefined); // what failed is told by `tellStore`
   await within(endGraceMs, told, undefined);
@@ -106,15 +93,13 @@ async function tellStore(
 ): Promise<Pick<NodeRelease, 'untold' | 'unfinished'>> {
   const isLocal = existsSync(localStoreSocket(job));
   try {
-    await using undo = new AsyncDisposableStack();
-    const store = await openStoreOf(context.site, job);
-    undo.defer(async () => await store.close());
-    const state = await readState(context, store, job);
-    if (state.plan !== undefined) await markReleased(context, store, state);
-    await leaveEarlierRuns(store, context.site.site.keyPrefix, job);
+    await using jobStore = await openStore(context.site, job);
+    const state = await jobStore.read();
+    if (state.plan !== undefined) await markReleased(jobStore, state);
+    await leaveEarlierRuns(jobStore);
     const unfinished = (await isKeptHere(job))
-      ? await finishForKeeper(context, store, job, isReaping)
-      : await findUnfinished(context, store, job);
+      ? await finishForKeeper(jobStore, isReaping)
+      : await findUnfinished(jobStore);
     await forgetJobHere(job); // a store that somebody serves here goes with its keeper
     return { untold: undefined, unfinished };
   } catch (error) {
@@ -127,9 +112,9 @@ async function tellStore(
 }
 
 /** Whose release the job's keys wait for; undefined when they are gone. */
-async function findUnfinished(context: HelperContext, store: Store, job: JobKey): Promise<string | undefined> {
-  const { plan, ...state } = await readState(context, store, job);
-  return plan === undefined ? undefined : describeUnfinished(plan, { plan, ...state });
+async function findUnfinished(jobStore: JobStore): Promise<string | undefined> {
+  const state = await jobStore.read();
+  return state.plan === undefined ? undefined : describeUnfinished(state.plan, state);
 }
 
 function describeUnfinished(plan: JobPlan, state: JobState): string {
@@ -152,26 +137,21 @@ async function isOwnedHere(context: HelperContext, job: JobKey): Promise<boolean
 }
 
 async function planOf(context: HelperContext, job: JobKey): Promise<JobState['plan']> {
-  const store = await openStoreToEnd(context.site, job);
-  try {
-    return (await readState(context, store, job)).plan;
-  } finally {
-    await store.close();
-  }
+  await using jobStore = await openStoreToEnd(context.site, job);
+  return (await jobStore.read()).plan;
 }
 
-async function markReleased(context: HelperContext, store: Store, state: JobState): Promise<void> {
-  const { keyPrefix } = context.site.site;
+async function markReleased(jobStore: JobStore, state: JobState): Promise<void> {
   const { plan } = state;
   if (plan === undefined) return;
   const own = findOwnNodeIfAny(plan);
   if (own === undefined) return;
-  const ofRun = storeOfRun(store, keyPrefix, plan);
-  if (state.finish === 'running') await endJobInAnyCase(ofRun, keyPrefix, plan.job, releasedFromOutside(plan.job));
-  await reportReleased(ofRun, keyPrefix, plan.job, own.index);
-  const after = await readState(context, store, plan.job);
+  const ofRun = jobStore.ofRun(plan);
+  if (state.finish === 'running') await endJobInAnyCase(ofRun, releasedFromOutside(plan.job));
+  await reportReleased(ofRun, own.index);
+  const after = await jobStore.read();
   // The last one removes the keys, also when a keeper might be alive: it may have died a moment ago, its lease not yet.
-  if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(store, keyPrefix, plan);
+  if (findUnreleased(plan, after, after.finish !== 'running').length === 0) await removeKeys(jobStore, plan);
 }
 
 /** An epilog has some time, but not for ever; a round of `reap` has other jobs to look at. */
@@ -181,27 +161,23 @@ const finishDeadlineMs = { epilog: 15_000, reap: 1000 };
  * The keeper ran here, and has died: what it would do last, once every host has reported, is done for it. Returns what has
  * to wait for other hosts.
  */
-async function finishForKeeper(
-  context: HelperContext,
-  store: Store,
-  job: JobKey,
-  isReaping: boolean,
-): Promise<string | undefined> {
-  const { keyPrefix } = context.site.site;
-  const { plan } = await readState(context, store, job);
+async function finishForKeeper(jobStore: JobStore, isReaping: boolean): Promise<string | undefined> {
+  const { job } = jobStore;
+  const { plan } = await jobStore.read();
   if (plan !== undefined) {
-    const look = (entries: readonly StoreEntry[]): true | undefined =>
-      findUnreleased(plan, parseJobState(keyPrefix, job, entries), true).length === 0 ? true : undefined;
-    const outcome = await awaitState(store, nodesRange(keyPrefix, job), look, {
+    const look = (state: JobState): true | undefined =>
+      findUnreleased(plan, state, true).length === 0 ? true : undefined;
+    const outcome = await jobStore.until(look, {
+      part: 'nodes',
       deadlineMs: isReaping ? finishDeadlineMs.reap : finishDeadlineMs.epilog,
     });
     if (outcome.kind === 'timeout') {
-      const after = await readState(context, store, job);
+      const after = await jobStore.read();
       // For `reap` the subnet is mark enough: whoever is released last removes the keys. After an epilog the mark is.
       if (isReaping && after.finish !== 'running') await unmarkKeptHere(job);
       return describeUnfinished(plan, after);
     }
-    await removeKeys(store, keyPrefix, plan);
+    await removeKeys(jobStore, plan);
   }
   await unmarkKeptHere(job);
   return undefined;

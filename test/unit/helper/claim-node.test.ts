@@ -7,6 +7,7 @@ import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { jobFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
 const told = new AbortController().signal;
@@ -23,11 +24,11 @@ async function openJob(finish = 'FALSE'): Promise<Store> {
 
 /** What one run-node makes of its claim; each has a lease of its own. */
 async function claimIn(store: Store): Promise<boolean> {
-  const followed = followControl(store, '', plan, told);
+  const followed = followControl(jobStoreIn(store, plan), plan.launchId, told);
   try {
     return await claimNode({
       site: parseSite('version: 1'),
-      store,
+      jobStore: jobStoreIn(store, plan),
       plan,
       node: plan.nodes[0]!,
       followed,

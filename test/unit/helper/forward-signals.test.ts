@@ -9,6 +9,7 @@ import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { controlRange, jobFieldKey } from '../../../src/contract/kvs-keys.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const job = requireJobKey('772');
 let store: Store;
@@ -25,7 +26,7 @@ async function signalsInStore(): Promise<readonly ForwardedSignal[]> {
 
 describe('signals for the command', () => {
   it('stand in the store all, in their order', async () => {
-    const forward = forwardSignals(store, '', job);
+    const forward = forwardSignals(jobStoreIn(store, { job }));
     forward('SIGUSR1');
     forward('SIGUSR1');
     forward('SIGUSR2');
@@ -34,12 +35,12 @@ describe('signals for the command', () => {
 
   it('are not written for a job that has ended', async () => {
     await store.commit({ puts: [{ key: jobFieldKey('', job, 'FINISH'), value: 'TRUE' }] });
-    forwardSignals(store, '', job)('SIGUSR1');
+    forwardSignals(jobStoreIn(store, { job }))('SIGUSR1');
     expect(await signalsInStore()).toEqual([]);
   });
 
   it('stop at a hundred: a flood does not load the store', async () => {
-    const forward = forwardSignals(store, '', job);
+    const forward = forwardSignals(jobStoreIn(store, { job }));
     for (let count = 0; count < 5000; count += 1) forward('SIGUSR1');
     expect(await signalsInStore()).toHaveLength(100);
   });

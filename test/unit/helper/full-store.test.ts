@@ -12,6 +12,7 @@ import type { HelperEvent } from '../../../src/contract/helper-events.ts';
 import { jobFieldKey, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { fullStore } from '../../support/full-store.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
 const site = parseSite('version: 1\ndeadlines: {startSeconds: 1, discoverSeconds: 1}');
@@ -40,7 +41,7 @@ beforeEach(async () => {
 
 describe('the keeper of a job', () => {
   const keep = async (cancelled: AbortSignal, events: HelperEvent[] = []) =>
-    await keepJob({ store: full, site, plan, cancelled, emit: (event) => events.push(event) });
+    await keepJob({ jobStore: jobStoreIn(full, plan), site, plan, cancelled, emit: (event) => events.push(event) });
 
   it('gives the command’s status, says that the store is full, and ends the other hosts', async () => {
     const events: HelperEvent[] = [];
@@ -63,23 +64,23 @@ describe('the keeper of a job', () => {
 
 describe('a node of a job', () => {
   it('says by its keys’ absence that nothing is left of it, once the job is over', async () => {
-    const reported = reportReleased(full, '', plan.job, 1);
+    const reported = reportReleased(jobStoreIn(full, plan), 1);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await keys()).toContain('/12/12_node_1/HOST');
-    await endJobInAnyCase(full, '', plan.job, { by: 'command', exitStatus: 0 });
+    await endJobInAnyCase(jobStoreIn(full, plan), { by: 'command', exitStatus: 0 });
     await reported;
     expect(await keys()).toEqual(['/12/12_node_0/HOST', '/12/12_node_0/PHASE', '/12/PLAN']);
   });
 
   it('writes it where there is room', async () => {
-    await reportReleased(store, '', plan.job, 1);
+    await reportReleased(jobStoreIn(store, plan), 1);
     expect(parseJobState('', plan.job, await store.read(all)).nodes.get(1)?.phase).toBe('released');
   });
 });
 
 it('is released by deletes alone', async () => {
-  await endJobInAnyCase(full, '', plan.job, { by: 'command', exitStatus: 0 });
-  await removeKeys(full, '', plan);
+  await endJobInAnyCase(jobStoreIn(full, plan), { by: 'command', exitStatus: 0 });
+  await removeKeys(jobStoreIn(full, plan), plan);
   expect(await keys()).toEqual([]);
 });
 
@@ -90,30 +91,30 @@ describe('keys of a job whose plan was tampered with', () => {
     ['made unreadable but for its token', JSON.stringify({ token: plan.token })],
   ])('go with the job’s release: %s', async (_, text) => {
     await put({ [jobFieldKey('', plan.job, 'PLAN')]: text, [jobFieldKey('', plan.job, 'FINISH')]: 'TRUE' });
-    await removeKeys(store, '', plan);
+    await removeKeys(jobStoreIn(store, plan), plan);
     expect(await keys()).toEqual([]);
   });
 
   it('go when the plan is gone', async () => {
     await store.commit({ deletes: [{ start: '/12/F', end: '/12/Q' }] });
     expect(await keys()).not.toEqual([]);
-    await removeKeys(store, '', plan);
+    await removeKeys(jobStoreIn(store, plan), plan);
     expect(await keys()).toEqual([]);
   });
 
   it('stay when the plan is of another run', async () => {
     const other = { ...plan, token: 'f'.repeat(32) };
     await put({ [jobFieldKey('', plan.job, 'PLAN')]: JSON.stringify(other) });
-    await removeKeys(store, '', plan);
+    await removeKeys(jobStoreIn(store, plan), plan);
     expect(await keys()).toHaveLength(6);
   });
 
   it('stay while somebody keeps the job, and go after', async () => {
     await store.commit({ deletes: [{ start: '/12/PLAN', end: '/12/PLAN\0' }] });
-    expect(await removeOrphanKeys(store, '', plan.job)).toBe(false);
+    expect(await removeOrphanKeys(jobStoreIn(store, plan))).toBe(false);
     expect(await keys()).toHaveLength(5);
     await put({ '/12/FINISH': 'TRUE' });
-    expect(await removeOrphanKeys(store, '', plan.job)).toBe(true);
+    expect(await removeOrphanKeys(jobStoreIn(store, plan))).toBe(true);
     expect(await keys()).toEqual([]);
   });
 });

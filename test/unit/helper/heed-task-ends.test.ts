@@ -5,6 +5,8 @@ import type { EndedTasks } from '../../../src/helper/keeper/launcher-error.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import { jobFieldKey, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
+import { parseJobState } from '../../../src/helper/job/job-state.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
 const graceMs = 20;
@@ -21,7 +23,7 @@ async function heed(tasks: Partial<EndedTasks>, keys: Readonly<Record<string, st
   const told = { hosts: ['c2'], how: 'was killed (Killed)', detail: '', ...tasks };
   const over = new AbortController();
   const orders = { onTaskEnd: (handler: (end: EndedTasks) => void) => handler(told) };
-  const gone = heedTaskEnds(orders, { store, prefix: '', plan, over: over.signal }, graceMs);
+  const gone = heedTaskEnds(orders, { jobStore: jobStoreIn(store, plan), plan, over: over.signal }, graceMs);
   await pause(5 * graceMs);
   over.abort();
   return gone.aborted ? gone.reason : undefined;
@@ -89,11 +91,13 @@ it('asks the store once in a while only, however many words come, and hears each
     { key: jobFieldKey('', plan.job, 'FINISH'), value: 'FALSE' },
   ];
   let reads = 0;
-  const store = { read: async () => await Promise.resolve(((reads += 1), entries)) };
+  const jobStore = {
+    read: async () => await Promise.resolve(((reads += 1), parseJobState('', plan.job, entries))),
+  };
   const over = new AbortController();
   let say: (end: EndedTasks) => void = () => undefined;
   const orders = { onTaskEnd: (handler: (end: EndedTasks) => void) => void (say = handler) };
-  const gone = heedTaskEnds(orders, { store, prefix: '', plan, over: over.signal }, graceMs);
+  const gone = heedTaskEnds(orders, { jobStore, plan, over: over.signal }, graceMs);
   const told = (host: string): EndedTasks => ({ hosts: [host], how: 'was killed (Killed)', detail: '' });
   for (let count = 0; count < 10_000; count += 1) say(told('c3'));
   await pause(3 * graceMs);

@@ -10,6 +10,7 @@ import { JobError } from '../../../src/values/errors.ts';
 import type { HelperEvent, JobEnd } from '../../../src/contract/helper-events.ts';
 import { jobFieldKey, keyOnly, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
 const key = `ssh-ed25519 ${'A'.repeat(68)}`;
@@ -33,7 +34,14 @@ beforeEach(async () => {
 });
 afterEach(async () => await store.close());
 
-const keep = () => keepJob({ store, site, plan, cancelled: cancel.signal, emit: (event) => events.push(event) });
+const keep = () =>
+  keepJob({
+    jobStore: jobStoreIn(store, plan),
+    site,
+    plan,
+    cancelled: cancel.signal,
+    emit: (event) => events.push(event),
+  });
 const put = async (values: Record<string, string>) =>
   await store.commit({ puts: Object.entries(values).map(([name, value]) => ({ key: name, value })) });
 const publish = async (index: number) =>
@@ -80,7 +88,14 @@ describe('keepJob', () => {
       site = parseSite(`version: 1\ndeadlines: {startSeconds: 1, discoverSeconds: 1, scriptSeconds: ${scriptSeconds}}`);
       const emit = (event: HelperEvent): void => void events.push(event);
       const latePlan = { ...plan, command: { kind: 'later' as const } };
-      return keepJob({ store: within, site, plan: latePlan, cancelled: cancel.signal, emit, lateCommand });
+      return keepJob({
+        jobStore: jobStoreIn(within, plan),
+        site,
+        plan: latePlan,
+        cancelled: cancel.signal,
+        emit,
+        lateCommand,
+      });
     };
     const allReady = async () => {
       await Promise.all([publish(0), publish(1), ready(0), ready(1)]);
@@ -309,9 +324,14 @@ describe('keepJob', () => {
     await put({ [jobFieldKey('', plan.job, 'WANTED')]: 'suspended' });
     let hasEnded = false;
     const emit = (event: HelperEvent): void => void events.push(event);
-    const kept = keepJob({ store, site, plan, cancelled: cancel.signal, emit, suspension }).finally(
-      () => (hasEnded = true),
-    );
+    const kept = keepJob({
+      jobStore: jobStoreIn(store, plan),
+      site,
+      plan,
+      cancelled: cancel.signal,
+      emit,
+      suspension,
+    }).finally(() => (hasEnded = true));
     await new Promise((resolve) => setTimeout(resolve, 1600));
     expect(hasEnded).toBe(false);
     await put({ [jobFieldKey('', plan.job, 'WANTED')]: 'running' });
@@ -373,7 +393,13 @@ describe('keepJob', () => {
   /** The job of all nodes ready, whose application may run for a second. */
   async function keepLimited(readSuspendedSeconds: () => Promise<number>): Promise<JobEnd> {
     const limited = { ...plan, maxRunSeconds: 1, application: 'app:1' };
-    const kept = { store, site, plan: limited, cancelled: cancel.signal, emit: () => undefined };
+    const kept = {
+      jobStore: jobStoreIn(store, plan),
+      site,
+      plan: limited,
+      cancelled: cancel.signal,
+      emit: () => undefined,
+    };
     return await keepJob({ ...kept, readSuspendedSeconds });
   }
 

@@ -14,6 +14,7 @@ import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/values/errors.ts';
 import { jobFieldKey, jobRange, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const plan = makePlan({ hosts: ['c1', 'c2'] });
 const site = parseSite('version: 1\ndeadlines: {stopSeconds: 1, releaseSeconds: 2}');
@@ -40,7 +41,7 @@ async function phase(...phases: readonly string[]): Promise<void> {
 }
 
 const readState = async () => parseJobState('', plan.job, await store.read(jobRange('', plan.job)));
-const steer = async (steering: Steering) => await steerJob({ site, store, plan }, steering);
+const steer = async (steering: Steering) => await steerJob({ site, jobStore: jobStoreIn(store, plan), plan }, steering);
 
 /** Whether a call has returned; it must not be over before its time. */
 function watch(call: Promise<void>): { readonly isOver: () => boolean; readonly call: Promise<void> } {
@@ -128,7 +129,7 @@ describe('keepWanted', () => {
       },
     };
     const over = new AbortController();
-    const want = keepWanted(flaky, '', plan.job, over.signal);
+    const want = keepWanted(jobStoreIn(flaky, plan), over.signal);
     want('suspended');
     await pause(20);
     want('running');
@@ -149,7 +150,7 @@ describe('keepWanted', () => {
       },
     };
     const over = new AbortController();
-    const want = keepWanted(counted, '', plan.job, over.signal);
+    const want = keepWanted(jobStoreIn(counted, plan), over.signal);
     for (let round = 0; round < 300; round += 1) {
       want(round % 2 === 0 ? 'suspended' : 'running');
       await pause(1);
@@ -162,7 +163,7 @@ describe('keepWanted', () => {
 
   it('says nothing of a job that has ended', async () => {
     await put({ FINISH: 'TRUE' });
-    keepWanted(store, '', plan.job, new AbortController().signal)('suspended');
+    keepWanted(jobStoreIn(store, plan), new AbortController().signal)('suspended');
     await pause(20);
     expect((await readState()).wanted).toBeUndefined();
   });

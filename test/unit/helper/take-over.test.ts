@@ -13,12 +13,12 @@ import type { JobField, NodeField } from '../../../src/contract/kvs-keys.ts';
 import { leaveEarlierRuns, readEarlierRuns } from '../../../src/helper/job/earlier-runs.ts';
 import { endJob } from '../../../src/helper/job/end-job.ts';
 import { parseJobState } from '../../../src/helper/job/job-state.ts';
-import { storeOfRun } from '../../../src/helper/job/store-of-run.ts';
 import { claimJob } from '../../../src/helper/keeper/claim-job.ts';
 import { followControl } from '../../../src/helper/node/follow-control.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Lease, Store } from '../../../src/ports/store.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const base = makePlan({ hosts: ['c1', 'c2'] });
 const first: JobPlan = { ...base, token: 'a'.repeat(32), launchId: 'a'.repeat(16) };
@@ -28,7 +28,7 @@ const subnetOf = (plan: JobPlan): string => subnetKey('', plan.network.cidr);
 async function claim(store: Store, plan: JobPlan): Promise<{ plan: JobPlan; lease: Lease }> {
   const lease = await store.grantLease(20);
   await using claims = new AsyncDisposableStack();
-  const written = await claimJob(store, '', plan, lease, claims);
+  const written = await claimJob(jobStoreIn(store, plan), plan, lease, claims);
   claims.move();
   return { plan: written, lease };
 }
@@ -64,7 +64,9 @@ describe('a second run of a job whose first one was killed', () => {
     const state = parseJobState('', base.job, await store.read(jobRange('', base.job)));
     expect(state).toMatchObject({ finish: 'running', roster: undefined, signals: [], plan });
     expect(state.nodes.size).toBe(0);
-    expect(await readEarlierRuns(store, '')).toMatchObject([{ token: first.token, hosts: [first.nodes[1]?.host] }]);
+    expect(await readEarlierRuns(jobStoreIn(store, base))).toMatchObject([
+      { token: first.token, hosts: [first.nodes[1]?.host] },
+    ]);
     expect(await valueOf(store, subnetOf(first))).toContain(first.token);
     // Those who read the plan remove the job's keys by its text.
     expect(await valueOf(store, field('PLAN'))).toBe(JSON.stringify(state.plan));
@@ -74,7 +76,7 @@ describe('a second run of a job whose first one was killed', () => {
     const { store, lease } = await leaveFirstRun(['released', 'released']);
     await lease.revoke();
     await claim(store, second);
-    expect(await readEarlierRuns(store, '')).toEqual([]);
+    expect(await readEarlierRuns(jobStoreIn(store, base))).toEqual([]);
     expect(await valueOf(store, subnetOf(first))).toBeUndefined();
   });
 
@@ -99,9 +101,9 @@ describe('a second run of a job whose first one was killed', () => {
     const { store, lease } = await leaveFirstRun(['running', 'running']);
     await lease.revoke();
     await claim(store, second);
-    const late = storeOfRun(store, '', first);
-    await endJob(late, '', base.job, { by: 'command', exitStatus: 3 });
-    await late.commit({ puts: [{ key: nodeFieldKey('', base.job, 0, 'PHASE'), value: 'released' }] });
+    const late = jobStoreIn(store, base).ofRun(first);
+    await endJob(late, { by: 'command', exitStatus: 3 });
+    await late.store.commit({ puts: [{ key: nodeFieldKey('', base.job, 0, 'PHASE'), value: 'released' }] });
     const state = parseJobState('', base.job, await store.read(jobRange('', base.job)));
     expect([state.finish, state.nodes.size]).toEqual(['running', 0]);
   });
@@ -110,7 +112,7 @@ describe('a second run of a job whose first one was killed', () => {
     const { store, lease } = await leaveFirstRun(['running', 'running']);
     await lease.revoke();
     const told = new AbortController();
-    const followed = followControl(store, '', second, told.signal);
+    const followed = followControl(jobStoreIn(store, second), second.launchId, told.signal);
     const plan = followed.until((state) => state.plan);
     await claim(store, second);
     expect((await plan)?.token).toBe(second.token);
@@ -133,23 +135,23 @@ describe('a host that is clean of an earlier run', () => {
   it('says so, and the subnet stays for the others', async () => {
     const store = createMemoryStore();
     await note(store, ['elsewhere', hostname()]);
-    await leaveEarlierRuns(store, '', base.job);
-    expect(await readEarlierRuns(store, '')).toMatchObject([{ hosts: ['elsewhere'] }]);
+    await leaveEarlierRuns(jobStoreIn(store, base));
+    expect(await readEarlierRuns(jobStoreIn(store, base))).toMatchObject([{ hosts: ['elsewhere'] }]);
     expect(await valueOf(store, subnetOf(first))).toBeDefined();
   });
 
   it('frees the subnet when it is the last one', async () => {
     const store = createMemoryStore();
     await note(store, [hostname()]);
-    await leaveEarlierRuns(store, '', base.job);
-    expect(await readEarlierRuns(store, '')).toEqual([]);
+    await leaveEarlierRuns(jobStoreIn(store, base));
+    expect(await readEarlierRuns(jobStoreIn(store, base))).toEqual([]);
     expect(await valueOf(store, subnetOf(first))).toBeUndefined();
   });
 
   it('says nothing for another one', async () => {
     const store = createMemoryStore();
     await note(store, ['elsewhere']);
-    await leaveEarlierRuns(store, '', base.job);
-    expect(await readEarlierRuns(store, '')).toHaveLength(1);
+    await leaveEarlierRuns(jobStoreIn(store, base));
+    expect(await readEarlierRuns(jobStoreIn(store, base))).toHaveLength(1);
   });
 });

@@ -13,7 +13,6 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'helper/host-checks/check-host#readHostQuestion',
     'helper/job/claim-subnet#readSubnetClaims',
     'helper/job/earlier-runs#readEarlierRuns',
-    'helper/job/read-state#readState',
     'helper/caller/identify-caller#readCallerFacts',
     'lsf/refuse-container-mode#readContainerMarks',
     'slurm/read-settings#readSettings',

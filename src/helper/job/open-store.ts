@@ -6,16 +6,32 @@ import type { Store } from '../../ports/store.ts';
 import { asJobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { openSharedStore } from '../open-context.ts';
+import { JobStore } from './job-store.ts';
 import { localStoreSocket } from '../host/run-directory.ts';
+
+/** The job in a store that is open already; disposing it closes that store. */
+export function jobStoreOf({ site }: SiteConfig, store: Store, job: JobKey): JobStore {
+  return new JobStore({ store, prefix: site.keyPrefix }, job);
+}
+
+/** The store that holds this job: the one that `open-job` serves on this host for a job on one host, else etcd. */
+export async function openStore(site: SiteConfig, job: JobKey): Promise<JobStore> {
+  const socket = localStoreSocket(job);
+  return jobStoreOf(site, existsSync(socket) ? connectLocalStore(socket) : await openSharedStore(site), job);
+}
 
 /**
  * The store of a job for those who wait for its end. That of a job on one host goes with its keeper, as soon as the job
  * is released: from then on it counts as empty, which is what becomes of a job's keys in etcd. Where the site has no
  * etcd a job without a store on this host is over, or another host's, and its store is empty from the start.
  */
-export async function openStoreToEnd(site: SiteConfig, job: JobKey): Promise<Store> {
+export async function openStoreToEnd(site: SiteConfig, job: JobKey): Promise<JobStore> {
   const socket = localStoreSocket(job);
-  if (existsSync(socket)) return emptyOnceGone(connectLocalStore(socket), socket);
+  const store = existsSync(socket) ? emptyOnceGone(connectLocalStore(socket), socket) : await openOrEmpty(site);
+  return jobStoreOf(site, store, job);
+}
+
+async function openOrEmpty(site: SiteConfig): Promise<Store> {
   return site.etcd.endpoints.length === 0 ? createMemoryStore() : await openSharedStore(site);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { emptyOnceGone, openStoreToEnd } from '../../../src/helper/job/open-store-to-end.ts';
+import { emptyOnceGone, openStoreToEnd } from '../../../src/helper/job/open-store.ts';
 import { steerJob } from '../../../src/helper/control/steer-job.ts';
 import { connectLocalStore } from '../../../src/local-store/connect-local-store.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
@@ -12,6 +12,7 @@ import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/values/errors.ts';
 import { jobFieldKey, jobRange, nodeFieldKey } from '../../../src/contract/kvs-keys.ts';
 import { makePlan } from '../../support/make-plan.ts';
+import { jobStoreIn } from '../../support/job-store.ts';
 
 const plan = makePlan();
 const site = parseSite('version: 1\ndeadlines: {stopSeconds: 1, releaseSeconds: 2}');
@@ -52,7 +53,7 @@ describe('the store of a job on one host', () => {
     const watch = kept.watch({ start: finish, end: `${finish}\0` }, () => void end());
     onTestFinished(async () => await watch.close());
     const startedAt = performance.now();
-    await steerJob({ site, store: seen, plan }, 'stop');
+    await steerJob({ site, jobStore: jobStoreIn(seen, plan), plan }, 'stop');
     expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(await seen.read(jobRange('', plan.job))).toEqual([]);
   });
@@ -61,8 +62,8 @@ describe('the store of a job on one host', () => {
     const { seen, end } = await keepJobHere();
     await seen.read(jobRange('', plan.job));
     await end();
-    await steerJob({ site, store: seen, plan }, 'suspend');
-    await steerJob({ site, store: seen, plan }, 'stop');
+    await steerJob({ site, jobStore: jobStoreIn(seen, plan), plan }, 'suspend');
+    await steerJob({ site, jobStore: jobStoreIn(seen, plan), plan }, 'stop');
   });
 
   it('is away, not empty, when its keeper was killed: its socket is still there', async () => {
@@ -84,7 +85,7 @@ describe('the store of a job on one host', () => {
   });
 
   it('is empty where there is none, at a site without etcd', async () => {
-    const store = await openStoreToEnd(site, makePlan().job);
+    const { store } = await openStoreToEnd(site, makePlan().job);
     expect(await store.read(jobRange('', plan.job))).toEqual([]);
   });
 });
