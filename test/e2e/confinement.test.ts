@@ -74,6 +74,19 @@ describe('the disk of the Docker Engine', () => {
     expect(job.stderr).toContain('this site allows 64 MiB and 2000 of them');
   });
 
+  it('is watched, and given back, also where a process of the user on the host has the file open', async () => {
+    await using _site = await changeSite(lab, { container: { writableLayer: { bytes: 64 * 1024 ** 2 } } }, ['node1']);
+    const script = [
+      `( ${atOpt} sh -c 'touch /opt/work/f; sleep 7; rm /opt/work/f; sleep 61'; echo ended $? ) &`,
+      'until pid=$(pgrep -nxf "sleep 7") && [ -e /proc/$pid/root/opt/work/f ]; do sleep 0.2; done',
+      `( exec 9>>/proc/$pid/root/opt/work/f; sleep 8; dd if=/dev/zero bs=1M count=300 status=none >&9; sleep 120 ) & holder=$!`,
+      'wait %1; sleep 1; kill -0 $holder 2>/dev/null || echo given back',
+    ].join('\n');
+    const job = await runBatch(lab, script, { sbatch: onNode1 });
+    expect(job.stdout.trim().split('\n')).toEqual(['ended 65', 'given back']);
+    expect(job.stderr).toContain('[DISK_LIMIT]');
+  });
+
   it('is out of reach where the site makes images read-only', async () => {
     await using _site = await changeSite(lab, { container: { readOnlyRoot: true } }, ['node1']);
     const script = `${atOpt} sh -c 'echo x >/var/tmp/x; echo x >/run/lock/x; echo x >/opt/work/x'`;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -40,6 +41,7 @@ import { labels } from '../../src/contract/labels.ts';
 import { bridgeNames, deviceOption } from '../../src/network/bridge/own-network.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { keepAudit } from '../support/fake-audit.ts';
+import { markRoot } from '../../src/helper/host/root-marks.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 import { startEtcd } from '../support/etcd-server.ts';
@@ -274,6 +276,37 @@ describe('release-node', () => {
     expect(await releaseNode(patient, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
     expect(await ended).toEqual([null, 'SIGKILL']);
     expect(audited.filter((line) => line.includes('tracer-killed'))).toHaveLength(1);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('ends processes of the job’s user that keep files of a removed container open, and no others', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    const pid = Number(await docker.docker('inspect', '--format', '{{.State.Pid}}', `hpcdj-${plan.job}-node-0`));
+    await markRoot(plan.job, 0, pid, 2001);
+    const file = `/proc/${pid}/root/bin/busybox`;
+    const hold = async (uid: number, path: string): Promise<ChildProcess> => {
+      const argv = [`--reuid=${uid}`, '--regid=2002', '--clear-groups', 'sh', '-c', 'echo held; exec sleep 100'];
+      const opened = openSync(path, 'r');
+      const holder = spawn('/usr/bin/setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit', opened] });
+      closeSync(opened);
+      onTestFinished(() => void holder.kill('SIGKILL'));
+      await once(holder.stdout!, 'data');
+      return holder;
+    };
+    const doomed = [await hold(2001, file), await hold(2001, file)];
+    const others = [await hold(2001, '/bin/sh'), await hold(2005, file)];
+    const ended = doomed.map(async (holder): Promise<unknown> => await once(holder, 'exit'));
+    expect(await releaseNode(context, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
+    expect(await Promise.all(ended)).toEqual([
+      [null, 'SIGKILL'],
+      [null, 'SIGKILL'],
+    ]);
+    expect(others.map(({ exitCode, signalCode }) => [exitCode, signalCode])).toEqual([
+      [null, null],
+      [null, null],
+    ]);
+    expect(audited.filter((line) => line.includes('holder-killed'))).toHaveLength(2);
     expect(await findHere(plan.job)).toEqual([]);
   });
 

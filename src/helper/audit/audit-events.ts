@@ -8,6 +8,8 @@ export type AuditEvent =
   /** How a call ended: of those that last as long as a job, and of those that failed after they were allowed. */
   | 'call-ended'
   | 'helper-killed'
+  /** A process of the user's on the host kept files of a removed container open. */
+  | 'holder-killed'
   | 'job-controlled'
   | 'job-ended'
   | 'job-opened'

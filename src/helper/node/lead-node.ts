@@ -21,6 +21,7 @@ import type { PreparedNode } from './prepare-node.ts';
 import { publishEnd } from './publish-end.ts';
 import type { DiskWatch } from './watch-disk.ts';
 import { watchOwnDisk } from './watch-disk.ts';
+import { markRoot } from '../host/root-marks.ts';
 import { pause, within } from '../../system/deadline.ts';
 
 /** What is known of a node before anything is made for it. */
@@ -75,6 +76,7 @@ async function startContainer(
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
   const disk = undo.use(watchOwnDisk(own, running));
+  if (!own.site.container.readOnlyRoot) await markRoot(own.plan.job, own.node.index, running.pid, own.plan.user.uid);
   const overfull = pauseOnExcess(disk, container);
   undo.defer(async () => {
     const rest = delivery.takeRest();

@@ -15,7 +15,7 @@ import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { lifelineOf } from '../job/lifeline.ts';
 import type { JobStore } from '../job/job-store.ts';
-import { openStore } from '../job/open-store.ts';
+import { openStore, openStoreToEnd } from '../job/open-store.ts';
 import type { OwnNode } from './own-node.ts';
 import { findOwnNode } from '../host/find-own-node.ts';
 import { judgeHere } from './judge-here.ts';
@@ -51,7 +51,8 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   undo.defer(async () => {
     await delivery.finish({ standStillMs, toldMs: site.deadlines.stopSeconds * 1000, told });
   });
-  const jobStore = undo.use(await openStore(site, job));
+  // To whom the kernel does not say that the job is theirs a keeper that goes tells nothing: not even that there was one.
+  const jobStore = undo.use(await (isInJob ? openStore : openStoreToEnd)(site, job));
   const followed = followControl(jobStore, launchId, told);
   undo.defer(() => followed.stop());
   const plan = await awaitPlan(site, jobStore, followed, told, isInJob ? undefined : uid);

@@ -16,6 +16,8 @@ export interface WatchedLayer {
   readonly directory: string;
   /** The first process of the container. */
   readonly pid: number;
+  /** Of the job's user. */
+  readonly uid: number;
 }
 
 export interface DiskWatch extends Disposable {
@@ -45,11 +47,11 @@ export function watchDisk(layer: WatchedLayer, bounds: DiskBounds): DiskWatch {
 }
 
 /** The watch of a node's own container, where its image's file system can be written to. */
-export function watchOwnDisk({ site }: OwnNode, { pid, writableLayer }: StartedContainer): DiskWatch {
+export function watchOwnDisk({ site, plan }: OwnNode, { pid, writableLayer }: StartedContainer): DiskWatch {
   const { readOnlyRoot, writableLayer: bounds } = site.container;
   if (readOnlyRoot) return followWatch(new Promise<never>(() => undefined));
   if (writableLayer === undefined) return followWatch(Promise.reject(cannotWatch()));
-  return watchDisk({ directory: writableLayer, pid }, bounds);
+  return watchDisk({ directory: writableLayer, pid, uid: plan.user.uid }, bounds);
 }
 
 function followWatch(exceeded: Promise<never>, stop = (): void => undefined): DiskWatch {
@@ -99,12 +101,12 @@ async function readFree(directory: string): Promise<DiskUse | undefined> {
 
 /** What the container holds by name and, if there is reason to ask, without one. Undefined when it cannot be seen now. */
 async function measureLayer(
-  { directory, pid }: WatchedLayer,
+  { directory, pid, uid }: WatchedLayer,
   bounds: DiskBounds,
   mayHide: boolean,
 ): Promise<DiskUse | undefined> {
   const named = await measureTree(directory, bounds).catch(() => undefined);
-  const removedBytes = mayHide ? await measureRemovedFiles(pid).catch(() => 0) : 0;
+  const removedBytes = mayHide ? await measureRemovedFiles(pid, uid).catch(() => 0) : 0;
   return named && { bytes: named.bytes + removedBytes, inodes: named.inodes };
 }
 

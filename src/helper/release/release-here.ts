@@ -8,7 +8,9 @@ import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
 import { endStillHelpers } from './end-still-helpers.ts';
+import { endRootHolders } from './end-root-holders.ts';
 import { endTracers } from './end-tracers.ts';
+import { listRootMarks } from '../host/root-marks.ts';
 
 /** What is known of a job at its normal end by its plan. Left out: looked for. */
 export interface ReleaseScope {
@@ -59,6 +61,7 @@ export async function releaseHere(
     removed.abort();
     await Promise.all([helpersEnded, tracersEnded]);
   });
+  await attempt('open files', async () => await endRootHolders(context, job, await listRootMarks(job)));
   if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
   for (const name of network === undefined ? networkNames : [network]) {

@@ -35,14 +35,17 @@ describe('watchDisk', () => {
   const small = { bytes: mebibyte, inodes: 1000, reserveBytes: 0 };
 
   test('ends what grows over its bound while it is watched', async () => {
-    using watch = watchDisk({ directory, pid: process.pid }, small);
+    using watch = watchDisk({ directory, pid: process.pid, uid: process.getuid?.() ?? 0 }, small);
     await writeFile(path.join(directory, 'big'), Buffer.alloc(2 * mebibyte, 1));
     await expect(watch.exceeded).rejects.toMatchObject({ code: 'DISK_LIMIT' });
     expect(watch.isExceeded()).toBe(true);
   });
 
   test('says nothing when it is over, nor of a directory that cannot be seen', async () => {
-    const watch = watchDisk({ directory: path.join(directory, 'none'), pid: process.pid }, small);
+    const watch = watchDisk(
+      { directory: path.join(directory, 'none'), pid: process.pid, uid: process.getuid?.() ?? 0 },
+      small,
+    );
     watch[Symbol.dispose]();
     await writeFile(path.join(directory, 'big'), Buffer.alloc(2 * mebibyte, 1));
     const later = new Promise((resolve) => setTimeout(() => resolve('quiet'), 1500));

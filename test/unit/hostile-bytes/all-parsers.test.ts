@@ -35,6 +35,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   ],
   'reads what root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',
+    'helper/host/root-marks#parseRootMark',
     'config/load-site#readYamlFile',
     'config/parse-site#readSite',
     'config/read-site-yaml#readSiteYaml',
