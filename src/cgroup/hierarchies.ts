@@ -2,14 +2,24 @@ import { readdir } from 'node:fs/promises';
 
 export const cgroupRoot = '/sys/fs/cgroup';
 
+/** The hierarchy of cgroup v2, alone or beside those of v1. */
+export const unifiedName = 'unified';
+
+/** A mounted hierarchy of cgroups. */
+export interface Hierarchy {
+  /** Of cgroup v1 its controllers, as its directory is called. */
+  readonly name: string;
+  readonly directory: string;
+}
+
 /**
- * Names of the mounted hierarchies of cgroup v1, and of the unified one beside them, as directories of `root`; none where
- * cgroup v2 stands alone. Links are left out: `cpu` often leads to `cpu,cpuacct`.
+ * The hierarchies below `root`: on a host with cgroup v2 alone the root itself; else those of v1, and the unified one where
+ * it is mounted beside them. Links are left out: `cpu` often leads to `cpu,cpuacct`.
  */
-export async function listHierarchies(root = cgroupRoot): Promise<readonly string[]> {
+export async function listHierarchies(root = cgroupRoot): Promise<readonly Hierarchy[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
-  if (entries.some(({ name }) => name === 'cgroup.controllers')) return [];
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  if (entries.some(({ name }) => name === 'cgroup.controllers')) return [{ name: unifiedName, directory: root }];
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => ({ name, directory: `${root}/${name}` }));
 }
 
 export interface CgroupPlace {
@@ -27,14 +37,14 @@ export function parseCgroups(text: string): readonly CgroupPlace[] {
     .map((match) => ({ controllers: match[1] ?? '', path: match[2] ?? '' }));
 }
 
-/** The directory of that hierarchy below the root. */
-function directoryOf({ controllers }: CgroupPlace): string {
-  return controllers === '' ? 'unified' : controllers.replace(/^name=/, '');
+/** The name of that hierarchy. */
+function nameOf({ controllers }: CgroupPlace): string {
+  return controllers === '' ? unifiedName : controllers.replace(/^name=/, '');
 }
 
 /** The hierarchies in which a process is in this cgroup, or below it: of a job's process, those that its scheduler uses. */
 export function hierarchiesBelow(procCgroupText: string, path: string): readonly string[] {
   return parseCgroups(procCgroupText)
     .filter((place) => place.path === path || place.path.startsWith(`${path}/`))
-    .map(directoryOf);
+    .map(nameOf);
 }

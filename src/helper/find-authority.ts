@@ -10,6 +10,8 @@ import type { SchedulerName } from '../contract/schedulers.ts';
 export interface Authorities {
   /** The job of any of them that a process is in, out of its /proc/<pid>/cgroup. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
+  /** See `SchedulerAuthority.nameCgroup`; asked of the scheduler that has found it. */
+  nameCgroup(cgroup: JobCgroup, schedulerJobId: string): Promise<JobCgroup | undefined>;
   /** The one of this name. Fails with `NOT_PERMITTED` when the site does not use it, `SCHEDULER_UNREACHABLE` without its commands. */
   of(name: SchedulerName): SchedulerAuthority;
   /** See `SchedulerAuthority.isOver`; where the job's scheduler is not known, all that could have given the id must say so. */
@@ -59,6 +61,13 @@ export function findAuthorities(settings: SiteConfig['scheduler']): Authorities 
       allowed
         .map((name) => knownSchedulers[name].authorize(settings).findJobCgroup(text))
         .find((cgroup) => cgroup !== undefined),
+    nameCgroup: async (cgroup, schedulerJobId) => {
+      for (const name of allowed) {
+        const authority = knownSchedulers[name].authorize(settings);
+        if (authority.nameCgroup !== undefined) return await authority.nameCgroup(cgroup, schedulerJobId);
+      }
+      return undefined;
+    },
     isOver: async (schedulerJobId, name) => {
       if (name !== undefined) return await of(name).isOver(schedulerJobId);
       const candidates = candidatesFor(schedulerJobId);

@@ -38,7 +38,10 @@ export interface ConfirmedJob {
 
 /** The cgroup of a job, as found for a process by the kernel's word. */
 export interface JobCgroup {
-  readonly schedulerJobId: string;
+  /** Undefined where the path does not tell it: then `nameCgroup` does. */
+  readonly schedulerJobId: string | undefined;
+  /** What stands in its place in the path (Slurm 26.05): the scheduler has to say whose it is. */
+  readonly sluid?: string;
   /** Owner, where the path tells it (cgroup v1 of Slurm); otherwise the scheduler's confirmation of job and owner must do. */
   readonly uid?: number;
   /** Cgroup path of the job below each controller's root, e.g. `/slurm_node1/uid_2001/job_12`: parent for containers. */
@@ -122,4 +125,10 @@ export interface SchedulerAuthority {
   readSuspendedSeconds?(schedulerJobId: string): Promise<number>;
   /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
+  /**
+   * The same cgroup with the id of this job, when the scheduler says that it is this job's; undefined when it is another's.
+   * Asked only where the path does not tell. Fails with \`JOB_NOT_YOURS\` when the scheduler does not tell it either, with
+   * \`SCHEDULER_UNREACHABLE\` when it does not answer.
+   */
+  nameCgroup?(cgroup: JobCgroup, schedulerJobId: string): Promise<JobCgroup | undefined>;
 }

@@ -3,6 +3,7 @@ import { findCommand } from '../confirmation/find-command.ts';
 import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
+import { nameCgroup } from './name-cgroup.ts';
 import { readSuspendedSeconds } from './read-suspended-seconds.ts';
 import { findOwner, squeueSource } from './squeue-source.ts';
 
@@ -25,5 +26,6 @@ export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): Schedule
     isOver: async (schedulerJobId) => await isJobOver(source(), schedulerJobId),
     readSuspendedSeconds: async (schedulerJobId) => await readSuspendedSeconds(squeue(), schedulerJobId),
     findJobCgroup,
+    nameCgroup: async (cgroup, schedulerJobId) => await nameCgroup(squeue(), cgroup, schedulerJobId),
   };
 }

@@ -112,6 +112,7 @@ etcd: {endpoints: ["${etcd.endpoint}"], caFile: ${directory}/ca.pem, certFile: $
     authorities: {
       of: unused,
       findJobCgroup: () => undefined,
+      nameCgroup: unused,
       isOver: (id) => Promise.resolve(!live.has(id)),
       findOwners: () => Promise.resolve(owners),
       readSuspendedSeconds: () => Promise.resolve(suspendedSeconds),

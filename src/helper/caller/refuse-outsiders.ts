@@ -14,10 +14,17 @@ const insideHint =
  */
 export async function requireJobCgroup(
   site: SiteConfig,
-  authority: Pick<SchedulerAuthority, 'findJobCgroup'>,
+  authority: Pick<SchedulerAuthority, 'findJobCgroup' | 'nameCgroup'>,
   expected: { readonly schedulerJobId: string; readonly uid: number; readonly job: string },
 ): Promise<JobCgroup | undefined> {
-  const found = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
+  const cgroup = authority.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
+  const isNameless = cgroup !== undefined && cgroup.schedulerJobId === undefined;
+  const found = isNameless
+    ? await authority.nameCgroup?.(cgroup, expected.schedulerJobId).catch((error: unknown) => {
+        if (site.scheduler.requireJobCgroup) throw error;
+        return undefined;
+      })
+    : cgroup;
   const isThatJob =
     found?.schedulerJobId === expected.schedulerJobId && (found.uid === undefined || found.uid === expected.uid);
   if (isThatJob) return found;
@@ -26,7 +33,9 @@ export async function requireJobCgroup(
     code: 'JOB_NOT_YOURS',
     message:
       found === undefined
-        ? `This process is in no job's cgroup, so it is not part of job ${expected.job}.`
+        ? isNameless
+          ? `The cgroup of this process is that of another job than ${expected.job}.`
+          : `This process is in no job's cgroup, so it is not part of job ${expected.job}.`
         : `This process is part of job ${found.schedulerJobId}, not of job ${expected.job}.`,
     hint: insideHint,
   });
@@ -41,7 +50,8 @@ type Outside = Pick<HelperContext, 'site' | 'authorities' | 'caller'>;
 export async function refuseOutsiders({ site, authorities, caller }: Outside, job: JobKey): Promise<void> {
   if (caller.kind === 'root' || !site.scheduler.requireJobCgroup) return;
   const found = authorities.findJobCgroup(await readFile('/proc/self/cgroup', 'utf8'));
-  // The key of an array's element does not tell the scheduler's id.
+  // The key of an array's element does not tell the scheduler's id: the plan does, later.
+  if (isElement(job) && found?.sluid !== undefined) return;
   const schedulerJobId = isElement(job) ? (found?.schedulerJobId ?? '') : job;
   await requireJobCgroup(site, authorities, { schedulerJobId, uid: caller.uid, job });
 }

@@ -1,7 +1,7 @@
 import { asClause } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
-import { removeEmptyCgroups } from '../../cgroup/sweep.ts';
+import { removeEmptyCgroups, removeJobCgroups } from '../../cgroup/sweep.ts';
 import { networkNames } from '../../network/known-networks.ts';
 import type { NetworkName } from '../../network/known-networks.ts';
 import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
@@ -73,6 +73,19 @@ export async function releaseHere(
     });
   }
   await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
-  for (const [path, schedulers] of cgroups) await removeEmptyCgroups(path, schedulers);
+  for (const [path, schedulers] of cgroups) {
+    await removeEmptyCgroups(path, schedulers);
+    await removeSchedulersOwn(context, path);
+  }
   return leftovers;
+}
+
+/**
+ * The scheduler has given up the cgroup of a job whose container outlived its steps. Root alone takes it away, in an
+ * epilog, a round of `reap` or by an operator's word: then the job is over, and no step of it is about to begin here.
+ */
+async function removeSchedulersOwn({ caller, authorities }: HelperContext, path: string): Promise<void> {
+  if (caller.kind !== 'root' || path === '') return;
+  const job = authorities.findJobCgroup(`0::${path}`) ?? authorities.findJobCgroup(`1:any:${path}`);
+  if (job !== undefined) await removeJobCgroups(job.path);
 }

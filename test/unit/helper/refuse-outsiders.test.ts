@@ -9,6 +9,7 @@ import { openJob } from '../../../src/helper/keeper/open-job.ts';
 import type { HelperContext } from '../../../src/helper/open-context.ts';
 import type { JobCgroup } from '../../../src/ports/scheduler.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
+import { JobError } from '../../../src/values/errors.ts';
 
 const alice: Caller = { kind: 'user', uid: 2001 };
 const inside: JobCgroup = { path: '/slurm/uid_2001/job_772', uid: 2001, schedulerJobId: '772' };
@@ -40,6 +41,27 @@ describe('a call for a job', () => {
     await expect(call(undefined, '772', { kind: 'root' })).resolves.toBeUndefined();
     const lenient = 'scheduler: {requireJobCgroup: false}';
     await expect(call(undefined, '772', alice, lenient)).resolves.toBeUndefined();
+  });
+});
+
+describe('a call from a cgroup whose path does not tell the job', () => {
+  const nameless: JobCgroup = { path: '/system.slice/slurmstepd.scope/sX', schedulerJobId: undefined, sluid: 'sX' };
+  const callNamed = async (job: string, name: Authorities['nameCgroup'], policy = ''): Promise<void> => {
+    const authorities = { findJobCgroup: () => nameless, nameCgroup: name } as Partial<Authorities> as Authorities;
+    const site = parseSite(`version: 1\n${policy}`);
+    await refuseOutsiders({ site, authorities, caller: alice }, requireJobKey(job));
+  };
+  const ofJob = async (cgroup: JobCgroup, id: string) =>
+    await Promise.resolve(id === '772' ? { ...cgroup, schedulerJobId: id } : undefined);
+
+  it('is heard when the scheduler says that it is that job’s', async () => {
+    await expect(callNamed('772', ofJob)).resolves.toBeUndefined();
+    await expect(callNamed('773', ofJob)).rejects.toMatchObject({ code: 'JOB_NOT_YOURS' });
+  });
+
+  it('is refused when the scheduler does not say it', async () => {
+    const fails = async () => await Promise.reject(new JobError({ code: 'JOB_NOT_YOURS', message: 'nobody knows' }));
+    await expect(callNamed('772', fails)).rejects.toMatchObject({ message: 'nobody knows' });
   });
 });
 

@@ -29,6 +29,7 @@ import { parseExecHost, readQstat } from '../../../src/pbs/read-qstat.ts';
 import type { Allocation, ConfirmedJob, JobCgroup } from '../../../src/ports/scheduler.ts';
 import { expandCountList } from '../../../src/slurm/count-list.ts';
 import { findJobCgroup as findSlurmCgroup } from '../../../src/slurm/find-job-cgroup.ts';
+import { readSluids } from '../../../src/slurm/name-cgroup.ts';
 import { expandHostList } from '../../../src/slurm/host-list.ts';
 import { parseTimeLeft } from '../../../src/slurm/parse-time-left.ts';
 import { readAllocation as readSlurmAllocation } from '../../../src/slurm/read-allocation.ts';
@@ -96,7 +97,9 @@ function mustBeConfirmed(confirmed: ConfirmedJob | undefined, uid: number): void
 function mustBeCgroup(found: JobCgroup | undefined, scheduler: 'slurm' | 'lsf'): void {
   if (found === undefined) return;
   mustBePath(found.path);
-  must(isSchedulerJobId(scheduler, found.schedulerJobId), 'no job id', found.schedulerJobId);
+  const { schedulerJobId, sluid } = found;
+  if (schedulerJobId === undefined) must(/^s[0-9A-Z]{13}$/.test(sluid ?? ''), 'no SLUID', sluid);
+  else must(isSchedulerJobId(scheduler, schedulerJobId), 'no job id', schedulerJobId);
 }
 
 const slurmJob = {
@@ -201,6 +204,26 @@ const ofSlurm: readonly HostileParser[] = [
     seeds: [cgroups],
     words: ['/../', ':memory:', '\n7:cpu:/slurm/uid_0/job_99', '\n0::/system.slice/slurmstepd.scope/job_9', 'uid_0'],
     hold: (text) => mustBeCgroup(findSlurmCgroup(text), 'slurm'),
+  },
+  {
+    name: 'slurm/find-job-cgroup#findJobCgroup of cgroup v2',
+    seeds: [
+      `0::/system.slice/docker-${'a'.repeat(64)}.scope/system.slice/slurmstepd.scope/sEKNKTV3WPV500/step_0\n`,
+      '0::/hpc.slice/hpc-jobs.slice/n1_slurmstepd.scope/job_12/step_0/user/task_0\n',
+    ],
+    words: ['/user.slice', '/user@2001.service', '/slurmstepd.scope/job_9', '/sAAAAAAAAAAAAA', '/../', '.slice'],
+    hold: (text) => {
+      mustBeCgroup(findSlurmCgroup(text), 'slurm');
+      must(!/user\.slice|\.service/.test(findSlurmCgroup(text)?.path ?? ''), "a user's own", text);
+    },
+  },
+  {
+    name: 'slurm/name-cgroup#readSluids',
+    seeds: ['{"jobs":[{"job_id":12,"sluid":"sEKNKTV3WPV500","name":"x"},{"job_id":13}]}'],
+    words: ['"job_id":12', '"sluid":null', '{"jobs":[]}', '[', '1e400'],
+    hold: (text) => {
+      for (const [id, sluid] of readSluids(text) ?? []) must(/^-?\d+/.test(id) && sluid !== '', 'no job', id);
+    },
   },
   {
     name: 'slurm/refuse-many-tasks#refuseManyTasks',

@@ -209,6 +209,48 @@ describe('parseTimeLeft', () => {
   });
 });
 
+describe('nameCgroup', () => {
+  const cgroup = {
+    schedulerJobId: undefined,
+    sluid: 'sEKNKTV3WPV500',
+    path: '/system.slice/slurmstepd.scope/sEKNKTV3WPV500',
+  };
+  const nameWith = async (script: string, id = '12') => {
+    await writeFile(join(directory, 'squeue'), `#!/bin/sh\n${script}\n`);
+    await chmod(join(directory, 'squeue'), 0o755);
+    return await slurmAuthority({ commandPath: directory }).nameCgroup?.(cgroup, id);
+  };
+  const told = (...jobs: readonly unknown[]): string => printing(JSON.stringify({ jobs, meta: {} }));
+
+  it('gives the id of the job that has this SLUID by the word of Slurm, which is asked for this job alone', async () => {
+    const script = told({ job_id: 11, sluid: 'x' }, { job_id: 12, sluid: 'sEKNKTV3WPV500', name: '"sluid":"x"' });
+    expect(await nameWith(`echo "$@" > "$0.seen"\n${script}`)).toEqual({ ...cgroup, schedulerJobId: '12' });
+    expect(await readFile(join(directory, 'squeue.seen'), 'utf8')).toBe('--json --states=all --jobs=12\n');
+  });
+
+  it.each([
+    ['the job has another SLUID', told({ job_id: 12, sluid: 'sEKNKTV3WPV501' }, { job_id: 13, sluid: cgroup.sluid })],
+    ['another job is told', told({ job_id: 13, sluid: cgroup.sluid })],
+    ['the job is not known', 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1'],
+  ])('gives none when %s', async (_, script) => {
+    expect(await nameWith(script)).toBeUndefined();
+  });
+
+  it('asks for nothing that is no id', async () => {
+    expect(await nameWith('exit 9', '12,13')).toBeUndefined();
+  });
+
+  it.each([
+    ['tells no SLUID', told({ job_id: 12 }), 'JOB_NOT_YOURS', 'CgroupJobIdPaths=yes'],
+    ['tells two of one job', told({ job_id: 12, sluid: cgroup.sluid }, { job_id: 12 }), 'SCHEDULER_UNREACHABLE', ''],
+    ['knows no --json', 'echo "squeue: unrecognized option" >&2; exit 1', 'SCHEDULER_UNREACHABLE', ''],
+    ['tells no JSON', 'echo x', 'SCHEDULER_UNREACHABLE', ''],
+    ['is away', 'exit 1', 'SCHEDULER_UNREACHABLE', ''],
+  ])('proves nothing when squeue %s', async (_, script, code, hint) => {
+    await expect(nameWith(script)).rejects.toMatchObject({ code, hint: expect.stringContaining(hint) as string });
+  });
+});
+
 describe('findJobCgroup', () => {
   const v1 = (path: string): string =>
     [
@@ -226,12 +268,69 @@ describe('findJobCgroup', () => {
     expect(findJobCgroup(v1(path))).toEqual({ schedulerJobId: '12', uid: 2001, path });
   });
 
-  it.each(['/system.slice/slurmstepd.scope/job_12', '/system.slice/n1_slurmstepd.scope/job_12'])(
-    'finds %s of cgroup v2',
-    (path) => {
-      expect(findJobCgroup(`0::${path}/step_batch/user/task_0\n`)).toEqual({ schedulerJobId: '12', path });
-    },
-  );
+  const aContainer = 'c0ffee00'.repeat(8);
+
+  it.each([
+    '/system.slice/slurmstepd.scope/job_12',
+    '/system.slice/n1_slurmstepd.scope/job_12',
+    '/system.slice/n-1.x_slurmstepd.scope/job_12',
+    // CgroupSlice of cgroup.conf
+    '/slurm.slice/slurmstepd.scope/job_12',
+    '/hpc.slice/hpc-jobs.slice/hpc-jobs-a.slice/n1_slurmstepd.scope/job_12',
+    '/system.slice/system-slurm\\x2dd.slice/slurmstepd.scope/job_12',
+    // slurmd in a container
+    `/system.slice/docker-${aContainer}.scope/system.slice/slurmstepd.scope/job_12`,
+    `/docker/${aContainer}/system.slice/slurmstepd.scope/job_12`,
+    `/machine.slice/libpod-${aContainer}.scope/hpc.slice/slurmstepd.scope/job_12`,
+    `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1a_2b.slice/cri-containerd-${aContainer}.scope/system.slice/n1_slurmstepd.scope/job_12`,
+  ])('finds %s of cgroup v2', (path) => {
+    for (const below of ['', '/step_batch/user/task_0', '/step_0/user/task_0/system.slice/slurmstepd.scope/job_13'])
+      expect(findJobCgroup(`0::${path}${below}\n`)).toEqual({ schedulerJobId: '12', path });
+  });
+
+  it('finds the SLUID of Slurm 26.05, which is no id', () => {
+    const path = '/system.slice/slurmstepd.scope/sEKNKTV3WPV500';
+    expect(findJobCgroup(`0::${path}/step_0/user/task_0\n`)).toEqual({
+      schedulerJobId: undefined,
+      sluid: 'sEKNKTV3WPV500',
+      path,
+    });
+  });
+
+  // What a user can make: systemd's session of a user, rootless engines, a service that was given to them, their own task.
+  it.each([
+    '/user.slice/user-2001.slice/user@2001.service/system.slice/slurmstepd.scope/job_5/step_0',
+    '/user.slice/user-2001.slice/user@2001.service/app.slice/slurmstepd.scope/job_5',
+    '/user.slice/user-2001.slice/slurmstepd.scope/job_5',
+    '/user.slice/slurmstepd.scope/job_5',
+    `/user.slice/user-2001.slice/user@2001.service/user.slice/libpod-${aContainer}.scope/system.slice/slurmstepd.scope/job_5`,
+    '/user.slice/user-2001.slice/user@2001.service/slurmstepd.scope/sEKNKTV3WPV500/step_0',
+    `/system.slice/docker-${aContainer}.scope/user.slice/user-1.slice/slurmstepd.scope/job_5`,
+    '/system.slice/theirs.service/system.slice/slurmstepd.scope/job_5',
+    '/system.slice/theirs.service/slurmstepd.scope/job_5',
+    '/system.slice/run-1.scope/system.slice/slurmstepd.scope/job_5',
+    `/system.slice/docker-${aContainer}.scope/slurmstepd.scope/job_5`,
+    `/system.slice/docker-${aContainer.slice(1)}.scope/system.slice/slurmstepd.scope/job_5`,
+    `/${aContainer}/system.slice/slurmstepd.scope/job_5`,
+    '/docker/x/system.slice/slurmstepd.scope/job_5',
+    '/user/alice/0/system.slice/slurmstepd.scope/job_5',
+    '/system.slice/alice.slice/slurmstepd.scope/job_5',
+    '/alice/slurmstepd.scope/job_5',
+    '/slurmstepd.scope/job_5',
+    '/system.slice/slurmstepd.scope/x/job_5',
+    '/system.slice/slurmstepd.scope/system.slice/slurmstepd.scope/job_5',
+    '/system.slice/slurmstepd.scopes/job_5',
+    '/system.slice/xslurmstepd.scope/job_5',
+    '/system.slice/slurmstepd.scope/job_05',
+    '/system.slice/slurmstepd.scope/sEKNKTV3WPV50',
+    '/system.slice/slurmstepd.scope/sEKNKTV3WPV500x',
+    '/system.slice/slurmstepd.scope/system',
+    '/system.slice/slurmstepd.scope',
+    '/system.slice//slurmstepd.scope/job_5',
+    '/.slice/slurmstepd.scope/job_5',
+  ])('finds none in %s, which is not only root’s to make', (path) => {
+    expect(findJobCgroup(`0::${path}/step_0/user/task_0\n`)).toBeUndefined();
+  });
 
   it.each([
     '',
