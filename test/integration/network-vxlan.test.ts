@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hostCommands } from '../../src/helper/host/host-commands.ts';
+import { parseSite } from '../../src/config/parse-site.ts';
+import { tryNetworks } from '../../src/network/known-networks.ts';
 import { vxlanDriver } from '../../src/network/vxlan/driver.ts';
 import type { NetworkDriver } from '../../src/ports/network-driver.ts';
 import type { JobPlan } from '../../src/contract/job-plan.ts';
@@ -49,6 +51,20 @@ async function runNode(namespace: TestNamespace, script: string, as: 'root' | 'u
   const drop = as === 'user' ? ['setpriv', '--reuid=2001', '--regid=2001', '--clear-groups', '--'] : [];
   const argv = [`--net=${namespace.path}`, '--', ...drop, process.execPath, '-e', script];
   return (await execa('nsenter', argv, { timeout: 60_000 })).stdout;
+}
+
+/** A program with that UDP port in a namespace, until it is disposed of. */
+async function listenOn(namespace: TestNamespace, port: number): Promise<AsyncDisposable & { pid: number }> {
+  const script = `require('dgram').createSocket('udp4').bind(${port}, () => console.log('bound'));`;
+  const program = execa('nsenter', [`--net=${namespace.path}`, '--', process.execPath, '-e', script], {
+    ...{ buffer: false, reject: false, timeout: 60_000 },
+  });
+  await new Promise((resolve) => program.stdout.once('data', resolve));
+  const close = async (): Promise<void> => {
+    program.kill('SIGKILL');
+    await program;
+  };
+  return { pid: program.pid ?? 0, [Symbol.asyncDispose]: close };
 }
 
 describe('the job network', () => {
@@ -153,6 +169,60 @@ describe('the job network', () => {
     await drivers[0]!.release(other.job);
     expect(await drivers[0]!.findLeftovers(plan.job)).toHaveLength(1);
     expect(await ping(containers[0]!, plan.nodes[1]!.ip)).toContain('1 packets received');
+  });
+});
+
+describe('an earlier try', () => {
+  const attach = () => drivers[0]!.attach(plan, plan.nodes[0]!, { networkNamespacePath: containers[0]!.path });
+
+  test('that came half-way is replaced, before and after the link had its name', async () => {
+    await connect();
+    await attach();
+    expect(await ping(containers[0]!, plan.nodes[1]!.ip)).toContain('1 packets received');
+    await containers[0]!.exec('ip', 'link', 'set', 'eth0', 'down');
+    await containers[0]!.exec('ip', 'link', 'set', 'eth0', 'name', 'hpcdjv1004');
+    await attach();
+    expect(await ping(containers[0]!, plan.nodes[1]!.ip)).toContain('1 packets received');
+  });
+
+  test('is not what somebody else has put into the container: that stays, and the error says what it is', async () => {
+    await containers[0]!.exec('ip', 'link', 'add', 'eth0', 'type', 'bridge');
+    await expect(attach()).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: expect.stringContaining("a link eth0 that is not this job's: bridge") as string,
+    });
+    expect(await containers[0]!.exec('ip', '-details', 'link', 'show', 'eth0')).toContain('bridge');
+  });
+
+  test("is not another tunnel of the host's with this identifier", async () => {
+    const site = ['type', 'vxlan', 'id', String(plan.network.vni), 'dev', 'eth0', 'dstport', String(plan.network.port)];
+    await lab.hosts[0]!.exec('ip', 'link', 'add', 'site0', ...site, 'nolearning');
+    await expect(attach()).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      hint: expect.stringContaining('network.vxlan in site.yaml') as string,
+    });
+    expect(await lab.hosts[0]!.exec('ip', 'link', 'show', 'site0')).toContain('site0');
+  });
+});
+
+describe("the host's own try", () => {
+  const tryOn = (host: TestNamespace): Promise<string> =>
+    tryNetworks(
+      hostCommands({ commandPath, enter: ['/usr/bin/nsenter', `--net=${host.path}`, '--'] }),
+      parseSite('version: 1').network,
+    );
+
+  test('makes what jobs have, and leaves nothing', async () => {
+    expect(await tryOn(lab.hosts[0]!)).toBe('VXLAN links, bridges and packet filters');
+    expect(await lab.hosts[0]!.exec('ip', '-oneline', 'link')).not.toContain('vxlan');
+    expect(await lab.hosts[0]!.exec('nft', 'list', 'ruleset')).toBe('');
+  });
+
+  test("is made in the host's own namespace: what is in the way of jobs there is in its way", async () => {
+    // Another program on the port.
+    await using taken = await listenOn(lab.hosts[0]!, 4789);
+    await expect(tryOn(lab.hosts[0]!)).rejects.toMatchObject({ code: 'HOST_UNFIT' });
+    expect(taken.pid).toBeGreaterThan(0);
   });
 });
 

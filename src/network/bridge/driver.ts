@@ -8,6 +8,7 @@ import { labels } from '../../contract/labels.ts';
 import { gatewayAddress, overlapsCidr, parseAddress, parseCidr } from '../../values/subnet.ts';
 import type { HostCommands } from '../../ports/host-commands.ts';
 import { bridgeNames, deviceOption, engineDriver, isOwnNetwork, joinBridge } from './own-network.ts';
+import { requireFreeDevice } from './require-free-device.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from '../job-table.ts';
 import { parseJsonAs } from '../../values/parse-json-as.ts';
 
@@ -87,6 +88,7 @@ async function provideBridge(
   // By name, so the filter stands before the device.
   await installJobTable(commands, job, describeBridgeFilter(device));
   if (standing === undefined) {
+    await requireFreeDevice(commands, device);
     if (await isRouted(commands, cidr)) return false;
     const outcome = await engine.createNetwork({
       name: network,

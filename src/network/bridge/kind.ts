@@ -1,7 +1,7 @@
 import type { NetworkKind } from '../network-kind.ts';
 import { runApart } from '../run-apart.ts';
 import { bridgeDriver } from './driver.ts';
-import { isBridgeDevice, joinBridge } from './own-network.ts';
+import { isBridgeDevice, joinBridge, triedDevice } from './own-network.ts';
 
 /** A Docker bridge that reaches nothing but itself, for jobs on one host. */
 export const bridge = {
@@ -13,6 +13,6 @@ export const bridge = {
   join: joinBridge,
   isOwnDevice: isBridgeDevice,
   makes: 'bridges',
-  tryHere: (commands) => runApart(commands, 'ip', ['-batch', '-'], 'link add hpcdj0 type bridge\n'),
+  tryHere: (commands) => runApart(commands, 'ip', ['-batch', '-'], `link add name ${triedDevice} type bridge\n`),
   open: bridgeDriver,
 } satisfies NetworkKind;

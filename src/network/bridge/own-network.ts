@@ -14,6 +14,9 @@ export function bridgeNames(job: JobKey): { readonly network: string; readonly d
   return { network: `hpcdj-${job}`, device: `hj${hash}` };
 }
 
+/** A name of the same form that no job has. */
+export const triedDevice = 'hj000000000000';
+
 /** What the engine is told of the job's container that has this address. */
 export function joinBridge(job: JobKey, ip: string): ContainerSpec['network'] {
   return { kind: 'engine', name: bridgeNames(job).network, ip };

@@ -7,7 +7,8 @@ import { requirePrivilegedPorts } from './privileged-ports.ts';
 import { planTunnel } from './tunnel.ts';
 import type { Tunnel } from './tunnel.ts';
 import { describeVxlanFilter } from './filter.ts';
-import { containerInterface, describeAddresses, describeForwarding, describeLink } from './link.ts';
+import { findEarlierLink, linkTaken } from './earlier-link.ts';
+import { describeAddresses, describeForwarding, describeLink } from './link.ts';
 
 /**
  * One VXLAN network per job, between the hosts by unicast to the known peers. The container gets the link itself:
@@ -40,19 +41,30 @@ export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, com
 async function attachLink(commands: HostCommands, tunnel: Tunnel, networkNamespacePath: string): Promise<void> {
   const inside = async (name: string, argv: readonly string[], input?: string): Promise<string> =>
     await commands.run('nsenter', [`--net=${networkNamespacePath}`, '--', name, ...argv], input);
+  const findEarlier = async (): Promise<string | undefined> =>
+    findEarlierLink(await inside('ip', ['-details', '-json', 'link', 'show']), tunnel);
   const underlay = await requireUnderlay(commands, tunnel.own.hostAddress);
   const addLink = async (): Promise<unknown> =>
     await commands.run('ip', describeLink(tunnel, networkNamespacePath, underlay));
   await addLink().catch(async (error: unknown) => {
+    if (!saysExists(error)) throw error;
     // A try before this one may have come half-way.
-    if (!(error instanceof JobError && error.message.includes('File exists'))) throw error;
-    await inside('ip', ['link', 'delete', 'dev', containerInterface]);
+    const earlier = await findEarlier();
+    if (earlier === undefined) throw linkTaken(error, tunnel);
+    await inside('ip', ['link', 'delete', 'dev', earlier]);
     await addLink();
   });
-  await Promise.all([
-    inside('ip', ['-batch', '-'], describeAddresses(tunnel)),
-    inside('bridge', ['-batch', '-'], describeForwarding(tunnel)),
-  ]);
+  await inside('ip', ['-batch', '-'], describeAddresses(tunnel)).catch(async (error: unknown) => {
+    // Says whose link it is that has the final name.
+    if (saysExists(error)) await findEarlier();
+    throw error;
+  });
+  await inside('bridge', ['-batch', '-'], describeForwarding(tunnel));
+}
+
+/** The kernel's two answers: for a name, and for a network identifier. */
+function saysExists(error: unknown): error is JobError {
+  return error instanceof JobError && /File exists|already exists/.test(error.message);
 }
 
 /** Name of the link that has the address; fails with `HOST_UNFIT` when the address is not this host's. */

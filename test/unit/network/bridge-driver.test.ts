@@ -21,7 +21,21 @@ const commands: HostCommands = {
   findInterface: () => Promise.resolve(undefined),
 };
 
-function drive(found: readonly FoundNetwork[], answers: readonly ('created' | 'overlaps' | 'taken')[] = []) {
+/** A host that has these links. */
+function withLinks(links: readonly object[]): HostCommands {
+  if (links.length === 0) return commands;
+  return {
+    ...commands,
+    run: (_, argv) => Promise.resolve(argv.includes('link') ? JSON.stringify(links) : '[]'),
+    readSetting: (name) => Promise.resolve(name.includes(device) ? '1' : ''),
+  };
+}
+
+function drive(
+  found: readonly FoundNetwork[],
+  answers: readonly ('created' | 'overlaps' | 'taken')[] = [],
+  links: readonly object[] = [],
+) {
   const removed: string[] = [];
   const made: EngineNetworkSpec[] = [];
   const engine: Pick<ContainerEngine, 'findNetworks' | 'findContainers' | 'removeNetwork' | 'createNetwork'> = {
@@ -30,7 +44,7 @@ function drive(found: readonly FoundNetwork[], answers: readonly ('created' | 'o
     removeNetwork: (id) => Promise.resolve(void removed.push(id)),
     createNetwork: (spec) => Promise.resolve(answers[made.push(spec) - 1] ?? 'created'),
   };
-  return { driver: bridgeDriver(engine as ContainerEngine, commands), removed, made };
+  return { driver: bridgeDriver(engine as ContainerEngine, withLinks(links)), removed, made };
 }
 
 it('takes away the job’s network, and leaves one alone that only says that it is the job’s', async () => {
@@ -62,4 +76,24 @@ it('refuses a job whose network’s name is somebody else’s', async () => {
     code: 'JOB_BUSY',
     message: `The name or bridge of network ${name} is taken on this host.`,
   });
+});
+
+const bridgeDevice = { ifname: device, linkinfo: { info_kind: 'bridge' } };
+
+it.each([
+  ['a dummy', [{ ifname: device, linkinfo: { info_kind: 'dummy' } }], 'a dummy'],
+  ['a device of no kind', [{ ifname: device }], 'a device of no kind'],
+  ['a bridge in use', [bridgeDevice, { ifname: 'eth7', master: device }], 'a bridge with eth7 on it'],
+])('refuses to take %s of its name for the bridge of an earlier try', async (_, links, what) => {
+  const { driver, made } = drive([], [], links);
+  await expect(driver.reserve?.(job, ['10.128.4.0/24'])).rejects.toMatchObject({
+    code: 'JOB_BUSY',
+    message: `The host has a device ${device} that the job's network did not make: ${what}.`,
+  });
+  expect(made).toEqual([]);
+});
+
+it('takes the empty bridge that an engine has left', async () => {
+  const { driver } = drive([], [], [bridgeDevice]);
+  expect(await driver.reserve?.(job, ['10.128.4.0/24'])).toBe('10.128.4.0/24');
 });

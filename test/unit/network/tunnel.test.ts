@@ -3,7 +3,8 @@ import { bridgeNames } from '../../../src/network/bridge/own-network.ts';
 import { jobTableName } from '../../../src/network/job-table.ts';
 import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
 import { describeVxlanFilter } from '../../../src/network/vxlan/filter.ts';
-import { describeAddresses, describeForwarding, describeLink } from '../../../src/network/vxlan/link.ts';
+import { findEarlierLink } from '../../../src/network/vxlan/earlier-link.ts';
+import { describeAddresses, describeForwarding, describeLink, linkName } from '../../../src/network/vxlan/link.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../../src/contract/job-plan.ts';
 import { networkPlan } from '../../support/network-plan.ts';
@@ -56,4 +57,43 @@ test('names a table and a bridge after the job, within their limits', () => {
   expect(jobTableName(requireJobKey('772_3'))).toBe('hpcdj_772_3');
   expect(bridgeNames(longest).device).toMatch(/^hj[0-9a-f]{12}$/);
   expect(bridgeNames(longest).device).not.toBe(bridgeNames(requireJobKey('772')).device);
+});
+
+test('makes the link under a name that hosts do not have, and renames it before anything else', () => {
+  const tunnel = planTunnel(plan, first);
+  const link = describeLink(tunnel, '/run/ns', 'ens3');
+  expect(link).toEqual(expect.arrayContaining(['name', 'hpcdjv1004']));
+  expect(link).not.toContain('eth0');
+  expect(describeAddresses(tunnel)).toMatch(/^link set dev hpcdjv1004 name eth0\n/);
+  // The kernel's limit.
+  expect(linkName({ vni: 0xff_ff_ff }).length).toBeLessThanOrEqual(15);
+});
+
+const ours = {
+  ...{ ifname: 'eth0', address: first.mac },
+  linkinfo: { info_kind: 'vxlan', info_data: { id: 4100, local: '192.0.2.1', port: 4789 } },
+};
+
+test.each([
+  ['renamed', ours, 'eth0'],
+  ['not yet renamed', { ...ours, ifname: 'hpcdjv1004' }, 'hpcdjv1004'],
+  ['of another name', { ...ours, ifname: 'eth1' }, undefined],
+])('knows the link of an earlier try: %s', (_, link, name) => {
+  expect(findEarlierLink(JSON.stringify([{ ifname: 'lo' }, link]), planTunnel(plan, first))).toBe(name);
+});
+
+const withData = (changes: object): object => ({
+  ...ours,
+  linkinfo: { ...ours.linkinfo, info_data: { ...ours.linkinfo.info_data, ...changes } },
+});
+
+test.each([
+  ['a veth', { ...ours, linkinfo: { info_kind: 'veth' } }],
+  ['a device of no kind', { ifname: 'eth0', address: first.mac }],
+  ['another identifier', withData({ id: 4101 })],
+  ['another end', withData({ local: '192.0.2.2' })],
+  ['another port', withData({ port: 8472 })],
+  ['another MAC address', { ...ours, address: '02:68:0a:80:04:02' }],
+])('takes no link of somebody else for an earlier try: %s', (_, link) => {
+  expect(() => findEarlierLink(JSON.stringify([link]), planTunnel(plan, first))).toThrow(/not this job's/);
 });
