@@ -23,7 +23,11 @@ function host(released: (name: string) => Promise<void>): { context: HelperConte
     },
     findLeftovers: () => Promise.resolve([`left of ${name}`]),
   });
-  return { context: { engine, network, audit: { record: () => undefined } } as unknown as HelperContext, asked };
+  const caller = { kind: 'user', uid: 2001 };
+  return {
+    context: { caller, engine, network, audit: { record: () => undefined } } as unknown as HelperContext,
+    asked,
+  };
 }
 
 test('by the plan the containers go, then its own network, and nothing else is asked', async () => {
