@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SchedulerAuthority } from '../../ports/scheduler.ts';
-import { JobError } from '../../values/errors.ts';
+import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 
 const usualEveryMs = 60_000;
@@ -14,18 +14,23 @@ export interface LookPace {
   readonly beforeScriptMs: number;
 }
 
+type Followed = Pick<JobPlan, 'job' | 'schedulerJobId' | 'command' | 'user' | 'nodes'>;
+type Asked = Pick<SchedulerAuthority, 'confirmJob' | 'isOver'>;
+
 /**
- * Aborts with a `JobError` once the scheduler has said twice that the job is over. Where no cgroup of the scheduler holds
- * us, nothing else ends a job that was opened beside the batch script: it would keep the hosts after the job's end.
- * A scheduler that does not answer says nothing. Looks until `over` aborts.
+ * Aborts with a `JobError` once the scheduler has said twice that the job is over or at its end, or has not all hosts of
+ * the plan any more: users can have their jobs started again elsewhere. Where no cgroup of the scheduler holds us, nothing
+ * else ends a job that was opened beside the batch script: it would keep the hosts after the job's end. A scheduler that
+ * does not answer says nothing. Looks until `over` aborts.
  */
 export function endWithScheduler(
-  authority: Pick<SchedulerAuthority, 'isOver'>,
-  { job, schedulerJobId, command }: Pick<JobPlan, 'job' | 'schedulerJobId' | 'command'>,
+  authority: Asked,
+  plan: Followed,
   over: AbortSignal,
   commandCame: Promise<unknown> = Promise.resolve(),
   { everyMs, beforeScriptMs }: LookPace = { everyMs: usualEveryMs, beforeScriptMs: beforeScriptEveryMs },
 ): AbortSignal {
+  const { job, command } = plan;
   const ended = new AbortController();
   let isAwaited = command.kind === 'later';
   void commandCame.then(() => (isAwaited = false));
@@ -33,16 +38,31 @@ export function endWithScheduler(
     let times = 0;
     while (times < 2) {
       await pause(isAwaited ? beforeScriptMs : everyMs, undefined, { signal: over, ref: false });
-      times = (await authority.isOver(schedulerJobId).catch(() => false)) ? times + 1 : 0;
+      times = (await hasLeft(authority, plan).catch(() => false)) ? times + 1 : 0;
     }
     ended.abort(
       new JobError({
         code: 'TERMINATED',
-        message: `The scheduler says that job ${job} is over.`,
-        hint: 'A job in containers lasts no longer than its batch script.',
+        message: `The scheduler says that job ${job} is over, or has other hosts now.`,
+        hint: 'A job in containers lasts no longer than its batch script, and stays on its hosts.',
       }),
     );
   };
   look().catch(() => undefined); // `over` aborted
   return ended.signal;
+}
+
+/**
+ * True when the job is not on all hosts of its plan any more, or its scheduler is ending it: by a method of the user's that
+ * can last for ever. Fails when the scheduler does not answer.
+ */
+async function hasLeft(authority: Asked, { schedulerJobId, user, nodes }: Followed): Promise<boolean> {
+  if (await authority.isOver(schedulerJobId)) return true;
+  try {
+    const { hosts } = await authority.confirmJob(schedulerJobId, user.uid);
+    return !nodes.every(({ host }) => hosts.includes(host));
+  } catch (thrown) {
+    if (asJobError(thrown).code === 'TERMINATED') return true;
+    throw thrown;
+  }
 }

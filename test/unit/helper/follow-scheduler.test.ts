@@ -1,16 +1,35 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { endWithScheduler } from '../../../src/helper/keeper/follow-scheduler.ts';
+import type { ConfirmedJob } from '../../../src/ports/scheduler.ts';
+import { JobError } from '../../../src/values/errors.ts';
 import { makePlan } from '../../support/make-plan.ts';
 
 const plan = makePlan();
 const pace = { everyMs: 2, beforeScriptMs: 2 };
+
+const confirmed = (...hosts: string[]): ConfirmedJob => ({ job: plan.job, schedulerJobId: '12', uid: 2001, hosts });
+const planned = confirmed(...plan.nodes.map((node) => node.host));
+
+/** A running job that has these hosts, one answer after the other, and the last one for ever. */
+function movingJob(...answers: readonly (ConfirmedJob | Error)[]) {
+  let asked = 0;
+  return {
+    isOver: () => Promise.resolve(false),
+    confirmJob: (): Promise<ConfirmedJob> => {
+      const answer = answers[Math.min(asked++, answers.length - 1)] ?? planned;
+      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+    },
+    count: () => asked,
+  };
+}
 
 /** Gives the answers one after the other, and the last one for ever; counts the questions. */
 function authorityOf(...answers: readonly (boolean | Error)[]) {
   const asked: string[] = [];
   return {
     asked,
+    confirmJob: () => Promise.resolve(planned),
     isOver: (id: string): Promise<boolean> => {
       const answer = answers[Math.min(asked.push(id), answers.length) - 1] ?? false;
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
@@ -25,6 +44,30 @@ describe('endWithScheduler', () => {
     await expect.poll(() => ended.aborted).toBe(true);
     expect(ended.reason).toMatchObject({ code: 'TERMINATED' });
     expect(authority.asked).toEqual(Array(7).fill('12'));
+  });
+
+  it('ends the job when its scheduler has said twice in a row that it has other hosts', async () => {
+    const elsewhere = confirmed('node99');
+    const authority = movingJob(planned, elsewhere, new Error('no answer'), elsewhere, planned, elsewhere);
+    const ended = endWithScheduler(authority, plan, new AbortController().signal, undefined, pace);
+    await expect.poll(() => ended.aborted).toBe(true);
+    expect(ended.reason).toMatchObject({ code: 'TERMINATED' });
+    expect(authority.count()).toBe(7);
+  });
+
+  it('ends a job that its scheduler is ending, however long that lasts', async () => {
+    const authority = movingJob(planned, new JobError({ code: 'TERMINATED', message: 'It was cancelled.' }));
+    const ended = endWithScheduler(authority, plan, new AbortController().signal, undefined, pace);
+    await expect.poll(() => ended.aborted).toBe(true);
+  });
+
+  it('ends no job that has more hosts than it uses', async () => {
+    const authority = movingJob(confirmed(...planned.hosts, 'node99'));
+    const over = new AbortController();
+    const ended = endWithScheduler(authority, plan, over.signal, undefined, pace);
+    await expect.poll(() => authority.count()).toBeGreaterThan(3);
+    over.abort();
+    expect(ended.aborted).toBe(false);
   });
 
   it('asks no more once the job is over', async () => {
