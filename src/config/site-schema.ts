@@ -38,7 +38,7 @@ const scheduler = section({
   requireJobCgroup: yesOrNo()
     .default(true)
     .describe(
-      'Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job; false: where there is none, the scheduler is asked on every host whether the job runs there, and its slots limit the container.',
+      'Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job; false: where there is none, the scheduler is asked on every host whether the job runs there, and what it has given to the job limits the container. Docker’s cgroup driver systemd needs false; cgroupfs is recommended.',
     ),
   commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
     .default('/usr/bin:/bin:/usr/sbin:/sbin')

@@ -94,12 +94,23 @@ async function createContainer(client: EngineClient, spec: ContainerSpec): Promi
       return client.docker.createContainer(inBody(options, abortSignal));
     },
     { meaning: { 404: refuseImage(spec), 409: () => undefined } },
-  );
+  ).catch(explainParent);
   // The name is the lock, unless a try of ours has taken it and not heard so.
   const own = tries > 1 ? await findOwnContainer(client, spec.name, spec.labels) : undefined;
   const id = created?.id ?? own;
   if (id === undefined) throw await explainTakenName(client, spec.name);
   return controlContainer(client, id, spec);
+}
+
+/** Docker's default driver on cgroup v2 takes no parent but a slice of systemd's: the job's user hears what to ask for. */
+function explainParent(error: unknown): never {
+  if (error instanceof JobError && error.hint === undefined && /cgroup-parent for systemd/i.test(error.message))
+    throw new JobError({
+      code: error.code,
+      message: `${error.message} The Docker Engine of this host has the cgroup driver systemd, so no container can live below a job's cgroup.`,
+      hint: 'Administrators: put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json, or set scheduler.requireJobCgroup: false.',
+    });
+  throw error;
 }
 
 function refuseImage(spec: ContainerSpec): (engineSays: string) => never {

@@ -100,6 +100,8 @@ function describeLimits(spec: ContainerSpec): HostConfig {
     Ulimits: ulimits,
     ...(spec.cgroupParent === undefined ? {} : { CgroupParent: spec.cgroupParent }),
     ...(spec.cpus === undefined ? {} : { NanoCpus: spec.cpus * 1e9 }),
+    ...(spec.cpuset === undefined ? {} : { CpusetCpus: spec.cpuset }),
+    ...(spec.sharedMemoryBytes === undefined ? {} : { Memory: spec.sharedMemoryBytes, MemorySwap: -1 }),
     // As much memory with swap as without: no swap.
     ...(spec.memoryBytes === undefined ? {} : { Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes }),
   };

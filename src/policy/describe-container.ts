@@ -16,8 +16,8 @@ export interface ContainerSurroundings {
   readonly cgroupParent: string | undefined;
   /** Hierarchies in which the scheduler has the job. */
   readonly schedulerCgroups: readonly string[];
-  /** Of the container itself; empty where the job's cgroup has them. */
-  readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
+  /** Of the container itself; where the job's cgroup has them, those that programs look for in their own. */
+  readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes' | 'sharedMemoryBytes' | 'cpuset'>;
   readonly image: Pick<ImageFacts, 'environment' | 'volumes'>;
 }
 

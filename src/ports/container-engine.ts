@@ -106,6 +106,10 @@ export interface ContainerSpec {
     readonly core: number;
   };
   readonly memoryBytes?: number | undefined;
+  /** The same limit as the cgroup above has: what runs inside sees it. Swap is left to that cgroup. */
+  readonly sharedMemoryBytes?: number | undefined;
+  /** The only processors that it may use, as the kernel lists them: `0-1,4`. */
+  readonly cpuset?: string | undefined;
   /** Processor time per second; undefined = all that the cgroup has. */
   readonly cpus?: number | undefined;
   readonly readOnlyRoot: boolean;

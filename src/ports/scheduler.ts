@@ -36,6 +36,13 @@ export interface ConfirmedJob {
   readonly memoryPerSlotBytes?: number;
 }
 
+/** What a job has of one host. */
+export interface JobShare {
+  readonly cpus: number;
+  /** Undefined where the scheduler does not manage memory. */
+  readonly memoryBytes?: number;
+}
+
 /** The cgroup of a job, as found for a process by the kernel's word. */
 export interface JobCgroup {
   /** Undefined where the path does not tell it: then `nameCgroup` does. */
@@ -123,6 +130,12 @@ export interface SchedulerAuthority {
    * `confirmJob`.
    */
   readSuspendedSeconds?(schedulerJobId: string): Promise<number>;
+  /**
+   * What the scheduler has given to a running job on this host; undefined when it gives nothing there. Asked only for a
+   * container that cannot live below the job's cgroup. Missing where `confirmJob` tells it. Fails with
+   * `SCHEDULER_UNREACHABLE`.
+   */
+  readShare?(schedulerJobId: string, host: string): Promise<JobShare | undefined>;
   /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
   /**

@@ -4,6 +4,7 @@ import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 import { nameCgroup } from './name-cgroup.ts';
+import { readShare } from './read-share.ts';
 import { readSuspendedSeconds } from './read-suspended-seconds.ts';
 import { findOwner, squeueSource } from './squeue-source.ts';
 
@@ -25,6 +26,8 @@ export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): Schedule
     findOwner: async (job) => await findOwner(squeue(), job),
     isOver: async (schedulerJobId) => await isJobOver(source(), schedulerJobId),
     readSuspendedSeconds: async (schedulerJobId) => await readSuspendedSeconds(squeue(), schedulerJobId),
+    readShare: async (schedulerJobId, host) =>
+      await readShare(findCommand('scontrol', 'Slurm', commandPath), schedulerJobId, host),
     findJobCgroup,
     nameCgroup: async (cgroup, schedulerJobId) => await nameCgroup(squeue(), cgroup, schedulerJobId),
   };

@@ -55,7 +55,7 @@ describe('doctor', () => {
 
   it('writes one line for each check for people', async () => {
     const { stdout } = await execOnHost(lab, host, { argv: ['hpc-submit-dockerjob', 'doctor', '--slurm'] });
-    expect(stdout).toMatch(/^ok {4}engine +Docker Engine \S+ answers at \S+$/m);
+    expect(stdout).toMatch(/^ok {4}engine +Docker Engine \S+ with cgroup v[12] \(cgroupfs\) answers at \S+$/m);
     expect(stdout).toMatch(/^\d+ ok, \d+ warnings, 0 failed, 0 not looked at$/m);
   });
 

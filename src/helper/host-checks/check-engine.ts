@@ -2,14 +2,14 @@ import type { SiteConfig } from '../../config/site-schema.ts';
 import type { ContainerEngine } from '../../ports/container-engine.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Check } from '../../contract/finding.ts';
-import { fine } from '../../contract/finding.ts';
+import { fine, warning } from '../../contract/finding.ts';
 
 /** The Docker Engine answers root, filters system calls, and can put containers below a job's cgroup where the site asks for it. */
 export function checkEngine(engine: Pick<ContainerEngine, 'ping'>, site: SiteConfig): Check {
   return {
     name: 'engine',
     look: async () => {
-      const { version, cgroupDriver, seccomp, remapsUsers } = await engine.ping();
+      const { version, cgroupDriver, cgroupVersion, seccomp, remapsUsers } = await engine.ping();
       if (!seccomp) throw unfit('runs without seccomp', 'Remove "seccomp-profile": "unconfined" from daemon.json.');
       if (remapsUsers)
         throw unfit(
@@ -22,7 +22,12 @@ export function checkEngine(engine: Pick<ContainerEngine, 'ping'>, site: SiteCon
           'Put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json, or set scheduler.requireJobCgroup: false.',
         );
       }
-      return fine(`Docker Engine ${version} answers at ${site.docker.socket}`);
+      const said = `Docker Engine ${version} with cgroup v${cgroupVersion} (${cgroupDriver}) answers at ${site.docker.socket}`;
+      if (cgroupDriver === 'cgroupfs') return fine(said);
+      return warning(
+        `${said}: containers have the job's limits themselves, but live outside of its cgroup: the scheduler neither counts, suspends nor kills what runs in them`,
+        'Put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json where the scheduler puts jobs into cgroups.',
+      );
     },
   };
 }

@@ -11,9 +11,11 @@ export interface HostShare {
   /** Undefined where the scheduler does not tell it. */
   readonly slots: number | undefined;
   readonly memoryPerSlotBytes?: number | undefined;
+  /** Of the whole job on this host, where the scheduler tells that. */
+  readonly memoryBytes?: number | undefined;
 }
 
-export type ShareLimits = Pick<ContainerSpec, 'cpus' | 'memoryBytes'>;
+export type ShareLimits = Pick<ContainerSpec, 'cpus' | 'memoryBytes' | 'sharedMemoryBytes' | 'cpuset'>;
 
 /**
  * Asks the scheduler, as root and on the very host, whether the job runs there now and belongs to the plan's user. It
@@ -28,7 +30,10 @@ export async function confirmShare(
   const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
   if (isThatJob && confirmed.hosts.includes(host)) {
     const { slots, memoryPerSlotBytes } = confirmed;
-    return { slots: slots?.get(host), memoryPerSlotBytes };
+    if (authority.readShare === undefined) return { slots: slots?.get(host), memoryPerSlotBytes };
+    const share = await authority.readShare(plan.schedulerJobId, host);
+    if (share === undefined) throw untoldShare(plan, host);
+    return { slots: share.cpus, memoryBytes: share.memoryBytes };
   }
   throw new JobError({
     code: 'JOB_NOT_YOURS',
@@ -38,13 +43,27 @@ export async function confirmShare(
   });
 }
 
+/** Its container would have no limit at all. */
+function untoldShare({ job }: JobPlan, host: string): JobError {
+  return new JobError({
+    code: 'HOST_UNFIT',
+    message: `The scheduler does not say what job ${job} has of host ${host}, and its container cannot live below the job's cgroup: it would have no limits.`,
+    hint: cgroupfsHint,
+  });
+}
+
+/** For administrators: what gives containers the job's own limits. */
+export const cgroupfsHint =
+  'Administrators: put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json, and let the scheduler put jobs into cgroups.';
+
 /**
  * The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the job asked
  * the scheduler for, else as the site says.
  */
-export function limitsOf({ container }: SiteConfig, { slots, memoryPerSlotBytes }: HostShare): ShareLimits {
-  if (slots === undefined) return {};
-  const memoryBytes = (memoryPerSlotBytes ?? container.memoryPerSlotBytes) * slots;
+export function limitsOf({ container }: SiteConfig, share: HostShare): ShareLimits {
+  const { slots, memoryPerSlotBytes } = share;
+  if (slots === undefined) return share.memoryBytes === undefined ? {} : { memoryBytes: share.memoryBytes };
+  const memoryBytes = share.memoryBytes ?? (memoryPerSlotBytes ?? container.memoryPerSlotBytes) * slots;
   // The engine refuses more processors than there are.
   return { cpus: Math.min(slots, cpus().length), ...(memoryBytes === 0 ? {} : { memoryBytes }) };
 }

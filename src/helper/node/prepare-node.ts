@@ -10,7 +10,7 @@ import { markHelper } from '../host/helper-marks.ts';
 import { hasInput, makeJobInput } from '../host/job-input.ts';
 import { createNodeRunDirectory, jobRunDirectory } from '../host/run-directory.ts';
 import type { HelperContext } from '../open-context.ts';
-import { ownLimits } from './check-node.ts';
+import { chooseLimits } from './choose-limits.ts';
 import type { HostShare } from './confirm-share.ts';
 import { describeContainer } from '../../policy/describe-container.ts';
 import { examineImage } from './examine-image.ts';
@@ -65,7 +65,7 @@ export async function prepareNode(
     network,
     cgroupParent,
     schedulerCgroups,
-    limits: cgroupParent === undefined ? await ownLimits(context, own, given.share) : {},
+    limits: await chooseLimits(context, own, { ...given, cgroupParent }),
     image,
   });
   return { server, image, driver, spec, cgroupParent, schedulerCgroups };

@@ -17,6 +17,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'lsf/refuse-container-mode#readContainerMarks',
     'slurm/read-settings#readSettings',
     'slurm/read-suspended-seconds#readSuspendedSeconds',
+    'slurm/read-share#readShare',
     'system/read-small-file#readSmallFile',
     'system/read-small-file#readSmallText',
     'system/read-regular-file#readRegularFile',
@@ -33,9 +34,10 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'slurm/read-allocation#readAllocationInStep',
     'middleware/policy/find-asker#readNamedQueue',
   ],
-  'reads what root or the site’s administrators alone have written': [
+  'reads what the kernel, root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',
     'helper/host/root-marks#parseRootMark',
+    'cgroup/read-limits#readLimits',
     'config/load-site#readYamlFile',
     'config/parse-site#readSite',
     'config/read-site-yaml#readSiteYaml',

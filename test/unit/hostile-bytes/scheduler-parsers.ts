@@ -30,6 +30,7 @@ import type { Allocation, ConfirmedJob, JobCgroup } from '../../../src/ports/sch
 import { expandCountList } from '../../../src/slurm/count-list.ts';
 import { findJobCgroup as findSlurmCgroup } from '../../../src/slurm/find-job-cgroup.ts';
 import { readSluids } from '../../../src/slurm/name-cgroup.ts';
+import { parseShare } from '../../../src/slurm/read-share.ts';
 import { expandHostList } from '../../../src/slurm/host-list.ts';
 import { parseTimeLeft } from '../../../src/slurm/parse-time-left.ts';
 import { readAllocation as readSlurmAllocation } from '../../../src/slurm/read-allocation.ts';
@@ -223,6 +224,20 @@ const ofSlurm: readonly HostileParser[] = [
     words: ['"job_id":12', '"sluid":null', '{"jobs":[]}', '[', '1e400'],
     hold: (text) => {
       for (const [id, sluid] of readSluids(text) ?? []) must(/^-?\d+/.test(id) && sluid !== '', 'no job', id);
+    },
+  },
+  {
+    name: 'slurm/read-share#parseShare',
+    seeds: ['   JOB_GRES=(null)\n     Nodes=n[1-2] CPU_IDs=0-1,4 Mem=700 GRES=\n   Comment=x\n'],
+    words: ['\n Nodes=n1 CPU_IDs=0-63 Mem=0 GRES=', 'Mem=', 'n[1-99999]', '0-', ','],
+    hold: (text) => {
+      const share = parseShare(text, 'n1');
+      if (share === undefined) return;
+      must(Number.isSafeInteger(share.cpus) && share.cpus > 0, 'no processors', share.cpus);
+      must((share.memoryBytes ?? 1) > 0, 'no memory', share.memoryBytes);
+      // Whatever a user adds, they get no more.
+      const more = parseShare(`${text}\n     Nodes=n1 CPU_IDs=0-63 Mem=0 GRES=\n`, 'n1');
+      must(more?.cpus === Math.min(share.cpus, 64) && more.memoryBytes === share.memoryBytes, 'raised');
     },
   },
   {
