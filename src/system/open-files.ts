@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 
 /** The mount at "/" of a container, as the kernel numbers it and its file system. */
 export interface RootMount {
@@ -12,6 +13,8 @@ export interface RootMount {
 /** An open regular file of a process. */
 export interface OpenFile {
   readonly pid: number;
+  /** When the process began: with the pid it names one process for ever. */
+  readonly since: string;
   /** The same for all who have this very file open. */
   readonly key: string;
   readonly stats: Stats;
@@ -29,23 +32,44 @@ export async function findRootMount(pid: number): Promise<RootMount | undefined>
 }
 
 /**
- * The regular files that the processes of one user have open below this mount. Processes of other users are looked at
- * only where the user has started them (a setuid program keeps what was open). `processes`: a mounted proc. Nothing else
- * is touched: a look at an open file of another file system might never return.
+ * The regular files that the processes of one user have open below this mount, in every table of open files: a thread can
+ * have one of its own. Processes of other users are looked at only where the user has started them (a setuid program
+ * keeps what was open). `processes`: a mounted proc. Nothing else is touched: a look at an open file of another file
+ * system might never return.
  */
 export async function findOpenFiles(root: RootMount, uid: number, processes = '/proc'): Promise<readonly OpenFile[]> {
   const found: OpenFile[] = [];
   let looked = 0;
   for (const name of await readdir(processes).catch(() => [])) {
     if (!/^\d+$/.test(name) || !isStartedBy(`${processes}/${name}`, uid)) continue;
-    for (const fd of await readdir(`${processes}/${name}/fd`).catch(() => [])) {
-      looked += 1;
-      if (looked > mostOpenFiles) return found;
-      const stats = await statBelow(`${processes}/${name}`, fd, root);
-      if (stats !== undefined) found.push({ pid: Number(name), key: `${stats.dev}:${stats.ino}`, stats });
+    const since = readStart(`${processes}/${name}`);
+    for (const thread of await readdir(`${processes}/${name}/task`).catch(() => [])) {
+      for (const fd of await readdir(`${processes}/${name}/task/${thread}/fd`).catch(() => [])) {
+        looked += 1;
+        if (looked > mostOpenFiles) return found;
+        if (looked % 500 === 0) await setImmediate(); // others have a turn
+        const stats = await statBelow(`${processes}/${name}/task/${thread}`, fd, root);
+        if (stats !== undefined) found.push({ pid: Number(name), since, key: `${stats.dev}:${stats.ino}`, stats });
+      }
     }
   }
   return found;
+}
+
+/** True when this is still the process that was looked at, and still one of the user's. Answers at once, for a kill. */
+export function isStill({ pid, since }: Pick<OpenFile, 'pid' | 'since'>, uid: number, processes = '/proc'): boolean {
+  return since !== '' && readStart(`${processes}/${pid}`) === since && isStartedBy(`${processes}/${pid}`, uid);
+}
+
+/** When a process began, in clock ticks since the host's start; empty when it has ended. */
+function readStart(process: string): string {
+  try {
+    const line = readFileSync(`${process}/stat`, 'utf8');
+    // The name in brackets may hold anything; the third field follows its last bracket.
+    return line.slice(line.lastIndexOf(')') + 2).split(' ')[22 - 3] ?? '';
+  } catch {
+    return '';
+  }
 }
 
 /** True when one of its uids is the user's. Hundreds are asked for each job: the kernel answers at once, without a thread. */
@@ -61,10 +85,18 @@ function isStartedBy(process: string, uid: number): boolean {
 }
 
 async function statBelow(process: string, fd: string, root: RootMount): Promise<Stats | undefined> {
-  const facts = await readFile(`${process}/fdinfo/${fd}`, 'utf8').catch(() => '');
-  if (/^mnt_id:\s*(\d+)$/m.exec(facts)?.[1] !== root.id) return undefined;
+  if (readMountId(`${process}/fdinfo/${fd}`) !== root.id) return undefined;
   const stats = await stat(`${process}/fd/${fd}`).catch(() => undefined);
   return stats?.isFile() === true && stats.dev === root.device ? stats : undefined;
+}
+
+/** Asked of every open file: the kernel answers at once. */
+function readMountId(facts: string): string | undefined {
+  try {
+    return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(facts, 'utf8'))?.[1];
+  } catch {
+    return undefined; // it has just been closed
+  }
 }
 
 /** True when the mount is one that the process itself sees: then what it has open there is of its own file system. */

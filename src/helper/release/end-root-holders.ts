@@ -1,5 +1,5 @@
 import type { JobKey } from '../../contract/job-key.ts';
-import { findOpenFiles, seesMount } from '../../system/open-files.ts';
+import { findOpenFiles, isStill, seesMount } from '../../system/open-files.ts';
 import type { RootMark } from '../host/root-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 
@@ -18,10 +18,10 @@ export async function endRootHolders(
 ): Promise<void> {
   for (const { uid, root } of marks) {
     for (let round = 0; round < mostRounds; round += 1) {
-      const pids = new Set((await findOpenFiles(root, uid)).map(({ pid }) => pid));
+      const holders = new Map((await findOpenFiles(root, uid)).map((file) => [file.pid, file]));
       let killed = 0;
-      for (const pid of pids) {
-        if ((await seesMount(pid, root)) || !kill(pid)) continue;
+      for (const [pid, holder] of holders) {
+        if ((await seesMount(pid, root)) || !isStill(holder, uid) || !kill(pid)) continue;
         killed += 1;
         audit.record('holder-killed', { job, killedPid: pid });
         process.stderr.write(
@@ -33,7 +33,7 @@ export async function endRootHolders(
   }
 }
 
-/** Right after the look at /proc, as with `endStillHelpers`. */
+/** Right after a look at /proc: a look at all that a user has open lasts long enough for a pid to be another process's. */
 function kill(pid: number): boolean {
   try {
     return process.kill(pid, 'SIGKILL');

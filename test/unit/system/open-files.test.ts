@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rm, unlink } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { parseRootMark } from '../../../src/helper/host/root-marks.ts';
 import { measureRemovedFiles } from '../../../src/system/measure-removed-files.ts';
-import { findOpenFiles, findRootMount, seesMount } from '../../../src/system/open-files.ts';
+import { findOpenFiles, findRootMount, isStill, seesMount } from '../../../src/system/open-files.ts';
 
 const uid = process.getuid?.() ?? 0;
 const mebibyte = 1024 ** 2;
@@ -42,3 +42,32 @@ it.each([
   ['2001 .* 47', undefined],
   ['2001 812 47\n2001 1 1', undefined],
 ])('the mark %j', (text, mark) => expect(parseRootMark(text)).toEqual(mark));
+
+it('finds what a thread has open in a table of its own, and knows the process again only while it is the same one', async () => {
+  const processes = await mkdtemp('/var/lib/hpcdj-proc-');
+  onTestFinished(async () => await rm(processes, { recursive: true, force: true }));
+  const file = path.join(processes, 'f');
+  await writeFile(file, 'x');
+  const process4711 = path.join(processes, '4711');
+  const thread = path.join(process4711, 'task/4712');
+  await Promise.all(['fd', 'fdinfo'].map(async (name) => await mkdir(path.join(thread, name), { recursive: true })));
+  const begin = async (ticks: number, user = uid): Promise<void> => {
+    const fields = Array.from({ length: 18 }, () => '0').join(' ');
+    await writeFile(path.join(process4711, 'stat'), `4711 (a) b) S ${fields} ${ticks} 0`);
+    await writeFile(path.join(process4711, 'status'), `Name:\ta\nUid:\t${user}\t${user}\t${user}\t${user}\n`);
+    await chown(process4711, user, 0);
+  };
+  await begin(500);
+  await symlink(file, path.join(thread, 'fd/7'));
+  await writeFile(path.join(thread, 'fdinfo/7'), 'pos:\t0\nmnt_id:\t812\n');
+  const [holder] = await findOpenFiles({ id: '812', device: (await stat(file)).dev }, uid, processes);
+  expect(holder).toMatchObject({ pid: 4711, since: '500' });
+  if (holder === undefined) return;
+  expect(isStill(holder, uid, processes)).toBe(true);
+  await begin(501);
+  expect(isStill(holder, uid, processes)).toBe(false);
+  await begin(500, 65534);
+  expect(isStill(holder, uid, processes)).toBe(false);
+  await rm(process4711, { recursive: true });
+  expect(isStill(holder, uid, processes)).toBe(false);
+});
