@@ -24,7 +24,11 @@ const programs = {
 };
 
 /** Parts that hardly any call needs: files of their own, so that the start of a job does not read them. */
-const parts = { pki: 'src/pki/keep-certificates.ts', policy: 'src/middleware/policy/policy-verbs.ts' };
+const parts = {
+  pki: 'src/pki/keep-certificates.ts',
+  policy: 'src/middleware/policy/policy-verbs.ts',
+  'disk-watch': 'src/helper/disk-watch-entry.ts',
+};
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 await rm('dist', { recursive: true, force: true });

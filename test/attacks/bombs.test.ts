@@ -1,7 +1,7 @@
 /** The attacker wants the host to die of a job: of its processes, its memory, its files, its output, or of one that stands still. */
 import { mustRun } from '../../lab/batch-jobs.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { changeSite } from '../support/e2e-site.ts';
 import { cancelJob, findLastingLeftovers, inHostDocker, inMpi, startBatch } from '../support/e2e-jobs.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
@@ -67,4 +67,39 @@ describe('a job that stands still', () => {
     await job.end(60_000);
     expect(await inHostDocker(lab, 'node1', 'ps', '--all', '--quiet')).toBe('');
   });
+});
+
+describe('the disk of the Docker Engine', () => {
+  const openImage = 'lab/open:1';
+  const openRecipe = 'FROM lab/mpi:1\nRUN mkdir -p /opt/work && chmod 1777 /opt/work\n';
+  const fill =
+    'touch begun; until [ -e go ]; do sleep 0.2; done; dd if=/dev/zero of=/opt/work/a bs=1M count=300; sleep 90';
+  const atOpt = `hpc-submit-dockerjob --quiet --image ${openImage} -- sh -c '${fill}'`;
+  const count = 'pgrep -fc "^dd if=/dev/zero of=/opt/work|^sleep 90$"';
+
+  beforeAll(async () => {
+    const build = ['docker', 'build', '--quiet', '--network=none', '--tag', openImage, '-'];
+    await mustRun(lab, 'node1', ['env', 'DOCKER_BUILDKIT=0', ...build], openRecipe);
+  });
+
+  it('is watched also while run-node is frozen', async () => {
+    await using _site = await changeSite(lab, { container: { writableLayer: { bytes: 64 * 1024 ** 2 } } }, ['node1']);
+    const script = [
+      `( ${atOpt}; echo ended $? ) &`,
+      'until [ -e begun ]; do sleep 0.2; done',
+      'scancel --signal=STOP $SLURM_JOB_ID.0; touch go',
+      `for i in $(seq 30); do sleep 0.5; ${count} >/dev/null || break; done; echo "writers $(${count})"`,
+      'scancel --signal=CONT $SLURM_JOB_ID.0; wait',
+    ].join('\n');
+    const job = await runBatch(lab, script, { sbatch: onNode1, deadlineMs: 90_000 });
+    expect(job.stdout.trim().split('\n')).toEqual(['writers 0', 'ended 65']);
+    expect(job.stderr).toContain('[DISK_LIMIT]');
+    await vi.waitFor(async () => expect(await findWatchers()).toBe(''), { timeout: 15_000, interval: 500 });
+  });
+
+  /** What guards or watches on the host; nothing of it may outlive its container. */
+  async function findWatchers(): Promise<string> {
+    const look = 'pgrep -af "guard-disk-watc[h]|disk-watch.cj[s]" || :';
+    return await mustRun(lab, 'node1', ['sh', '-c', look]);
+  }
 });

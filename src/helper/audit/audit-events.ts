@@ -7,6 +7,10 @@ export type AuditEvent =
   | 'call'
   /** How a call ended: of those that last as long as a job, and of those that failed after they were allowed. */
   | 'call-ended'
+  /** A container had written more than it may while its run-node did not watch; it was killed. */
+  | 'disk-exceeded'
+  /** A run-node was frozen or ended while its container lived: another process watches the Engine's disk since. */
+  | 'disk-watch-taken-over'
   | 'helper-killed'
   /** A process of the user's on the host kept files of a removed container open. */
   | 'holder-killed'

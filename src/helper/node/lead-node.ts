@@ -20,6 +20,8 @@ import { createContainer, prepareNode } from './prepare-node.ts';
 import type { PreparedNode } from './prepare-node.ts';
 import { publishEnd } from './publish-end.ts';
 import type { DiskWatch } from './watch-disk.ts';
+import { guardOwnWatch } from './guard-watch.ts';
+import type { WatchGuard } from './guard-watch.ts';
 import { watchOwnDisk } from './watch-disk.ts';
 import { markRoot } from '../host/root-marks.ts';
 import { pause, within } from '../../system/deadline.ts';
@@ -64,6 +66,8 @@ interface StartedNode {
   readonly ended: Promise<ContainerEnd>;
   /** Fails once the container holds more than it may. */
   readonly overfull: Promise<never>;
+  /** Undefined where nothing need be watched. */
+  readonly guard: WatchGuard | undefined;
 }
 
 async function startContainer(
@@ -76,30 +80,35 @@ async function startContainer(
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
   const running = await container.start();
   const disk = undo.use(watchOwnDisk(own, running));
-  if (!own.site.container.readOnlyRoot) await markRoot(own.plan.job, own.node.index, running.pid, own.plan.user.uid);
-  const overfull = pauseOnExcess(disk, container);
+  const { readOnlyRoot } = own.site.container;
+  if (!readOnlyRoot) await markRoot(own.plan.job, own.node.index, running.pid, own.plan.user.uid);
+  const guard = await guardOwnWatch(own, running);
+  if (guard !== undefined) undo.use(guard);
+  const overfull = pauseOnExcess(disk, guard, container);
   undo.defer(async () => {
     const rest = delivery.takeRest();
     // What is over its bound must not write for another moment.
     await container.stop(disk.isExceeded() ? 0 : own.site.deadlines.stopSeconds);
+    guard?.release();
     await within(stopMs, rest, undefined, { keepsAlive: false });
   });
   reached(own, 'started');
   const ended = container.waitForEnd(own.told);
   ended.catch(() => undefined);
-  return { running, ended, overfull };
+  return { running, ended, overfull, guard };
 }
 
 /** Proves that the container is where it must be, and attaches it to the job's network. */
 async function placeContainer(
   own: OwnNode,
   { cgroupParent, driver }: PreparedNode,
-  { running, ended }: StartedNode,
+  { running, ended, guard }: StartedNode,
 ): Promise<MemoryAccount | undefined> {
   const memory = await unlessEnded(own, ended, async () => {
     await verifyBelow(running.pid, cgroupParent);
     const account = await findMemoryAccount(running.pid);
     await driver.attach(own.plan, own.node, running);
+    await guard?.ready; // no word of the user's runs before
     return account;
   });
   reached(own, 'attached');
@@ -148,8 +157,9 @@ function tellOfGap({ node }: OwnNode): void {
 }
 
 /** Fails with what the watch found, once the container does nothing more. Ranks elsewhere see it only after it is told. */
-function pauseOnExcess(disk: DiskWatch, container: Container): Promise<never> {
-  const overfull = disk.exceeded.catch(async (error: unknown) => {
+function pauseOnExcess(disk: DiskWatch, guard: WatchGuard | undefined, container: Container): Promise<never> {
+  const exceeded = guard === undefined ? disk.exceeded : Promise.race([disk.exceeded, guard.exceeded]);
+  const overfull = exceeded.catch(async (error: unknown) => {
     await container.pause().catch(() => undefined);
     throw error;
   });
@@ -169,6 +179,9 @@ async function agentSilent(own: OwnNode): Promise<never> {
 
 /** In which an engine notes the end of a container whose first process is gone. */
 const noteEndMs = 3000;
+
+/** Who has killed the container for what it wrote said so before. */
+const noteExcessMs = 200;
 
 /** A container that ends while it is being placed fails every step in words of its own: its end is what is told. */
 async function unlessEnded<T>(own: OwnNode, ended: Promise<ContainerEnd>, place: () => Promise<T>): Promise<T> {
@@ -190,5 +203,6 @@ async function endedEarly(own: OwnNode, ended: Promise<ContainerEnd>): Promise<n
       message: 'the container was killed because it needed more memory than the job was given.',
       hint: 'Ask the scheduler for more memory: this program itself needs about 200 MB on the first host, 130 MB on others.',
     });
+  await pause(noteExcessMs);
   throw new JobError({ code: 'NODE_LOST', message: `the container ended unexpectedly with status ${exitStatus}.` });
 }

@@ -39,11 +39,16 @@ const blameless = 1 / 16;
 
 /**
  * Watches how much a container takes of the disk of the Docker Engine, which all containers and dockerd itself share. A
- * disk that cannot be looked at right now is looked at again a second later.
+ * disk that cannot be looked at right now is looked at again a second later. `isSuspicious`: files without a name are
+ * looked for from the first moment on, as nobody knows what has been written before.
  */
-export function watchDisk(layer: WatchedLayer, bounds: DiskBounds): DiskWatch {
+export function watchDisk(
+  layer: WatchedLayer,
+  bounds: DiskBounds,
+  { isSuspicious = false }: { readonly isSuspicious?: boolean } = {},
+): DiskWatch {
   const over = new AbortController();
-  return followWatch(watchUntilExceeded(layer, bounds, over.signal), () => over.abort());
+  return followWatch(watchUntilExceeded(layer, bounds, isSuspicious, over.signal), () => over.abort());
 }
 
 /** The watch of a node's own container, where its image's file system can be written to. */
@@ -69,9 +74,14 @@ function cannotWatch(): JobError {
   });
 }
 
-async function watchUntilExceeded(layer: WatchedLayer, bounds: DiskBounds, over: AbortSignal): Promise<never> {
+async function watchUntilExceeded(
+  layer: WatchedLayer,
+  bounds: DiskBounds,
+  isSuspicious: boolean,
+  over: AbortSignal,
+): Promise<never> {
   let last = { freeBytes: Infinity, freeInodes: Infinity, at: -Infinity, pauseMs: leastPauseMs };
-  let mostFreeBytes = 0;
+  let mostFreeBytes = isSuspicious ? Infinity : 0;
   for (;;) {
     const now = performance.now();
     const free = await readFree(layer.directory);

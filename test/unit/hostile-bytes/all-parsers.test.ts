@@ -66,7 +66,14 @@ const partsOfOthers = [
     'jobEndSchema',
   ],
   ...['siteSchema', 'subnetClaimSchema', 'earlierRunSchema', 'rosterSchema', 'lateCommandSchema', 'nodePhaseSchema'],
-  ...['publicKeySchema', 'wantedStateSchema', 'jobRequestSchema', 'caseFileSchema'],
+  ...[
+    'abandonedLayerSchema',
+    'excessSchema',
+    'publicKeySchema',
+    'wantedStateSchema',
+    'jobRequestSchema',
+    'caseFileSchema',
+  ],
 ];
 
 const listed = [...schedulerParsers, ...requestParsers, ...hostParsers].map(({ name }) => name);

@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { dirname, resolve } from 'node:path';
+import type { StartedContainer } from '../../ports/container-engine.ts';
+import { checkUntamperable } from '../../system/check-untamperable.ts';
+import { within } from '../../system/deadline.ts';
+import { readLines } from '../../system/lines.ts';
+import { findRootMount } from '../../system/open-files.ts';
+import { JobError } from '../../values/errors.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
+import { readProcess } from '../host/read-process.ts';
+import type { OwnNode } from './own-node.ts';
+import type { AbandonedLayer } from './take-over-watch.ts';
+import { excessSchema } from './take-over-watch.ts';
+
+/** Programs of the guard, which root alone may change. */
+export interface GuardPrograms {
+  readonly guard: string;
+  readonly watch: string;
+}
+
+/** Who watches when this process does not. */
+export interface WatchGuard extends Disposable {
+  /** Resolves once nothing that is done to this process can leave the container unwatched. Fails with `HOST_UNFIT`. */
+  readonly ready: Promise<void>;
+  /** Rejects with what whoever took over has found; never resolves. */
+  readonly exceeded: Promise<never>;
+  /** The container is gone: nobody need watch. Without this word the guard has it watched after the disposal, too. */
+  release(): void;
+}
+
+const lookEveryMs = 1000;
+/** Processes of a busy host come late, too; whoever takes over without need does no harm. */
+const silenceSeconds = 4;
+const readyMs = 10_000;
+const mostBytes = 4096;
+
+/**
+ * Starts the guard of this process's watch: a process of root's in no cgroup and session of the job. Users can freeze or
+ * end run-node, as everything that belongs to a job of theirs; then the guard has the container watched by another one.
+ */
+export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardPrograms): WatchGuard {
+  const words = [guard, String(silenceSeconds), process.execPath, '--disable-sigusr1', watch, JSON.stringify(layer)];
+  const child = spawn('/bin/bash', words, {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    cwd: '/',
+    detached: true,
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    // By their numbers some schedulers find the processes of a job: so it has no groups.
+    ...(process.getuid?.() === 0 ? { uid: 0, gid: 0 } : {}),
+  });
+  const { stdin, stdout } = child;
+  const started = Promise.withResolvers<true>();
+  const over = Promise.withResolvers<never>();
+  const fail = (): void => started.reject(unguarded());
+  child.on('error', fail).on('exit', fail);
+  for (const stream of [stdin, stdout]) stream.on('error', () => undefined);
+  readLines(stdout as never, mostBytes, (line) => {
+    if (line === 'ready') started.resolve(true);
+    const excess = findJsonAs(excessSchema, line);
+    if (excess !== undefined) over.reject(JobError.fromWire(excess));
+  });
+  const looks = setInterval(() => void stdin.write('\n'), lookEveryMs).unref();
+  child.unref();
+  for (const stream of [stdin, stdout]) (stream as unknown as { unref?: () => void }).unref?.();
+  const ready = within(readyMs, started.promise, 'late' as const).then((word) => {
+    if (word === 'late') throw unguarded();
+  });
+  for (const each of [ready, over.promise]) each.catch(() => undefined);
+  let lastWord = '';
+  return {
+    ready,
+    exceeded: over.promise,
+    release: () => void (lastWord = 'over\n'),
+    [Symbol.dispose]: () => {
+      clearInterval(looks);
+      stdin.end(lastWord);
+    },
+  };
+}
+
+/** The guard of a node's own container. Undefined where nothing need be watched, or the container has ended already. */
+export async function guardOwnWatch(
+  { site, plan }: OwnNode,
+  { pid, writableLayer }: StartedContainer,
+): Promise<WatchGuard | undefined> {
+  if (site.container.readOnlyRoot || writableLayer === undefined) return undefined;
+  const [programs, first, root] = await Promise.all([guardPrograms(), readProcess(pid), findRootMount(pid)]);
+  if (first === undefined || root === undefined) return undefined;
+  const { startTicks } = first;
+  const bounds = site.container.writableLayer;
+  const { job, user } = plan;
+  return guardWatch({ job, uid: user.uid, directory: writableLayer, pid, startTicks, root, bounds }, programs);
+}
+
+async function guardPrograms(): Promise<GuardPrograms> {
+  const packageDirectory = resolve(dirname(process.argv[1] ?? ''), '..');
+  const programs = {
+    guard: `${packageDirectory}/share/guard-disk-watch`,
+    watch: `${packageDirectory}/dist/disk-watch.cjs`,
+  };
+  for (const file of Object.values(programs)) await checkUntamperable(file, { expected: 'file' });
+  return programs;
+}
+
+function unguarded(): JobError {
+  return new JobError({
+    code: 'HOST_UNFIT',
+    message: 'The program that guards the watch of the Docker Engine’s disk did not start on this host.',
+    hint: 'It is share/guard-disk-watch of the package and needs /bin/bash. Or set container.readOnlyRoot: true in site.yaml.',
+  });
+}
