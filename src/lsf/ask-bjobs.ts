@@ -27,6 +27,9 @@ export async function askBjobs(options: BjobsOptions, schedulerJobId: string): P
     const jobs = await ask(options, form, schedulerJobId);
     if (jobs === 'refused') continue;
     const job = jobs.find((each) => isAskedFor(each, schedulerJobId));
+    // Under both names one element would have its slots twice. Neither "known" nor "unknown" is sure here.
+    if (job?.mayBeElement === true && !schedulerJobId.includes('['))
+      throw unreachable(lsf, schedulerJobId, 'bjobs does not tell whether it is an element of an array');
     if (job === undefined || form.hostsBy === undefined) return job;
     const shown = await ask(options, form.hostsBy, schedulerJobId);
     // It may have been moved between the two answers: then they are of different times.

@@ -12,6 +12,8 @@ export interface JobFacts {
   readonly queue: string | undefined;
   /** As shown; undefined where this form does not give all of them. */
   readonly execHosts: string | undefined;
+  /** True where this form does not tell the index, and it may be an element of an array. */
+  readonly mayBeElement?: boolean;
 }
 
 /** One of the ways in which releases of bjobs can be asked. */
@@ -99,7 +101,9 @@ const wide: BjobsForm = {
     const [id, user, state, queue, , execHosts] = first?.split(/\s+/) ?? [];
     if (id === undefined || user === undefined || state === undefined || more.some((line) => /^\d/.test(line)))
       return undefined;
-    return [{ id, index: undefined, user, state, queue, execHosts }];
+    // `name[3]`. Asked for by the id of its array, the only element of one looks like a job of its own.
+    const mayBeElement = /\[\d+\]/.test(stdout);
+    return [{ id, index: undefined, user, state, queue, execHosts, mayBeElement }];
   },
 };
 

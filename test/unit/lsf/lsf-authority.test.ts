@@ -134,6 +134,13 @@ describe('confirmJob', () => {
     await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'SCHEDULER_UNREACHABLE' });
   });
 
+  it.each(['x[1]', '[1]', 'x\n[1]'])('does not take the only element %j for its array', async (name) => {
+    const authority = await authorityWith(old(`${wideHeader}\n${wideLine('node1', name)}`));
+    await expect(authority.confirmJob('12')).rejects.toMatchObject({ code: 'SCHEDULER_UNREACHABLE' });
+    await expect(authority.isOver('12')).rejects.toMatchObject({ code: 'SCHEDULER_UNREACHABLE' });
+    expect(await authority.confirmJob('12[1]')).toMatchObject({ job: '12_1' });
+  });
+
   it('refuses two answers of different times', async () => {
     const script = firstHostOnly(record({}), `${wideHeader}\n${wideLine('-', 'x', 'PEND')}`);
     await expect((await authorityWith(script)).confirmJob('12')).rejects.toMatchObject({

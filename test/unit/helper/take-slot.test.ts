@@ -1,0 +1,34 @@
+/** How many slots a site gives to callers outside of any job: what site.yaml says, not what its comments say. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const script = join(import.meta.dirname, '../../../share/take-slot');
+
+it.each([
+  ['scheduler:\n  requireJobCgroup: true             # false without LSF_LINUX_CGROUP_ACCT, see 3', '8'],
+  ['scheduler:\n  # requireJobCgroup: false', '8'],
+  ['scheduler:\n  kind: lsf', '8'],
+  ['scheduler:\n  requireJobCgroup: false     # Grid Engine has none', '64'],
+  ['scheduler: {kind: lsf, requireJobCgroup: false}', '64'],
+  ['scheduler: {"requireJobCgroup": false}', '64'],
+])('gives %j %s slots outside', async (site, slots) => {
+  const directory = await mkdtemp(join(tmpdir(), 'take-slot-'));
+  try {
+    const text = (await readFile(script, 'utf8'))
+      .replace('/etc/hpc-submit-dockerjob/site.yaml', join(directory, 'site.yaml'))
+      .replace('slots_directory=/run/hpc-dockerjob-slots', `slots_directory=${directory}`)
+      .replace('/proc/self/cgroup', '/dev/null');
+    await writeFile(join(directory, 'site.yaml'), `${site}\n`);
+    const { stdout } = await run('/bin/sh', ['-c', `${text}\necho "$slots"`, 'sh', 'run-node'], {
+      env: { SUDO_UID: '2001', PATH: '/usr/bin:/bin' },
+    });
+    expect(stdout.trim()).toBe(slots);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
