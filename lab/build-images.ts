@@ -113,7 +113,7 @@ async function buildDebianRoot(
 }
 
 /** The machine's own package sources: the project names no server. */
-async function listPackageSources(): Promise<string[]> {
+export async function listPackageSources(): Promise<string[]> {
   const parts = (await readdir('/etc/apt/sources.list.d').catch(() => []))
     .filter((name) => /\.(list|sources)$/.test(name))
     .sort();
@@ -130,7 +130,7 @@ async function listPackageSources(): Promise<string[]> {
 }
 
 /** How this machine's apt reaches its sources (proxies, certificates), as lines of apt.conf. */
-async function readAptTransport(cgroups: readonly string[]): Promise<string[]> {
+export async function readAptTransport(cgroups: readonly string[]): Promise<string[]> {
   const dump = await run(['apt-config', 'dump'], { cgroups });
   return dump.split('\n').filter((line) => /^Acquire::(http|https|Retries)\S* ".+";$/.test(line));
 }
@@ -177,7 +177,7 @@ async function writeArchive(
   return `sha256:${digest}`;
 }
 
-async function readRelease(): Promise<string> {
+export async function readRelease(): Promise<string> {
   const release = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1];
   if (release === undefined)
     throw new LabError('/etc/os-release names no release.', 'Images are made from Debian packages.');

@@ -46,7 +46,8 @@ export async function readHierarchies(): Promise<CgroupHierarchy[]> {
   if (missing.length > 0) {
     throw new LabError(
       `The lab needs cgroup v1 hierarchies for ${missing.join(', ')}.`,
-      'On a machine with systemd boot with systemd.unified_cgroup_hierarchy=0, else mount them below /sys/fs/cgroup.',
+      'On a machine with systemd boot with systemd.unified_cgroup_hierarchy=0, else mount them below /sys/fs/cgroup ' +
+        '(docs/lab.md, "What it needs").',
     );
   }
   return hierarchies;

@@ -30,6 +30,11 @@ const requiredPackages: readonly (readonly [name: string, file: string])[] = [
   // An SSH server that no package starts on the machine itself.
   ['dropbear-bin', '/usr/sbin/dropbear'],
 ];
+/** What `npm run test:machine` needs besides. */
+export const machinePackages: typeof requiredPackages = [
+  ['qemu-system-x86', '/usr/bin/qemu-system-x86_64'],
+  ['e2fsprogs', '/usr/sbin/mke2fs'],
+];
 const installTimeoutMs = 600_000;
 const policyFile = '/usr/sbin/policy-rc.d';
 
@@ -41,22 +46,31 @@ export function checkMachine(): void {
     throw new LabError('The lab needs root: it makes namespaces, mounts and cgroups.', 'Run it with sudo.');
 }
 
-/** Installs the packages that are missing; `mayInstall` false makes that an error that names them. */
-export async function ensurePackages(mayInstall: boolean, controlCgroups: readonly string[]): Promise<string> {
-  if ((await listMissing()).length === 0) return 'all present';
+/** Installs the packages that are missing, `more` too; `mayInstall` false makes that an error that names them. */
+export async function ensurePackages(
+  mayInstall: boolean,
+  controlCgroups: readonly string[],
+  more: typeof requiredPackages = [],
+): Promise<string> {
+  const wanted = [...requiredPackages, ...more];
+  if ((await listMissing(wanted)).length === 0) return 'all present';
   // Two labs that come up at once: the second finds what the first has installed.
   const lock = { file: packagesLockFile, guards: 'Installing Debian packages', waitMs: 2 * installTimeoutMs };
-  return await underLock(lock, () => ensureUnderLock(mayInstall, controlCgroups));
+  return await underLock(lock, () => ensureUnderLock(mayInstall, controlCgroups, wanted));
 }
 
-async function listMissing(): Promise<string[]> {
+async function listMissing(wanted: typeof requiredPackages): Promise<string[]> {
   const missing: string[] = [];
-  for (const [name, file] of requiredPackages) if (!(await pathExists(file))) missing.push(name);
+  for (const [name, file] of wanted) if (!(await pathExists(file))) missing.push(name);
   return missing;
 }
 
-async function ensureUnderLock(mayInstall: boolean, controlCgroups: readonly string[]): Promise<string> {
-  const missing = await listMissing();
+async function ensureUnderLock(
+  mayInstall: boolean,
+  controlCgroups: readonly string[],
+  wanted: typeof requiredPackages,
+): Promise<string> {
+  const missing = await listMissing(wanted);
   if (missing.length === 0) return 'all present';
   const command = `apt-get install ${missing.join(' ')}`;
   if (!mayInstall)

@@ -8,7 +8,7 @@ import { measureStart } from './demo/measure-start.ts';
 import { demoScript, openfoamCase, prepareCase } from './demo/openfoam-case.ts';
 import { watchKeys } from './demo/watch-keys.ts';
 import { findLeftovers } from './find-leftovers.ts';
-import { LabError } from './lab-error.ts';
+import { describeFailure, LabError } from './lab-error.ts';
 import { bringUp } from './lab.ts';
 import type { Lab } from './running-lab.ts';
 import { takeDownOnSignal } from './take-down-on-signal.ts';
@@ -114,7 +114,7 @@ The cluster stays up. Try:
 main().catch((error: unknown) => {
   process.stderr.write(
     error instanceof LabError
-      ? `\ndemo: ${error.message}\n`
+      ? `\ndemo: ${describeFailure(error)}\n`
       : `\ndemo: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Empties the cache of built images, which all labs of this machine share. */
+/** Empties the cache of built images and guests, which all labs and machine tests of this machine share. */
 import { existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ export async function purgeCache(directory: string = cacheDir): Promise<string> 
   const images = imagesDirOf(directory);
   if (!existsSync(images)) return 'The image cache is empty.';
   return await underLock(buildLock(directory), async () => {
+    await rm(join(directory, 'guests'), { recursive: true, force: true });
     const names = await readdir(images);
     let bytes = 0;
     for (const name of names) {

@@ -1,0 +1,95 @@
+/**
+ * `npm run test:machine`: stock Debian guests under qemu, and in them what the lab cannot show: another kernel, cgroup
+ * v2, systemd, Docker's other cgroup driver, hosts that have an eth0. Prints a table and writes it to a file; status 1
+ * when a row is red.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { checkMachine, ensurePackages, machinePackages } from '../check-machine.ts';
+import { describeFailure, LabError } from '../lab-error.ts';
+import { machineCases } from './cases.ts';
+import type { MachineCase } from './cases.ts';
+import { releases } from './releases.ts';
+import type { Release } from './releases.ts';
+import { runMachine } from './run-machine.ts';
+import { renderVerdicts } from './verdicts.ts';
+import type { Verdict } from './verdicts.ts';
+
+const failureStatus = 1;
+const unusableStatus = 69;
+const defaultFile = 'node_modules/.machine-tests.md';
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+interface Options {
+  readonly cases: readonly MachineCase[];
+  readonly out: string;
+  readonly apt: boolean;
+}
+
+await new Command('test:machine')
+  .description('Boots stock Debian guests under qemu and runs jobs in them. Needs root; takes long without KVM.')
+  .argument('[guests...]', `which: ${releases.map(({ name }) => name).join(', ')} (default: all)`)
+  .option(
+    '--cases <names>',
+    `which, with commas: ${machineCases.map(({ name }) => name).join(', ')}`,
+    toCases,
+    machineCases,
+  )
+  .option('--out <file>', 'the table goes to this file too', defaultFile)
+  .option('--no-apt', 'fail instead of installing missing Debian packages')
+  .action(main)
+  .parseAsync();
+
+async function main(guests: readonly string[], options: Options): Promise<void> {
+  try {
+    const verdicts = await runAll(guests.length === 0 ? releases : guests.map(findRelease), options);
+    process.stdout.write(`\n${renderVerdicts(verdicts)}`);
+    if (verdicts.some(({ isGreen }) => !isGreen)) process.exitCode = failureStatus;
+  } catch (error) {
+    say(`test:machine: ${describeFailure(error)}`);
+    process.exitCode = unusableStatus;
+  }
+}
+
+async function runAll(chosen: readonly Release[], { cases, out, apt }: Options): Promise<readonly Verdict[]> {
+  checkMachine();
+  if (process.arch !== 'x64') throw new LabError(`Guests are made for x86_64 machines; this is ${process.arch}.`);
+  const remark = await ensurePackages(apt, [], machinePackages);
+  if (remark !== 'all present') say(`Debian packages: ${remark}`);
+  const runDir = await mkdtemp(join(tmpdir(), 'hpcdj-machine-'));
+  // Guests end with this process; what is left to take away is their directory.
+  const stop = (): void => void rm(runDir, { recursive: true, force: true }).finally(() => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const verdicts: Verdict[] = [];
+  try {
+    for (const release of chosen) {
+      const report = async (verdict: Verdict): Promise<void> => {
+        verdicts.push(verdict);
+        const { machine, name, isGreen, seconds, reason } = verdict;
+        say(`${isGreen ? 'green' : 'RED  '} ${seconds.toFixed(0).padStart(4)} s  ${machine}  ${name}  ${reason}`);
+        await mkdir(dirname(resolve(out)), { recursive: true });
+        await writeFile(out, renderVerdicts(verdicts));
+      };
+      await runMachine({ release, cases, runDir, report });
+    }
+  } finally {
+    await rm(runDir, { recursive: true, force: true });
+  }
+  return verdicts;
+}
+
+function findRelease(name: string): Release {
+  const release = releases.find((known) => known.name === name);
+  if (release !== undefined) return release;
+  throw new LabError(`There is no guest "${name}".`, `Known: ${releases.map((known) => known.name).join(', ')}.`);
+}
+
+function toCases(text: string): readonly MachineCase[] {
+  return text.split(',').map((name) => {
+    const found = machineCases.find((known) => known.name === name);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`There is no case "${name}".`);
+  });
+}
