@@ -14,6 +14,9 @@ import { verifyConfinement } from './verify-confinement.ts';
 import type { Confinement } from './verify-confinement.ts';
 import { retryUntil } from '../system/retry-until.ts';
 
+/** In which an engine takes note of a process that has ended. */
+const noticeMs = 2000;
+
 /** Handle of a container that is there, or was: what may be done with one that another process made. */
 function openContainer(client: EngineClient, id: string): Pick<Container, 'id' | 'stop' | 'pause' | 'unpause'> {
   const container = client.docker.getContainer(id);
@@ -66,13 +69,26 @@ async function startContainer(
   try {
     await verifyConfinement(pid, expected);
   } catch (error) {
-    const now = await inspectContainer(client, container).catch(() => found);
+    const isAlive = await (await lifeOf(pid)).isAlive();
+    const ended = isAlive ? undefined : await readEnd(client, container);
     // Nothing of the user has run in it yet, and nothing shall.
     await removeContainer(client, container.id).catch(() => undefined);
-    throw now?.State.Running === true ? error : endedAtOnce(now?.State);
+    throw isAlive ? error : endedAtOnce(ended);
   }
   const writableLayer = await findWritableLayer(found.GraphDriver, pid);
   return { pid, networkNamespacePath: found.NetworkSettings.SandboxKey, writableLayer };
+}
+
+/** How a container has ended whose first process is gone; undefined when the engine takes no note of that soon. */
+async function readEnd(
+  client: EngineClient,
+  container: Docker.Container,
+): Promise<Docker.ContainerInspectInfo['State'] | undefined> {
+  const look = async (): Promise<Docker.ContainerInspectInfo['State'] | undefined> => {
+    const found = await inspectContainer(client, container).catch(() => undefined);
+    return found?.State.Running === false ? found.State : undefined;
+  };
+  return await retryUntil(look, { pauseMs: 50, deadlineMs: noticeMs });
 }
 
 /** Before it could be looked at: by itself, which is the image's doing, or since somebody has killed it. */
