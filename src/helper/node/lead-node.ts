@@ -7,7 +7,6 @@ import { converse } from './converse.ts';
 import { isolateAgent } from '../../policy/describe-container.ts';
 import { describeMemoryTrouble, findMemoryAccount } from '../../cgroup/watch-memory.ts';
 import type { MemoryAccount } from '../../cgroup/watch-memory.ts';
-import { removeEmptyCgroups } from '../../cgroup/sweep.ts';
 import { verifyBelow } from '../../cgroup/verify-below.ts';
 import { followSuspensionSignals } from '../job/follow-suspension.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
@@ -46,9 +45,6 @@ export async function leadNode(
   const { plan, image } = await given.judged;
   const own = { ...claimed, plan };
   const prepared = await prepareNode(context, own, { ...given, image }, undo);
-  const { cgroupParent, schedulerCgroups } = prepared;
-  // The release finds it by the container: one that could not be started may be gone by then.
-  if (cgroupParent !== undefined) undo.defer(async () => await removeEmptyCgroups(cgroupParent, schedulerCgroups));
   const container = await createContainer(context, own, prepared);
   const started = await startContainer(own, container, given.delivery, undo);
   // Ended before the node is released: a late word of its PHASE would say that it still runs.

@@ -5,6 +5,7 @@ import type { JobCgroup } from '../../ports/scheduler.ts';
 import { hierarchiesBelow } from '../../cgroup/hierarchies.ts';
 import { findCgroupParent } from '../../cgroup/parent-for.ts';
 import { holdParent } from '../../cgroup/sweep.ts';
+import { markCgroup } from '../host/cgroup-marks.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
 import { markHelper } from '../host/helper-marks.ts';
 import { hasInput, makeJobInput } from '../host/job-input.ts';
@@ -82,7 +83,10 @@ export async function createContainer(
   await examineImage(context.engine, spec, { reference: plan.image.reference, facts: image, siteTargets });
   reached(own, 'examined');
   await markHelper(jobRunDirectory(plan.job)); // before there is a container whose removal may depend on our reading
-  if (cgroupParent !== undefined) await holdParent(cgroupParent, schedulerCgroups);
+  if (cgroupParent !== undefined) {
+    await markCgroup(plan.job, own.node.index, { path: cgroupParent, schedulers: schedulerCgroups });
+    await holdParent(cgroupParent, schedulerCgroups);
+  }
   const container = await context.engine.createContainer(spec);
   reached(own, 'created');
   return container;

@@ -11,6 +11,7 @@ import { endStillHelpers } from './end-still-helpers.ts';
 import { endRootHolders } from './end-root-holders.ts';
 import { endTracers } from './end-tracers.ts';
 import { listRootMarks } from '../host/root-marks.ts';
+import { listCgroupMarks } from '../host/cgroup-marks.ts';
 
 /** What is known of a job at its normal end by its plan. Left out: looked for. */
 export interface ReleaseScope {
@@ -32,6 +33,7 @@ export async function releaseHere(
 ): Promise<readonly string[]> {
   const leftovers: string[] = [];
   const cgroups = new Map<string, readonly string[] | undefined>();
+  for (const { path, schedulers } of await listCgroupMarks(job)) cgroups.set(path, schedulers);
   const attempt = async (what: string, action: () => Promise<void>): Promise<void> => {
     try {
       await action();
