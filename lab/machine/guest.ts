@@ -3,11 +3,10 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2 from 'ssh2';
+import { findFreePort } from '../free-port.ts';
 import { LabError } from '../lab-error.ts';
 import type { GuestDisk } from './build-guest.ts';
 import type { Accelerator } from './find-accelerator.ts';
@@ -150,13 +149,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit', { signal: AbortSignal.timeout(20_000) });
   child.kill('SIGKILL');
   await ended;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

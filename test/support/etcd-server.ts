@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { connectEtcd } from '../../src/etcd/connect-etcd.ts';
-import { findFreePort } from './free-port.ts';
+import { findFreePort } from '../../lab/free-port.ts';
 import { makeTestIdentity } from './tls-identity.ts';
 import type { TestIdentity } from './tls-identity.ts';
 

@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findFreePort } from './free-port.ts';
+import { findFreePort } from '../../lab/free-port.ts';
 
 const program = fileURLToPath(new URL('../../lab/lsf/standin.ts', import.meta.url));
 const readyTimeoutMs = 15_000;

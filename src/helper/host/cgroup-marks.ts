@@ -1,7 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeRunDirectory } from '../../contract/own-objects.ts';
-import { jobRunDirectory } from './run-directory.ts';
+import { readNodeFiles } from './run-directory.ts';
 
 /** The cgroup that a node's container gets for its parent, and the hierarchies in which it is the scheduler's. */
 export interface CgroupMark {
@@ -18,12 +18,8 @@ export async function markCgroup(job: JobKey, index: number, { path, schedulers 
 
 /** The marks of all nodes of the job on this host. */
 export async function listCgroupMarks(job: JobKey): Promise<readonly CgroupMark[]> {
-  const names = (await readdir(jobRunDirectory(job)).catch(() => [])).filter((name) => /^node-\d+$/.test(name));
-  const texts = await Promise.all(
-    names.map(async (name) => await readFile(`${jobRunDirectory(job)}/${name}/${fileName}`, 'utf8').catch(() => '')),
-  );
-  return texts.flatMap((text) => {
+  return (await readNodeFiles(job, fileName)).map((text) => {
     const [path = '', ...schedulers] = text.split('\n');
-    return path === '' ? [] : [{ path, schedulers }];
+    return { path, schedulers };
   });
 }

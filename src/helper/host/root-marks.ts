@@ -1,9 +1,9 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { JobKey } from '../../contract/job-key.ts';
 import { nodeRunDirectory } from '../../contract/own-objects.ts';
 import type { RootMount } from '../../system/open-files.ts';
 import { findRootMount } from '../../system/open-files.ts';
-import { jobRunDirectory } from './run-directory.ts';
+import { readNodeFiles } from './run-directory.ts';
 
 /** The file system of a node's container, by which those who keep its files open are found once it is gone. */
 export interface RootMark {
@@ -22,11 +22,7 @@ export async function markRoot(job: JobKey, index: number, pid: number, uid: num
 
 /** The marks of all nodes of the job on this host. */
 export async function listRootMarks(job: JobKey): Promise<readonly RootMark[]> {
-  const names = (await readdir(jobRunDirectory(job)).catch(() => [])).filter((name) => /^node-\d+$/.test(name));
-  const texts = await Promise.all(
-    names.map(async (name) => await readFile(`${jobRunDirectory(job)}/${name}/${fileName}`, 'utf8').catch(() => '')),
-  );
-  return texts.map(parseRootMark).filter((mark) => mark !== undefined);
+  return (await readNodeFiles(job, fileName)).map(parseRootMark).filter((mark) => mark !== undefined);
 }
 
 export function parseRootMark(text: string): RootMark | undefined {

@@ -85,12 +85,25 @@ export async function unmarkDeadKeepers(job: JobKey): Promise<void> {
   }
 }
 
+/** What stands in a file of this name of every node of the job on this host; those that have none are left out. */
+export async function readNodeFiles(job: JobKey, name: string): Promise<readonly string[]> {
+  const path = jobRunDirectory(job);
+  const nodes = (await listDirectory(path)).filter(isNodeDirectory);
+  const texts = await Promise.all(
+    nodes.map(async (node) => await readFile(`${path}/${node}/${name}`, 'utf8').catch(() => '')),
+  );
+  return texts.filter((text) => text !== '');
+}
+
+function isNodeDirectory(name: string): boolean {
+  return /^node-\d+$/.test(name);
+}
+
 /** Removes the files of one node, or of every node of the job on this host. The directory itself stays as the trace. */
 export async function removeNodeFiles(job: JobKey, index?: number): Promise<void> {
   const path = jobRunDirectory(job);
   const names = index === undefined ? await listDirectory(path) : [`node-${index}`];
-  for (const name of names.filter((each) => /^node-\d+$/.test(each)))
-    await rm(`${path}/${name}`, { recursive: true, force: true });
+  for (const name of names.filter(isNodeDirectory)) await rm(`${path}/${name}`, { recursive: true, force: true });
   if (index === undefined || index === commandNode) await removeJobInput(job);
 }
 

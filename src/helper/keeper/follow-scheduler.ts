@@ -57,12 +57,10 @@ export function endWithScheduler(
  * can last for ever. Fails when the scheduler does not answer.
  */
 async function hasLeft(authority: Asked, { schedulerJobId, user, nodes }: Followed): Promise<boolean> {
-  if (await authority.isOver(schedulerJobId)) return true;
   try {
     const { hosts } = await authority.confirmJob(schedulerJobId, user.uid);
     return !nodes.every(({ host }) => hosts.includes(host));
   } catch (thrown) {
-    if (asJobError(thrown).code === 'TERMINATED') return true;
-    throw thrown;
+    return asJobError(thrown).code === 'TERMINATED' || (await authority.isOver(schedulerJobId));
   }
 }

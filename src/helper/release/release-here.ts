@@ -63,7 +63,9 @@ export async function releaseHere(
     removed.abort();
     await Promise.all([helpersEnded, tracersEnded]);
   });
-  await attempt('open files', async () => await endRootHolders(context, job, await listRootMarks(job)));
+  const roots = await listRootMarks(job);
+  // Only of containers that are gone.
+  if (leftovers.length === 0) await attempt('open files', async () => await endRootHolders(context, job, roots));
   if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   // A network outlives its containers' removal, never the other way round.
   for (const name of network === undefined ? networkNames : [network]) {

@@ -29,7 +29,7 @@ function authorityOf(...answers: readonly (boolean | Error)[]) {
   const asked: string[] = [];
   return {
     asked,
-    confirmJob: () => Promise.resolve(planned),
+    confirmJob: () => Promise.reject(new JobError({ code: 'JOB_NOT_YOURS', message: 'It is not known.' })),
     isOver: (id: string): Promise<boolean> => {
       const answer = answers[Math.min(asked.push(id), answers.length) - 1] ?? false;
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);

@@ -28,6 +28,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'docker/split-output#splitOutput',
     'system/lines#readLines',
     'system/mount-table#readMountTable',
+    'helper/host/run-directory#readNodeFiles',
   ],
   'is a part of a parser of the lists, or compares one word of a command line': [
     'policy/parse-job-request#parseJobRequest',
