@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { JobError } from '../values/errors.ts';
 import { jobKeySchema } from './job-request.ts';
+import { nodeUsageSchema } from './node-usage.ts';
 
 /** Where a node stands; the value of its PHASE key. */
 export const nodePhaseSchema = z.enum([
@@ -51,6 +52,9 @@ export function endByError({ exitStatus, code, message, hint, rule }: JobError):
   return { by: 'middleware', exitStatus, code, message, ...more };
 }
 
+const usedByNodeSchema = nodeUsageSchema.extend({ index: z.number(), host: z.string() });
+export type UsedByNode = z.infer<typeof usedByNodeSchema>;
+
 /** JSON lines that `open-job` prints for the middleware, in this order; `node` and `note` may come at any time. */
 export const helperEventSchema = z.discriminatedUnion('event', [
   z.strictObject({
@@ -74,6 +78,8 @@ export const helperEventSchema = z.discriminatedUnion('event', [
     event: z.literal('released'),
     leftovers: z.array(z.string()).readonly(),
     hosts: hostsEndSchema,
+    /** Of the nodes that could tell. */
+    usage: z.array(usedByNodeSchema).readonly(),
   }),
   /** The job was not opened; nothing is left behind. Last line. */
   z.strictObject({

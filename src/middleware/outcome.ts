@@ -1,6 +1,7 @@
 import type { ErrorCode, JobError } from '../values/errors.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
-import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
+import { sumUsage } from './sum-usage.ts';
+import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.ts';
 
 /** How an opened job ended. */
 export interface Outcome {
@@ -10,11 +11,13 @@ export interface Outcome {
   readonly end: JobEnd;
   /** Undefined when the helper died before it could tell. */
   readonly leftovers?: readonly string[];
+  /** Of the nodes that could tell. */
+  readonly usage: readonly UsedByNode[];
   readonly phaseTimesMs: Readonly<Record<string, number>>;
 }
 
 /** The object of `--json` for a job that was opened: who ended it, how, where it ran, and when each phase was reached; `leftovers` is missing when nobody could look. */
-export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimesMs }: Outcome): string {
+export function outcomeJson({ job, scheduler, opened, end, leftovers, usage, phaseTimesMs }: Outcome): string {
   return JSON.stringify({
     job,
     scheduler,
@@ -29,6 +32,7 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, phaseTimes
     network: { driver: opened.driver, cidr: opened.cidr },
     nodes: opened.nodes,
     leftovers,
+    usage: { ...sumUsage(usage), nodes: usage },
     phaseTimesMs,
   });
 }

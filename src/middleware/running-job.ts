@@ -39,6 +39,7 @@ export class RunningJob {
   #opened: Extract<HelperEvent, { event: 'opened' }> | undefined;
   #end: JobEnd | undefined;
   #leftovers: readonly string[] | undefined;
+  #usage: Extract<HelperEvent, { event: 'released' }>['usage'] = [];
   #isReleased = false;
   #hosts: HostsEnd = 'unsure';
   #cancelledBy: NodeJS.Signals | undefined;
@@ -109,6 +110,7 @@ export class RunningJob {
       opened,
       end,
       ...(leftovers === undefined ? {} : { leftovers }),
+      usage: this.#usage,
       phaseTimesMs: this.#input.progress.phaseTimesMs,
     };
   }
@@ -138,6 +140,7 @@ export class RunningJob {
         break;
       case 'released':
         this.#leftovers = event.leftovers;
+        this.#usage = event.usage;
         this.#hosts = event.hosts === 'done' && event.leftovers.length > 0 ? 'unsure' : event.hosts;
         this.#isReleased = true;
         break;

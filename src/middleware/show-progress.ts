@@ -1,5 +1,7 @@
-import type { HelperEvent, JobEnd } from '../contract/helper-events.ts';
+import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.ts';
+import { formatBytes } from '../values/format-bytes.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
+import { sumUsage } from './sum-usage.ts';
 
 /** Where lines for people go. */
 export interface ProgressTarget {
@@ -76,6 +78,7 @@ export function showProgress(
           reached('finished', `finished  ${describeEnd(event.end)}`);
           break;
         case 'released':
+          if (event.usage.length > 0) say(`used      ${describeUsage(event.usage)}`);
           reached(
             'released',
             event.leftovers.length === 0
@@ -97,4 +100,14 @@ function describeEnd(end: JobEnd): string {
     return `the command ended with status ${end.exitStatus}${told}`;
   }
   return `ended by hpc-submit-dockerjob with status ${end.exitStatus} [${end.code}]`;
+}
+
+function describeUsage(nodes: readonly UsedByNode[]): string {
+  const { cpuSeconds, peakMemoryBytes } = sumUsage(nodes);
+  const most = nodes.find((node) => node.peakMemoryBytes === peakMemoryBytes);
+  const parts = [
+    cpuSeconds === undefined ? undefined : `${cpuSeconds.toFixed(1)} s of CPU time`,
+    peakMemoryBytes === undefined ? undefined : `at most ${formatBytes(peakMemoryBytes)} of memory on ${most?.host}`,
+  ];
+  return `${parts.filter((part) => part !== undefined).join(', ')} (the containers)`;
 }

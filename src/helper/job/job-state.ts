@@ -20,6 +20,8 @@ export interface NodeState {
   readonly phase: NodePhase;
   /** It was claimed, but its helper lives no more: PHASE hangs on that one's lease. */
   readonly isLost: boolean;
+  /** What its container has used, as JSON; read at the job's end alone. */
+  readonly usage: string | undefined;
   /** `CODE: text` of what went wrong there. */
   readonly error: string | undefined;
 }
@@ -134,6 +136,7 @@ function parseNode(index: number, values: ReadonlyMap<string, string>): NodeStat
     isReady: values.get('READY') === 'True',
     phase: nodePhaseSchema.safeParse(values.get('PHASE')).data ?? 'planned',
     isLost: values.has('HOST') && !values.has('PHASE'),
+    usage: values.get('USAGE'),
     error: values.get('ERROR'),
   };
 }

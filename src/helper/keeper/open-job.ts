@@ -85,12 +85,12 @@ export async function openJob(
     code: end.by === 'command' ? undefined : end.code,
   });
   emit({ event: 'finished', end });
-  const { leftovers, hosts } = await releaseAll(context, jobStore, plan, orders.launcherEnded);
+  const { leftovers, hosts, usage } = await releaseAll(context, jobStore, plan, orders.launcherEnded);
   // What is left is for this host's epilog, which finds the job by the keeper's mark.
   if (leftovers.length === 0) await unmarkKeptHere(plan.job);
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
-  emit({ event: 'released', leftovers, hosts });
+  emit({ event: 'released', leftovers, hosts, usage });
 }
 
 /** Waits until all hosts are clean. A job on one host is on ours: what its node has not taken away we can. */
@@ -104,7 +104,7 @@ async function releaseAll(
   if (plan.nodes.length > 1 || (released.leftovers.length === 0 && released.hosts === 'done')) return released;
   // Its network stands since the job was opened: with a node that never began it is nobody's. The node's helper may still be
   // there, stopped perhaps, so the launcher is not waited for without end.
-  return { leftovers: await releaseHere(context, plan.job), hosts: 'unsure' };
+  return { ...released, leftovers: await releaseHere(context, plan.job), hosts: 'unsure' };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { JobError } from '../../values/errors.ts';
 import { keyOnly } from '../../contract/kvs-keys.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
-import { reached, report } from './own-node.ts';
+import { reached, report, usageOf } from './own-node.ts';
 import { reportReleased } from '../job/report-released.ts';
 import { releaseHere } from '../release/release-here.ts';
 import { forgetJobHere } from '../host/run-directory.ts';
@@ -20,7 +20,7 @@ export async function reportTrouble(context: HelperContext, own: OwnNode, error:
   });
   const text =
     [`${error.code}:`, error.message, error.hint].filter(Boolean).join(' ').slice(0, 2000) + ruleWords(error);
-  await report(own, { ERROR: text, PHASE: 'failed' }).catch(async (untold: unknown) => {
+  await report(own, { ERROR: text, PHASE: 'failed', ...usageOf(own) }).catch(async (untold: unknown) => {
     process.stderr.write(`hpc-dockerjob-helper: ${error.toLine()}\n`);
     // A full store still deletes: without a PHASE the node is lost, and the keeper ends the job.
     if (asJobError(untold).code === 'STORE_FULL') await dropPhase(own).catch(() => undefined);
@@ -42,7 +42,8 @@ export async function releaseAndReport(context: HelperContext, own: OwnNode): Pr
   const leftovers = await releaseHere(context, own.plan.job, scope);
   reached(own, 'released');
   const stepTimesMs = Object.entries(own.stepTimesMs).map(([step, ms]) => `${step} ${ms}`);
-  context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs });
+  const { usage } = own;
+  context.audit.record('node-released', { job: own.plan.job, node: own.node.index, leftovers, stepTimesMs, ...usage });
   if (leftovers.length === 0) {
     // Not told: the trace stays, and by it the epilog or `reap` tells the store later.
     const told = await reportReleased(own.jobStore, own.node.index).then(

@@ -7,12 +7,14 @@ import { converse } from './converse.ts';
 import { isolateAgent } from '../../policy/describe-container.ts';
 import { describeMemoryTrouble, findMemoryAccount } from '../../cgroup/watch-memory.ts';
 import type { MemoryAccount } from '../../cgroup/watch-memory.ts';
+import { findUsageMeter } from '../../cgroup/measure-usage.ts';
+import type { UsageMeter } from '../../cgroup/measure-usage.ts';
 import { verifyBelow } from '../../cgroup/verify-below.ts';
 import { followSuspensionSignals } from '../job/follow-suspension.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
-import { reached, report } from './own-node.ts';
+import { reached, report, usageOf } from './own-node.ts';
 import type { OutputDelivery } from './deliver-output.ts';
 import type { JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
@@ -50,10 +52,10 @@ export async function leadNode(
   // Ended before the node is released: a late word of its PHASE would say that it still runs.
   const suspension = undo.use(passOnSuspension(context, own, container));
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
-  const memory = await placeContainer(own, prepared, started);
-  const end = await leadAgent(own, { ...prepared, ...started, memory, suspension, delivery: given.delivery });
+  const accounts = await placeContainer(own, prepared, started);
+  const end = await leadAgent(own, { ...prepared, ...started, ...accounts, suspension, delivery: given.delivery });
   if (end !== undefined) await publishEnd(own, end);
-  await report(own, { PHASE: 'stopping' }).catch(() => undefined);
+  await report(own, { PHASE: 'stopping', ...usageOf(own) }).catch(() => undefined);
   // The agent ends by itself now; the stop on the undo stack is for one that does not.
   await within(own.site.deadlines.stopSeconds * 1000, started.ended, undefined, { keepsAlive: false }).catch(
     () => undefined,
@@ -98,34 +100,40 @@ async function startContainer(
   return { running, ended, overfull, guard };
 }
 
+/** What the kernel counts of the container, for as long as that is there. */
+interface Accounts {
+  readonly memory: MemoryAccount | undefined;
+  readonly measureUsage: UsageMeter;
+}
+
 /** Proves that the container is where it must be, and attaches it to the job's network. */
 async function placeContainer(
   own: OwnNode,
   { cgroupParent, driver }: PreparedNode,
   { running, ended, guard }: StartedNode,
-): Promise<MemoryAccount | undefined> {
-  const memory = await unlessEnded(own, ended, async () => {
+): Promise<Accounts> {
+  const accounts = await unlessEnded(own, ended, async () => {
     await verifyBelow(running.pid, cgroupParent);
-    const account = await findMemoryAccount(running.pid);
+    const [memory, measureUsage] = await Promise.all([findMemoryAccount(running.pid), findUsageMeter(running.pid)]);
     await driver.attach(own.plan, own.node, running);
     await guard?.ready; // no word of the user's runs before
-    return account;
+    return { memory, measureUsage };
   });
   reached(own, 'attached');
-  return memory;
+  return accounts;
 }
 
 /** Leads the agent from its call to the end of the job, which it is told. Returns the command's end, if it ran here. */
 async function leadAgent(
   own: OwnNode,
   node: PreparedNode &
-    StartedNode & {
-      readonly memory: MemoryAccount | undefined;
+    StartedNode &
+    Accounts & {
       readonly suspension: Suspension;
       readonly delivery: OutputDelivery;
     },
 ): Promise<JobEnd | undefined> {
-  const { server, ended, overfull, image, memory, suspension, delivery } = node;
+  const { server, ended, overfull, image, memory, measureUsage, suspension, delivery } = node;
   const link = await Promise.race([server.link, agentSilent(own), endedEarly(own, ended), overfull]);
   reached(own, 'called');
   const end = await Promise.race([
@@ -135,7 +143,9 @@ async function leadAgent(
   ]).finally(async () => {
     // Before the container ends: soon after that the engine gives up what nobody has taken, however slow the store is now.
     void delivery.takeRest();
-    await tellOfMemory(own, memory); // while the container is still there
+    // While the container is still there.
+    await tellOfMemory(own, memory);
+    Object.assign(own.usage, await measureUsage());
     link.send({ type: 'finish' });
   });
   reached(own, 'over');

@@ -1,6 +1,7 @@
 import type { Put } from '../../ports/store.ts';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import type { NodeUsage } from '../../contract/node-usage.ts';
 import type { NodeField } from '../../contract/kvs-keys.ts';
 import { keyOnly } from '../../contract/kvs-keys.ts';
 import type { JobStore } from '../job/job-store.ts';
@@ -24,6 +25,8 @@ export interface OwnNode {
   readonly signalsByStore: boolean;
   /** Milliseconds since this process began at which each step was done; for the audit record, to find slow hosts. */
   readonly stepTimesMs: Record<string, number>;
+  /** Of the container, filled in while it is still there; empty when it went before. */
+  readonly usage: NodeUsage;
 }
 
 /** Notes that a step is done. */
@@ -36,6 +39,11 @@ export async function report(own: OwnNode, values: Partial<Record<NodeField, str
   // A job that has been released must not come back to life by a late report.
   const { jobStore } = own;
   await jobStore.store.commit({ conditions: [jobStore.isOpen], puts: putsOf(own, values) });
+}
+
+/** The node's USAGE, where it is known. */
+export function usageOf({ usage }: OwnNode): Partial<Record<NodeField, string>> {
+  return Object.keys(usage).length === 0 ? {} : { USAGE: JSON.stringify(usage) };
 }
 
 /**

@@ -126,7 +126,7 @@ async function takeNode(
   const life = lifelineOf(store, leaseTtlSeconds, await store.grantLease(leaseTtlSeconds));
   undo.defer(async () => await life.end().catch(() => undefined));
   const signalsByStore = authority.signalsBatchScript;
-  const own: OwnNode = { site, jobStore, plan, node, followed, told, life, signalsByStore, stepTimesMs: {} };
+  const own: OwnNode = { site, jobStore, plan, node, followed, told, life, signalsByStore, stepTimesMs: {}, usage: {} };
   await awaitReapers(plan.job);
   if (plan.takesOver === true) await clearEarlierRun(context, own);
   await createJobRunDirectory(plan.job, plan.schedulerJobId);

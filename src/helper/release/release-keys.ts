@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import type { Condition } from '../../ports/store.ts';
 import { asClause, asJobError } from '../../values/errors.ts';
-import type { HostsEnd } from '../../contract/helper-events.ts';
+import type { HostsEnd, UsedByNode } from '../../contract/helper-events.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
+import { nodeUsageSchema } from '../../contract/node-usage.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
 import type { JobState } from '../job/job-state.ts';
@@ -15,6 +16,8 @@ export interface KeysRelease {
   /** What had to be left, and where; empty when nothing is. */
   readonly leftovers: readonly string[];
   readonly hosts: HostsEnd;
+  /** What the nodes that could tell have used. */
+  readonly usage: readonly UsedByNode[];
 }
 
 /**
@@ -35,7 +38,7 @@ export async function releaseKeys(
     return release;
   } catch (error) {
     const leftovers = [`keys and subnet ${plan.network.cidr} of job ${plan.job} in etcd: ${asClause(error)}`];
-    return { leftovers, hosts: asJobError(error).code === 'STORE_UNREACHABLE' ? 'untold' : 'unsure' };
+    return { leftovers, hosts: asJobError(error).code === 'STORE_UNREACHABLE' ? 'untold' : 'unsure', usage: [] };
   }
 }
 
@@ -50,23 +53,31 @@ async function awaitReleases(
 ): Promise<KeysRelease> {
   const lookFor =
     (neverStartedIsFine: boolean) =>
-    (state: JobState): readonly string[] | undefined => {
+    (state: JobState): Omit<KeysRelease, 'hosts'> | undefined => {
       const left = findUnreleased(plan, state, neverStartedIsFine);
       // A helper that died reports nothing: its host is for the scheduler's epilog.
       const lost = plan.nodes.filter(({ index }) => state.nodes.get(index)?.isLost === true);
-      return left.length === lost.length ? left : undefined;
+      return left.length === lost.length ? { leftovers: left, usage: usageIn(plan, state) } : undefined;
     };
   const early = { part: 'nodes', deadlineMs: Math.min(deadlineMs, stragglersMs), signal: launcherEnded } as const;
   const soon = await jobStore.until(lookFor(false), early).catch((error: unknown) => {
     if (!launcherEnded.aborted) throw error;
     return undefined;
   });
-  if (soon?.kind === 'reached') return { leftovers: soon.value, hosts: 'done' };
+  if (soon?.kind === 'reached') return { ...soon.value, hosts: 'done' };
   // FINISH is not FALSE any more, so no node can begin: one that never began has nothing to release.
   const outcome = await jobStore.until(lookFor(true), { part: 'nodes', deadlineMs });
-  if (outcome.kind === 'reached') return { leftovers: outcome.value, hosts: 'unsure' };
+  if (outcome.kind === 'reached') return { ...outcome.value, hosts: 'unsure' };
   if (outcome.outage !== undefined) throw outcome.outage;
-  return { leftovers: findUnreleased(plan, outcome.last, true), hosts: 'unsure' };
+  const leftovers = findUnreleased(plan, outcome.last, true);
+  return { leftovers, hosts: 'unsure', usage: usageIn(plan, outcome.last) };
+}
+
+function usageIn({ nodes }: JobPlan, state: JobState): readonly UsedByNode[] {
+  return nodes.flatMap(({ index, host }) => {
+    const usage = findJsonAs(nodeUsageSchema, state.nodes.get(index)?.usage ?? '');
+    return usage === undefined ? [] : [{ index, host, ...usage }];
+  });
 }
 
 /**

@@ -36,6 +36,7 @@ async function claimIn(store: Store): Promise<boolean> {
       life: lifelineOf(store, 20, await store.grantLease(20)),
       signalsByStore: false,
       stepTimesMs: {},
+      usage: {},
     });
   } finally {
     followed.stop();

@@ -66,7 +66,15 @@ const partsOfOthers = [
     'leftEndSchema',
     'jobEndSchema',
   ],
-  ...['siteSchema', 'subnetClaimSchema', 'earlierRunSchema', 'rosterSchema', 'lateCommandSchema', 'nodePhaseSchema'],
+  ...[
+    'siteSchema',
+    'subnetClaimSchema',
+    'earlierRunSchema',
+    'rosterSchema',
+    'lateCommandSchema',
+    'nodePhaseSchema',
+    'nodeUsageSchema',
+  ],
   ...[
     'abandonedLayerSchema',
     'excessSchema',

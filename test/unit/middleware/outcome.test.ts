@@ -20,10 +20,16 @@ const outcome: Outcome = {
   },
   end: { by: 'command', exitStatus: 7 },
   leftovers: [],
+  usage: [{ index: 0, host: 'node1', cpuSeconds: 1.5, peakMemoryBytes: 4096 }],
   phaseTimesMs: { opened: 5 },
 };
 const common = {
   ...{ job: '772', scheduler: 'slurm', image: 'hpc/app:1', imageId: 'sha256:ab', nodes, leftovers: [] },
+  usage: {
+    cpuSeconds: 1.5,
+    peakMemoryBytes: 4096,
+    nodes: [{ index: 0, host: 'node1', cpuSeconds: 1.5, peakMemoryBytes: 4096 }],
+  },
   ...{ network: { driver: 'bridge', cidr: '10.140.26.0/24' }, phaseTimesMs: { opened: 5 } },
 };
 

@@ -63,7 +63,7 @@ it('a command that comes later is asked for when all nodes are ready, and not at
     { event: 'gathered' },
     { event: 'ready' },
     { event: 'finished', end: { by: 'command', exitStatus: 0 } },
-    { event: 'released', leftovers: [], hosts: 'done' },
+    { event: 'released', leftovers: [], hosts: 'done', usage: [] },
   ];
   openJob.mockReturnValue({
     order: () => undefined,
