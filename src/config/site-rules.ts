@@ -4,6 +4,7 @@ import { parseImagePattern } from '../values/image-pattern.ts';
 import { parseImageReference } from '../values/image-reference.ts';
 import { findNetworkProblems } from '../network/known-networks.ts';
 import { overlapsCidr, parseCidr } from '../values/subnet.ts';
+import { isForbiddenName } from './forbidden-devices.ts';
 import { findForbidden, isBelow, throughRun } from './forbidden-sources.ts';
 import type { SoundPart } from './find-sound-part.ts';
 import type { SitePath } from './read-site-yaml.ts';
@@ -43,6 +44,8 @@ const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
   checkImagePatterns,
   checkApplicationImages,
   checkApplicationMounts,
+  checkApplicationDevices,
+  checkDevices,
   checkPool,
   checkNetworks,
   checkWantedImages,
@@ -102,6 +105,33 @@ function* checkApplicationMounts({ applications, mounts }: SiteConfig): Iterable
         message: `"${mount}" is not a source in mounts.allowed${hint}`,
       };
     }
+  }
+}
+
+function* checkApplicationDevices({ applications, devices }: SiteConfig): Iterable<RuleProblem> {
+  const names = devices.allowed.map((device) => device.name);
+  for (const [name, application] of Object.entries(applications)) {
+    for (const [index, device] of application.devices.entries()) {
+      if (names.includes(device)) continue;
+      const nearest = findNearestName(device, names);
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      yield {
+        path: ['applications', name, 'devices', index],
+        uses: [['devices', 'allowed', '*', 'name']],
+        message: `"${device}" is not a name in devices.allowed${hint}`,
+      };
+    }
+  }
+}
+
+function* checkDevices({ devices }: SiteConfig): Iterable<RuleProblem> {
+  for (const [index, { name, nodes }] of devices.allowed.entries()) {
+    const path = ['devices', 'allowed', index];
+    if (devices.allowed.findIndex((other) => other.name === name) !== index)
+      yield { path: [...path, 'name'], message: `"${name}" stands twice` };
+    for (const [position, node] of nodes.entries())
+      if (isForbiddenName(node))
+        yield { path: [...path, 'nodes', position], message: `"${node}" belongs to the host's system` };
   }
 }
 

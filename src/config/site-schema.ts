@@ -136,6 +136,10 @@ const environment = z.record(
   { error: 'expected names with values' },
 );
 
+/** Of a kind of devices. */
+const deviceName = (): z.ZodString =>
+  text(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a name of small letters, digits, ".", "_" and "-"');
+
 const application = section({
   image: text(/^\S{1,512}$/, 'an image reference like hpc/openfoam:2.3.0').describe('What to run.'),
   description: text(/^\P{Cc}{0,200}$/u, 'one line of at most 200 characters')
@@ -148,6 +152,9 @@ const application = section({
   mounts: listOf(absolutePath(), 'paths')
     .default([])
     .describe('Sources out of mounts.allowed that this application always gets.'),
+  devices: listOf(deviceName(), 'names')
+    .default([])
+    .describe('Names out of devices.allowed that this application always gets.'),
   environment: environment.default({}).describe('Set in the container before the user’s own --env.'),
   hostfile: text(
     /^(?:(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+(?:\/(?!$)|$))*$/u,
@@ -243,6 +250,33 @@ const mounts = section({
   allowed: listOf(allowedMount, 'mounts')
     .default([])
     .describe('Directories that may be seen in containers. A workdir must lie in one of these.'),
+});
+
+const allowedDevice = section({
+  name: deviceName().describe('What users write into --device, and applications into devices.'),
+  nodes: listOf(
+    text(
+      /^\/dev\/(?:(?!\.{1,2}\/)[A-Za-z0-9][A-Za-z0-9._-]*\/)*(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._*-]*$/,
+      'a path below /dev like /dev/infiniband/uverbs*, with "*" in its last part alone and not at the begin of it',
+    ),
+    'paths',
+  )
+    .min(1, { error: 'expected a list of at least one path' })
+    .describe('Character devices of each host; "*" stands for any text in the last part of the path.'),
+  always: yesOrNo()
+    .default(false)
+    .describe(
+      'true: in every container of a host that has them; false: only if an application or --device names it, and then each host must have them.',
+    ),
+  ...admission,
+});
+
+const devices = section({
+  allowed: listOf(allowedDevice, 'devices')
+    .default([])
+    .describe(
+      'Devices of the hosts that containers may open for reading and writing, as far as their mode lets the user, and the scheduler’s own cgroup the job. Block devices, memory, terminals, disks and their kin are never given.',
+    ),
 });
 
 const network = section({
@@ -363,6 +397,7 @@ export const siteSchema = section({
   images: images.prefault({}).describe('What users may run.'),
   applications: applications.prefault({}),
   mounts: mounts.prefault({}).describe('What of the hosts’ file systems containers may see.'),
+  devices: devices.prefault({}).describe('What of the hosts’ devices containers may open.'),
   network: network.prefault({}).describe('The network of one job.'),
   ssh: ssh.prefault({}).describe('How MPI reaches the other containers.'),
   container: container.prefault({}).describe('Limits of every container, besides those of the scheduler.'),

@@ -3,6 +3,7 @@ import { networkNames, plannedShape } from '../network/known-networks.ts';
 import { isSchedulerJobId } from './schedulers.ts';
 import {
   absolutePathSchema,
+  deviceNamesSchema,
   environmentSchema,
   hostNameSchema,
   launchIdSchema,
@@ -65,6 +66,8 @@ const planShape = z.strictObject({
   /** Below the workdir; where the application wants the host file. */
   hostfile: z.string().optional(),
   mounts: z.array(mountSchema),
+  /** Names out of `devices.allowed`: which nodes these are each host finds for itself. */
+  devices: deviceNamesSchema.default([]),
   /** Absent: as site.yaml of each host has it. */
   shmBytes: shmBytesSchema.optional(),
   network: z.strictObject({

@@ -89,6 +89,9 @@ export const launchIdSchema = z.string().regex(/^[0-9a-f]{16}$/, 'is not the id 
 /** The kernel rounds up to a page. */
 export const shmBytesSchema = z.int().min(4096);
 
+/** Of kinds of devices, as site.yaml calls them. */
+export const deviceNamesSchema = z.array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)).max(64);
+
 const requestShape = z.strictObject({
   protocol: z.literal(requestProtocol),
   launchId: launchIdSchema,
@@ -114,6 +117,8 @@ const requestShape = z.strictObject({
   input: z.boolean().default(false),
   /** Sources out of `mounts.allowed`. */
   mounts: z.array(absolutePathSchema).max(64),
+  /** Names out of `devices.allowed`. */
+  devices: deviceNamesSchema.default([]),
   /** Size of /dev/shm; absent: as the site has it. */
   shmBytes: shmBytesSchema.optional(),
 });

@@ -35,6 +35,7 @@ export async function describeCreateOptions(spec: ContainerSpec): Promise<Contai
       ...confinement,
       SecurityOpt: ['no-new-privileges', describeSeccomp()],
       ...(await describeFiles(spec)),
+      ...describeDevices(spec),
       ...describeLimits(spec),
       NetworkMode: spec.network.kind === 'none' ? 'none' : spec.network.name,
       // The engine's name server would carry a container's questions to the site's, even out of an internal network.
@@ -84,6 +85,14 @@ async function describeFiles(spec: ContainerSpec): Promise<HostConfig> {
     Mounts: await Promise.all(mounts),
     Tmpfs: Object.fromEntries(tmpfs),
     ReadonlyRootfs: spec.readOnlyRoot,
+  };
+}
+
+/** Each named: of a directory the engine takes what it likes, links included. Nothing new can be made (no `m`). */
+function describeDevices({ devices = [] }: ContainerSpec): Pick<HostConfig, 'Devices'> {
+  if (devices.length === 0) return {};
+  return {
+    Devices: devices.map((path) => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rw' })),
   };
 }
 

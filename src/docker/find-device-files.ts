@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import * as z from 'zod';
+import { splitDevice } from '../system/device-number.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { DeviceEntries } from './device-entries.ts';
@@ -114,15 +115,6 @@ async function readDevice(path: Buffer, skipped: number): Promise<DeviceFile> {
     mode: stats.mode,
     uid: stats.uid,
     gid: stats.gid,
-  };
-}
-
-/** As Linux puts both numbers into one. */
-function splitDevice(device: number): Pick<DeviceFile, 'major' | 'minor'> {
-  const bits = BigInt(device);
-  return {
-    major: Number(((bits >> 8n) & 0xfffn) | ((bits >> 32n) & 0xfffff000n)),
-    minor: Number((bits & 0xffn) | ((bits >> 12n) & 0xffffff00n)),
   };
 }
 

@@ -15,6 +15,7 @@ export interface RequestOptions {
   /** `NAME=VALUE`, or `NAME` to take the value from the caller's environment. */
   readonly env?: readonly string[];
   readonly mount?: readonly string[];
+  readonly device?: readonly string[];
   readonly shmSize?: string;
 }
 
@@ -26,6 +27,8 @@ export interface UserRequest {
   readonly workdir: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly mounts: readonly string[];
+  /** Default: none. */
+  readonly devices?: readonly string[];
   /** What the site may pass on of the script's environment; default: nothing. */
   readonly offered?: Readonly<Record<string, string>>;
   /** Default: 0022. */
@@ -69,8 +72,21 @@ export function readSurroundings(
     workdir: posix.resolve(cwd, workdir),
     environment: readVariables(options.env ?? [], environment),
     mounts: (options.mount ?? []).map((source) => posix.resolve(cwd, source)),
+    ...(options.device === undefined ? {} : { devices: options.device.map(readDeviceName) }),
     ...(shmBytes === undefined ? {} : { shmBytes }),
   };
+}
+
+/** Fails with `USAGE`. */
+function readDeviceName(text: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(text)) return text;
+  throw new JobError({
+    code: 'USAGE',
+    message: `--device: "${text.slice(0, 60)}" is no name of devices.`,
+    hint: text.startsWith('/')
+      ? 'Give the name that site.yaml has for them (devices.allowed), not a path.'
+      : 'Give a name out of devices.allowed in site.yaml: small letters, digits, ".", "_" and "-".',
+  });
 }
 
 /** Fails with `USAGE`. */

@@ -24,6 +24,7 @@ export function writeJobRequest(allocation: Allocation, request: PlannedRequest,
     umask: request.umask ?? 0o022,
     input: false,
     mounts: [...request.mounts],
+    devices: [...(request.devices ?? [])],
     ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
   };
 }

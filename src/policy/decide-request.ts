@@ -3,6 +3,7 @@ import { hostNetwork } from '../network/known-networks.ts';
 import type { NetworkName } from '../network/known-networks.ts';
 import { JobError } from '../values/errors.ts';
 import { hostCapacity } from '../values/subnet.ts';
+import { decideDevices, devicesAskForQueue } from './decide-devices.ts';
 import { decideApplication, decideImage, listAsked } from './decide-image.ts';
 import type { Application, WantedImage } from './decide-image.ts';
 import { decideMounts, decideWorkdir, mountsAskForQueue } from './decide-mounts.ts';
@@ -19,6 +20,8 @@ export interface Decision {
   readonly imageReference: string;
   readonly driver: NetworkName;
   readonly mounts: readonly DecidedMount[];
+  /** Names out of `devices.allowed`. */
+  readonly devices: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly hostfile?: string;
   readonly maxRunSeconds: number;
@@ -37,14 +40,22 @@ export function decideRequest(site: SiteConfig, request: RequestToDecide, reques
   const driver = decideDriver(site, request, application);
   const mounts = decideMounts(site, request, application, requester);
   const workdir = decideWorkdir(request.workdir, mounts);
+  const devices = decideDevices(site, request, application, requester);
   return {
     imageReference: image.reference,
     driver: driver.name,
     mounts: mounts.map(({ source, target, readOnly }) => ({ source, target, readOnly })),
+    devices: devices.map((device) => device.name),
     environment: application?.environment ?? {},
     ...(application?.hostfile ? { hostfile: application.hostfile } : {}),
     maxRunSeconds: application?.maxRunSeconds ?? 0,
-    rules: [image.rule, driver.rule, ...mounts.map((mount) => mount.rule), workdir],
+    rules: [
+      image.rule,
+      driver.rule,
+      ...mounts.map((mount) => mount.rule),
+      workdir,
+      ...devices.map((device) => device.rule),
+    ],
   };
 }
 
@@ -95,10 +106,14 @@ export function asksForRequester(site: SiteConfig, wanted: WantedImage): boolean
 /** True when the verdict on the request rests on the partition or queue of its job. Throws as `decideRequest` does. */
 export function needsQueue(
   site: SiteConfig,
-  request: Pick<RequestToDecide, 'application' | 'image' | 'mounts'>,
+  request: Pick<RequestToDecide, 'application' | 'image' | 'mounts' | 'devices'>,
 ): boolean {
   const application = decideApplication(site, request, anyRequester);
-  return listAsked(site, request, application).some(asksForQueue) || mountsAskForQueue(site, request, application);
+  return (
+    listAsked(site, request, application).some(asksForQueue) ||
+    mountsAskForQueue(site, request, application) ||
+    devicesAskForQueue(site, request, application)
+  );
 }
 
 function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {

@@ -18,6 +18,8 @@ export interface ContainerSurroundings {
   readonly schedulerCgroups: readonly string[];
   /** Of the container itself; where the job's cgroup has them, those that programs look for in their own. */
   readonly limits: Pick<ContainerSpec, 'cpus' | 'memoryBytes' | 'sharedMemoryBytes' | 'cpuset'>;
+  /** Device nodes of the host. */
+  readonly devices: readonly string[];
   readonly image: Pick<ImageFacts, 'environment' | 'volumes'>;
 }
 
@@ -78,6 +80,7 @@ export function describeContainer(
     environment: kept.containerEnvironment,
     mounts,
     tmpfs: [...tmpfs, ...describeVolumes(around, [...mounts, ...tmpfs])],
+    devices: around.devices,
     network: around.network,
     cgroupParent: around.cgroupParent,
     ...around.limits,

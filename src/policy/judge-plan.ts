@@ -45,11 +45,12 @@ export function planNeedsQueue(site: SiteConfig, plan: JobPlan): boolean {
 }
 
 /** The request that leads to this plan where all is as it should be. */
-function requestOf({ application, image, workdir, mounts, nodes, shmBytes }: JobPlan): RequestToDecide {
+function requestOf({ application, image, workdir, mounts, devices, nodes, shmBytes }: JobPlan): RequestToDecide {
   return {
     ...(application === undefined ? { image: image.reference } : { application }),
     workdir,
     mounts: mounts.map(({ source }) => source),
+    devices,
     ...(shmBytes === undefined ? {} : { shmBytes }),
     hostCount: nodes.length,
   };
@@ -83,6 +84,8 @@ function* compareDecision(plan: JobPlan, decision: Decision): Iterable<string> {
   const sources = plan.mounts.map(({ source }) => source);
   const missing = decision.mounts.filter(({ source }) => !sources.includes(source));
   if (missing.length > 0) yield `mounts.allowed adds ${missing.map(({ source }) => source).join(', ')} here`;
+  const added = decision.devices.filter((name) => !plan.devices.includes(name));
+  if (added.length > 0) yield `devices.allowed adds ${added.join(', ')} here`;
   if (new Set(sources).size !== sources.length) yield 'a mount stands twice in the plan';
 }
 

@@ -4,6 +4,8 @@ export interface RequestToDecide {
   readonly image?: string | undefined;
   readonly workdir: string;
   readonly mounts: readonly string[];
+  /** Default: none. */
+  readonly devices?: readonly string[] | undefined;
   readonly shmBytes?: number | undefined;
   readonly hostCount: number;
 }

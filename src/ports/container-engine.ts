@@ -94,6 +94,8 @@ export interface ContainerSpec {
     readonly mode: string;
     readonly executable: boolean;
   }[];
+  /** Character devices of the host that it may read and write, each at its own path. */
+  readonly devices?: readonly string[];
   readonly network: { readonly kind: 'none' } | { readonly kind: 'engine'; readonly name: string; readonly ip: string };
   readonly cgroupParent?: string | undefined;
   readonly shmBytes: number;

@@ -53,6 +53,7 @@ const statusByCode = {
   IMAGE_NOT_ALLOWED: exitStatus.refusedByPolicy,
   APPLICATION_NOT_ALLOWED: exitStatus.refusedByPolicy,
   MOUNT_NOT_ALLOWED: exitStatus.refusedByPolicy,
+  DEVICE_NOT_ALLOWED: exitStatus.refusedByPolicy,
   SHM_NOT_ALLOWED: exitStatus.refusedByPolicy,
   JOB_NOT_YOURS: exitStatus.refusedByPolicy,
   NOT_PERMITTED: exitStatus.refusedByPolicy,

@@ -6,6 +6,7 @@ import type { HostQuestion } from '../../contract/host-question.ts';
 import { hostQuestionSchema } from '../../contract/host-question.ts';
 import { checkAskedImage } from './check-asked-image.ts';
 import { checkCertificate } from './check-certificate.ts';
+import { checkDevices } from './check-devices.ts';
 import { checkEngine } from './check-engine.ts';
 import { checkImages } from './check-images.ts';
 import { checkNetwork } from './check-network.ts';
@@ -96,5 +97,6 @@ function listFullChecks({ engine, site, authorities }: HelperContext, question: 
     checkScheduler(authorities, question.scheduler),
     checkNetwork(hostCommands({ commandPath: site.scheduler.commandPath }), site),
     checkImages(engine, site),
+    checkDevices(site),
   ];
 }

@@ -64,6 +64,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     input: request.input,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),
     mounts: [...decision.mounts],
+    devices: [...decision.devices],
     ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
     network: {
       driver: decision.driver,

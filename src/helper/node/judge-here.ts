@@ -11,12 +11,15 @@ import { formatImageReference, parseImageReference } from '../../values/image-re
 import { holdsSubnet } from '../job/claim-subnet.ts';
 import type { JobStore } from '../job/job-store.ts';
 import type { HelperContext } from '../open-context.ts';
+import { findPlannedDevices } from './find-planned-devices.ts';
 import { confirmPlanned } from './confirm-planned.ts';
 
 /** What this host carries out of a plan, and the image that it does it with. */
 export interface JudgedNode {
   readonly plan: JobPlan;
   readonly image: ImageFacts;
+  /** Paths of the device nodes that the container gets. */
+  readonly devices: readonly string[];
 }
 
 /**
@@ -41,7 +44,8 @@ export async function judgeHere(
   for (const { source } of judged.mounts)
     await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
   refuseForbiddenSources(context.site, judged.mounts);
-  return { plan: judged, image: requireSame(image, plan, host) };
+  const devices = await findPlannedDevices(context.site, judged, host);
+  return { plan: judged, image: requireSame(image, plan, host), devices };
 }
 
 async function askQueue({ authorities }: HelperContext, plan: JobPlan): Promise<string | undefined> {

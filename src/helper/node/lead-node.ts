@@ -44,9 +44,9 @@ export async function leadNode(
   given: GivenNode,
   undo: AsyncDisposableStack,
 ): Promise<void> {
-  const { plan, image } = await given.judged;
+  const { plan, image, devices } = await given.judged;
   const own = { ...claimed, plan };
-  const prepared = await prepareNode(context, own, { ...given, image }, undo);
+  const prepared = await prepareNode(context, own, { ...given, image, devices }, undo);
   const container = await createContainer(context, own, prepared);
   const started = await startContainer(own, container, given.delivery, undo);
   // Ended before the node is released: a late word of its PHASE would say that it still runs.

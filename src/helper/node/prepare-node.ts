@@ -41,6 +41,7 @@ export async function prepareNode(
     readonly cgroup: JobCgroup | undefined;
     readonly share: HostShare | undefined;
     readonly image: ImageFacts;
+    readonly devices: readonly string[];
   },
   undo: AsyncDisposableStack,
 ): Promise<PreparedNode> {
@@ -68,6 +69,7 @@ export async function prepareNode(
     schedulerCgroups,
     limits: await chooseLimits(context, own, { ...given, cgroupParent }),
     image,
+    devices: given.devices,
   });
   return { server, image, driver, spec, cgroupParent, schedulerCgroups };
 }

@@ -27,6 +27,7 @@ const request = {
   image: anyText('an image reference').optional(),
   workdir: anyText('a directory').optional(),
   mounts: listOf(anyText('a directory'), 'directories').optional(),
+  devices: listOf(anyText('a name of devices'), 'names').optional(),
   environment: z
     .record(z.string(), anyText('a text (put numbers and true or false in quotes)', 128 * 1024), {
       error: 'expected names with values',

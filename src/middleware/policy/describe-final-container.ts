@@ -11,6 +11,7 @@ import { describeContainer } from '../../policy/describe-container.ts';
 import { describeRunMounts } from '../../policy/describe-run-mounts.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
 import type { Allocation } from '../../ports/scheduler.ts';
+import { findDeviceNodes } from '../../config/find-device-nodes.ts';
 import { formatBytes } from '../../values/format-bytes.ts';
 import type { HostUser } from '../../values/host-user.ts';
 import type { AskedJob } from './judge-asked.ts';
@@ -47,6 +48,9 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
   const { decision, request } = asked;
   const key = job?.job ?? unknownJob;
   const runtime = findRuntimeHere();
+  const allowed = site.devices.allowed.filter(({ name }) => decision.devices.includes(name));
+  // Of this host, which may be one of the job's.
+  const devices = await findDeviceNodes(allowed.flatMap(({ nodes }) => nodes));
   const described = describeContainer(
     {
       ...{ job: key, schedulerJobId: job?.schedulerJobId ?? unknownJob, token: '<token>' },
@@ -65,6 +69,7 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
       cgroupParent: '<cgroup>',
       schedulerCgroups: ['<cgroup-hierarchies>'],
       limits: {},
+      devices,
       image: { environment: [], volumes: [] },
     },
   );

@@ -74,6 +74,7 @@ function readOptions({ options = [], ...keys }: PolicyCase): RequestOptions {
     ...(keys.shmSize === undefined ? {} : { shmSize: keys.shmSize }),
     env: [...(written.env ?? []), ...environment],
     mount: [...(written.mount ?? []), ...(keys.mounts ?? [])],
+    device: [...(written.device ?? []), ...(keys.devices ?? [])],
   };
 }
 

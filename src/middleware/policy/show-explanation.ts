@@ -80,7 +80,7 @@ function renderContainer({ options, spec }: FinalContainer): readonly string[] {
   const isPrivileged = host.Privileged === true ? 'PRIVILEGED' : 'not privileged';
   return [
     `name ${spec.name}, host name ${spec.hostname}, image ${spec.imageId}, user ${options.User ?? ''}, further groups ${spec.supplementaryGids.join(' ') || 'none'}`,
-    `security: ${isPrivileged}, capabilities dropped: ${(host.CapDrop as string[] | undefined)?.join(' ') ?? 'none'}, no new privileges, seccomp ${seccompProfileName}, ${'Devices' in host ? 'DEVICES' : 'no devices'}`,
+    `security: ${isPrivileged}, capabilities dropped: ${(host.CapDrop as string[] | undefined)?.join(' ') ?? 'none'}, no new privileges, seccomp ${seccompProfileName}, ${spec.devices?.length ? `devices of this host: ${spec.devices.join(' ')}` : 'no devices'}`,
     `name spaces of its own: ${describeNamespaces(options)}`,
     ...(host.Mounts ?? []).map(
       ({ Source, Target, ReadOnly, BindOptions }) =>

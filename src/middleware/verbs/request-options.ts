@@ -16,6 +16,7 @@ export function addRequestOptions(verb: Command): Command {
     )
     .option('--env <name[=value]>', 'set a variable for the command; may be repeated', collect)
     .option('--mount <directory>', 'ask for one of the mounts that the site allows; may be repeated', collect)
+    .option('--device <name>', 'ask for devices that the site allows, by their name there; may be repeated', collect)
     .option(
       '--shm-size <size>',
       'size of /dev/shm on each host, e.g. 4g (default: $SHM_SIZE, else as the site has it)',

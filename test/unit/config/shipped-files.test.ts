@@ -35,6 +35,7 @@ describe('etc/site.yaml', () => {
         queues: [],
         network: '',
         mounts: [],
+        devices: [],
         environment: {},
         hostfile: '',
         maxRunSeconds: 0,

@@ -26,6 +26,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'values/parse-json-as#parseJson',
     'middleware/call-helper#readEvents',
     'docker/split-output#splitOutput',
+    'system/device-number#splitDevice',
     'system/lines#readLines',
     'system/mount-table#readMountTable',
     'helper/host/run-directory#readNodeFiles',

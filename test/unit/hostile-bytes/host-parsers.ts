@@ -79,7 +79,13 @@ function holdPlan(text: string): void {
   mustBePath(parsed.data.workdir);
   must(isSchedulerJobId(parsed.data.scheduler, parsed.data.schedulerJobId), 'no job id', parsed.data.schedulerJobId);
   planNeedsQueue(site, parsed.data);
-  const policy = ['IMAGE_NOT_ALLOWED', 'APPLICATION_NOT_ALLOWED', 'MOUNT_NOT_ALLOWED', 'SHM_NOT_ALLOWED'] as const;
+  const policy = [
+    'IMAGE_NOT_ALLOWED',
+    'APPLICATION_NOT_ALLOWED',
+    'MOUNT_NOT_ALLOWED',
+    'SHM_NOT_ALLOWED',
+    'DEVICE_NOT_ALLOWED',
+  ] as const;
   const judged = taken([...policy, 'HOST_UNFIT', 'JOB_NOT_YOURS'], () =>
     judgePlan(site, parsed.data, { host: 'c1', user: alice, queue: undefined }),
   );

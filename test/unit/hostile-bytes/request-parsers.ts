@@ -60,6 +60,7 @@ const request = {
     environment: { A: 'b' },
     offered: { TZ: 'UTC' },
     mounts: ['/scratch'],
+    devices: ['fabric'],
   },
   ...{ umask: 18, input: false, shmBytes: 4096 },
 };
@@ -79,6 +80,7 @@ function holdRequest(text: string): void {
   mustBeHosts(read.hosts.map(({ name }) => name));
   mustBePath(read.workdir);
   read.mounts.forEach(mustBePath);
+  read.devices.forEach((name) => mustBePlain(name, 'a name of devices'));
   for (const plain of [read.image ?? '', read.application ?? '', read.schedulerJobId]) mustBePlain(plain, 'a word');
   must(isAnySchedulerJobId(read.schedulerJobId) && parseJobKey(read.job) === read.job, 'no job', read.job);
   for (const [name, value] of Object.entries({ ...read.offered, ...read.environment }))
@@ -102,7 +104,13 @@ function holdRequest(text: string): void {
     'IMAGE_MISSING_IN_REQUEST',
     'REQUEST_INVALID',
   ] as const;
-  const others = ['APPLICATION_UNKNOWN', 'MOUNT_NOT_ALLOWED', 'WORKDIR_UNUSABLE', 'SHM_NOT_ALLOWED'] as const;
+  const others = [
+    'APPLICATION_UNKNOWN',
+    'MOUNT_NOT_ALLOWED',
+    'WORKDIR_UNUSABLE',
+    'SHM_NOT_ALLOWED',
+    'DEVICE_NOT_ALLOWED',
+  ] as const;
   const decided = taken([...refusals, ...others], () => decideRequest(site, wanted, { user, queue: undefined }));
   if (decided !== undefined)
     must(/^(?:hpc|registry\.example:5000)\//.test(decided.imageReference), 'an image', decided);

@@ -42,6 +42,11 @@ const sources = ['/scratch', '/home', '/sw'] as const;
 const defaults = parseSite('version: 1\netcd: {endpoints: ["https://etcd1:2379"]}\napplications: {x: {image: x}}\n');
 const usualApplication = defaults.applications['x']!;
 
+type Device = SiteConfig['devices']['allowed'][number];
+const device: fc.Arbitrary<Device> = fc
+  .tuple(fc.constantFrom('fabric', 'fpga'), fc.boolean(), conditions)
+  .map(([name, always, more]) => ({ name, nodes: [`/dev/${name}*`], always, ...mutable(more) }));
+
 type Mount = SiteConfig['mounts']['allowed'][number];
 const mount: fc.Arbitrary<Mount> = fc
   .tuple(fc.constantFrom(...sources), fc.boolean(), fc.boolean(), fc.constantFrom('', '/in'), conditions)
@@ -64,6 +69,7 @@ const sites: fc.Arbitrary<SiteConfig> = fc
       { weight: 2, arbitrary: fc.constant<Mount[]>([usualMount]) },
       { weight: 1, arbitrary: fc.uniqueArray(mount, { selector: ({ source }) => source, maxLength: 3 }) },
     ),
+    devices: fc.uniqueArray(device, { selector: ({ name }) => name, maxLength: 2 }),
     applications: fc.dictionary(
       fc.constantFrom('a:1', 'b:1', 'constructor'),
       fc.tuple(fc.constantFrom('lab/mpi:1', 'hpc/x', 'evil/y:2'), some(...sources), fc.nat(100), conditions),
@@ -72,15 +78,17 @@ const sites: fc.Arbitrary<SiteConfig> = fc
     vxlan: fc.record({ port: fc.constantFrom(4789, 8472), baseId: fc.constantFrom(1, 4096) }),
     ssh: fc.record({ port: fc.constantFrom(2222, 2022) }),
   })
-  .map(({ patterns, allowed, applications, network, vxlan, ssh }) => ({
+  .map(({ patterns, allowed, devices, applications, network, vxlan, ssh }) => ({
     ...defaults,
     images: { allowed: patterns.map(([image, more]) => ({ image, ...mutable(more) })) },
     mounts: { allowed },
+    devices: { allowed: devices },
     applications: Object.fromEntries(
       Object.entries(applications).map(([name, [image, wanted, maxRunSeconds, more]]) => {
         // As `config check` demands it.
         const mounts = wanted.filter((each) => allowed.some(({ source }) => source === each));
-        return [name, { ...usualApplication, image, maxRunSeconds, mounts, ...mutable(more) }];
+        const own = devices.filter((_, index) => (maxRunSeconds + index) % 4 === 0).map((each) => each.name);
+        return [name, { ...usualApplication, image, maxRunSeconds, mounts, devices: own, ...mutable(more) }];
       }),
     ),
     network: { ...defaults.network, ...network, vxlan },
@@ -119,10 +127,11 @@ const requests = fc
       some<string>('/scratch', '/home'),
       some<string>('/scratch', '/home', '/sw', '/etc'),
     ),
+    devices: fc.constantFrom<string[][]>([], [], [], ['fabric'], ['fabric', 'fpga'], ['mem']),
     workdir: fc.constantFrom('/scratch/x', '/scratch/y', '/scratch/z', '/scratch', '/in/scratch/x', '/home', '/tmp'),
     hosts: fc.integer({ min: 1, max: 6 }),
   })
-  .map(({ what, mounts, workdir, hosts }): JobRequest => ({
+  .map(({ what, mounts, devices, workdir, hosts }): JobRequest => ({
     ...{ protocol: 1, launchId: '0'.repeat(16), scheduler: 'slurm', schedulerJobId: '12', job: requireJobKey('12') },
     hosts: Array.from({ length: hosts }, (_, index) => ({ name: `c${index}`, slots: index + 1 })),
     ...what,
@@ -134,6 +143,7 @@ const requests = fc
       umask: 0o022,
       input: false,
       mounts,
+      devices,
     },
   }));
 
@@ -155,12 +165,12 @@ function nameOf({ code, rule }: JobError): string {
 
 /** As `explain` judges what a user asks for on a command line. */
 function explain(site: SiteConfig, request: JobRequest, user: HostUser, queue: string | undefined): Decision {
-  const { scheduler, schedulerJobId, job, hosts, image, application, workdir, mounts } = request;
+  const { scheduler, schedulerJobId, job, hosts, image, application, workdir, mounts, devices } = request;
   const allocation = { scheduler, schedulerJobId, job, hosts };
   const options = {
     ...(image === undefined ? {} : { image }),
     ...(application === undefined ? {} : { application }),
-    ...{ workdir, mount: mounts, env: ['A=x'] },
+    ...{ workdir, mount: mounts, device: devices, env: ['A=x'] },
   };
   const asked = readRequest(options, ['true'], {}, '/');
   return judgeAsked(site, allocation, asked, { user, queue }).decision;
@@ -169,13 +179,13 @@ function explain(site: SiteConfig, request: JobRequest, user: HostUser, queue: s
 /** As `policy test` judges a case with the user of this host's database, or with the same groups written down. */
 async function test(
   site: SiteConfig,
-  { image, application, workdir, mounts, hosts }: JobRequest,
+  { image, application, workdir, mounts, devices, hosts }: JobRequest,
   user: HostUser,
   queue: string | undefined,
   isWritten: boolean,
 ): Promise<readonly string[] | string> {
   const each: PolicyCase = {
-    ...{ name: 'x', expect: 'allowed', image, application, workdir, mounts, hosts: hosts.length, queue },
+    ...{ name: 'x', expect: 'allowed', image, application, workdir, mounts, devices, hosts: hosts.length, queue },
     ...(isWritten ? { user: user.name, groups: user.groups.map(({ name }) => name) } : { user: String(user.uid) }),
   };
   const verdict = await judgeCase(site, each, {
@@ -228,6 +238,9 @@ function openUp(site: SiteConfig): SiteConfig {
     ...site,
     images: { allowed: images },
     mounts: { allowed: [...site.mounts.allowed.map((mount) => ({ ...mount, ...forAll })), ...missing] },
+    devices: {
+      allowed: ['fabric', 'fpga', 'mem'].map((name) => ({ name, nodes: ['/dev/*'], always: true, ...forAll })),
+    },
     applications: Object.fromEntries(
       Object.entries(site.applications).map(([name, entry]) => [name, { ...entry, ...forAll }]),
     ),
