@@ -109,7 +109,8 @@ module.exports = {
         'pki',
       ),
       // explain shows what the helper asks of the engine: the words alone, which bring nothing of the engine with them.
-      '^src/docker/(?:describe-create-options|seccomp-profile)[.]ts$',
+      // Whether memory was why the helper has died, the kernel tells everybody.
+      '^src/(?:docker/(?:describe-create-options|seccomp-profile)|cgroup/watch-memory)[.]ts$',
     ),
     only(
       'helper-is-a-program',

@@ -14,6 +14,8 @@ export interface MemoryTrouble {
 export interface MemoryAccount {
   /** What has happened so far; undefined when nothing has, or when nobody can tell any more. */
   readTrouble(): Promise<MemoryTrouble | undefined>;
+  /** The same also where nothing has happened; undefined when nobody can tell. */
+  readState(): Promise<MemoryTrouble | undefined>;
 }
 
 const root = '/sys/fs/cgroup';
@@ -28,14 +30,22 @@ export async function findMemoryAccount(pid: number, cgroupRoot = root): Promise
 export function memoryAccountOf(procCgroupText: string, cgroupRoot = root): MemoryAccount | undefined {
   const lines = procCgroupText.split('\n').map((line) => /^\d+:([^:]*):(\/.*)$/.exec(line));
   const v1 = lines.find((match) => match?.[1]?.split(',').includes('memory'))?.[2];
-  if (v1 !== undefined) return { readTrouble: async () => await readV1(`${cgroupRoot}/memory${v1}`) };
+  if (v1 !== undefined) return accountOf(async () => await readV1(`${cgroupRoot}/memory${v1}`));
   const v2 = lines.find((match) => match?.[1] === '')?.[2];
-  return v2 === undefined ? undefined : { readTrouble: async () => await readV2(cgroupRoot, `${cgroupRoot}${v2}`) };
+  return v2 === undefined ? undefined : accountOf(async () => await readV2(cgroupRoot, `${cgroupRoot}${v2}`));
+}
+
+function accountOf(readState: MemoryAccount['readState']): MemoryAccount {
+  const readTrouble = async (): Promise<MemoryTrouble | undefined> => {
+    const state = await readState();
+    return state === undefined || state.killedCount === 0 ? undefined : state;
+  };
+  return { readState, readTrouble };
 }
 
 async function readV1(directory: string): Promise<MemoryTrouble | undefined> {
   const killedCount = await readNumber(`${directory}/memory.oom_control`, /^oom_kill (\d+)$/m);
-  if (killedCount === undefined || killedCount === 0) return undefined;
+  if (killedCount === undefined) return undefined;
   return {
     killedCount,
     limitBytes: asLimit(await readNumber(`${directory}/memory.stat`, /^hierarchical_memory_limit (\d+)$/m)),
@@ -43,9 +53,12 @@ async function readV1(directory: string): Promise<MemoryTrouble | undefined> {
   };
 }
 
-async function readV2(top: string, directory: string): Promise<MemoryTrouble | undefined> {
+/** A threaded cgroup has no account of its own: its memory counts in the next one above that is none. */
+async function readV2(top: string, own: string): Promise<MemoryTrouble | undefined> {
+  let directory = own;
+  while (directory.startsWith(`${top}/`) && (await isThreaded(directory))) directory = dirname(directory);
   const killedCount = await readNumber(`${directory}/memory.events`, /^oom_kill (\d+)$/m);
-  if (killedCount === undefined || killedCount === 0) return undefined;
+  if (killedCount === undefined) return undefined;
   const limits: number[] = [];
   for (let each = directory; each.startsWith(top) && each !== top; each = dirname(each)) {
     const limit = await readNumber(`${each}/memory.max`, /^(\d+)$/m);
@@ -53,6 +66,10 @@ async function readV2(top: string, directory: string): Promise<MemoryTrouble | u
   }
   const peakBytes = await readNumber(`${directory}/memory.peak`, /^(\d+)$/m);
   return { killedCount, limitBytes: limits.length === 0 ? undefined : Math.min(...limits), peakBytes };
+}
+
+async function isThreaded(directory: string): Promise<boolean> {
+  return (await readOrUndefined(`${directory}/cgroup.type`))?.trim() === 'threaded';
 }
 
 /** No machine has so much: cgroup v1 writes no limit as the greatest number of pages. */
@@ -83,4 +100,9 @@ export function describeMemoryTrouble(host: string, { killedCount, limitBytes, p
   const processes = killedCount === 1 ? 'a process' : `${killedCount} processes`;
   const numbers = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
   return `memory ran out on host ${host}: the kernel killed ${processes} of the command${numbers}. Ask the scheduler for more memory; our own programs and files in /tmp and /dev/shm count, too`;
+}
+
+/** True where the host can swap: then a small limit makes programs slow, and does not forbid them. */
+export async function hasSwap(file = '/proc/meminfo'): Promise<boolean> {
+  return (await readNumber(file, /^SwapTotal:\s+(\d+) kB$/m)) !== 0;
 }

@@ -32,6 +32,9 @@ export type ForwardedSignal = z.infer<typeof forwardedSignalSchema>;
 export const wantedStateSchema = z.enum(['suspended', 'running']);
 export type WantedState = z.infer<typeof wantedStateSchema>;
 
+/** How a task of the launcher has ended that the kernel has killed since memory ran out, as `TaskEnd.how` tells it. */
+export const killedForMemory = 'was killed (Out Of Memory)';
+
 /** Who ended the job: its command, or one of our programs with an error code. */
 export const jobEndSchema = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('command'), exitStatus: z.number().int().min(0).max(255) }),

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import type { Container, ContainerOutput, StartedContainer } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
+import { moreMemoryHint } from '../values/own-memory.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { awaitContainerEnd } from './await-container-end.ts';
@@ -106,7 +107,7 @@ export function outOfMemory(): JobError {
   return new JobError({
     code: 'OUT_OF_MEMORY',
     message: 'the container was killed because it needed more memory than the job was given.',
-    hint: 'Ask the scheduler for more memory: this program itself needs about 200 MB on the first host, 130 MB on others.',
+    hint: moreMemoryHint,
   });
 }
 

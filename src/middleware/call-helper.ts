@@ -100,12 +100,12 @@ function keeperDied(detail: string): JobError {
   });
 }
 
-/** It could be used, so the host is well: somebody, or the limit of the job's memory, has ended it. */
+/** It could be used, so the host is well: somebody has ended it. */
 function killedEarly(signal: string): JobError {
   return new JobError({
     code: 'HELPER_LOST',
     message: `The helper was killed (${signal}) before the job was open; nothing of it has run.`,
-    hint: 'Submit it again. If that stays, ask for more memory: our own programs need about 200 MB on the first host.',
+    hint: 'Submit it again.',
   });
 }
 

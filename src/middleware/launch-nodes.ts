@@ -20,7 +20,7 @@ export interface Launched {
   readonly ended: Promise<LauncherEnd>;
   /** The job is open: from now on what comes on standard error is the job's, and is shown. */
   adopt(): void;
-  /** The job's command may write from now on: what looks like the launcher's word on a task may be its. */
+  /** The job's command may write from now on: what looks like the launcher's word may be its. One for want of memory still counts. */
   distrustWords(): void;
   /**
    * Resolves when it has ended, and never waits for ever. Where every host is done it only has output to deliver: it is
@@ -150,7 +150,7 @@ export function launchNodes(launch: LaunchCommands, options: LaunchOptions = {})
   return {
     ended,
     adopt: () => passOutput(said, targets.stderr),
-    distrustWords: () => taskEnds.stop(),
+    distrustWords: () => taskEnds.distrust(),
     finish: async (hosts) => {
       if (hosts === 'untold') await abandon(graces.finishMs);
       if (hosts === 'unsure' && !(await within(graces.finishMs, hasEnded, false))) await abandon();

@@ -1,4 +1,5 @@
-import type { ErrorCode, JobError } from '../values/errors.ts';
+import type { ErrorCode } from '../values/errors.ts';
+import { JobError } from '../values/errors.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
 import { sumUsage } from './sum-usage.ts';
 import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.ts';
@@ -47,7 +48,8 @@ function signalOf({ by, exitStatus }: JobEnd): { readonly signal?: string } {
 const lateFailures: readonly ErrorCode[] = ['HELPER_LOST', 'BUG'];
 
 /** The object of `--json` for a request that was refused, or whose helper has died: only then `leftovers` is missing. */
-export function refusalJson({ code, rule, message, hint, exitStatus }: JobError): string {
-  const leftovers = lateFailures.includes(code) ? {} : { leftovers: [] };
+export function refusalJson({ code, rule, message, hint, exitStatus, cause }: JobError): string {
+  const first = cause instanceof JobError ? cause.code : code; // memory may be why the helper has died
+  const leftovers = lateFailures.includes(first) ? {} : { leftovers: [] };
   return JSON.stringify({ endedBy: 'middleware', exitStatus, error: { code, rule, message, hint }, ...leftovers });
 }

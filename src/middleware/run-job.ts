@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { MemoryTrouble } from '../cgroup/watch-memory.ts';
+import { allOrNone } from '../system/all-or-none.ts';
 import { silentLog } from '../system/log.ts';
 import type { Allocation, Scheduler } from '../ports/scheduler.ts';
 import type { HelperSession } from './call-helper.ts';
@@ -7,6 +9,7 @@ import { checkWorkdir } from './check-workdir.ts';
 import type { JobOutput, LaunchCommands, Launched, LaunchOptions } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
 import type { Outcome } from './outcome.ts';
+import { watchOwnMemory } from './own-memory.ts';
 import { passSignals } from './pass-signals.ts';
 import type { SignalTargets } from './pass-signals.ts';
 import type { JobHandling } from './running-job.ts';
@@ -28,6 +31,8 @@ export interface RunInput extends JobHandling {
   readonly listen?: (targets: SignalTargets) => Disposable;
   /** Where the job's output goes; default: this process's own. */
   readonly output?: JobOutput;
+  /** What the kernel counts of this process's memory; default: that. */
+  readonly readMemory?: () => Promise<MemoryTrouble | undefined>;
 }
 
 /**
@@ -39,7 +44,8 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   const allocation = input.scheduler.readAllocation(input.environment);
   log.debug('allocation-read', { ...allocation });
   describeAllocation(input.progress, allocation);
-  await checkWorkdir(input.request.workdir, input.uid);
+  const [memory] = await allOrNone([watchOwnMemory(input.readMemory), checkWorkdir(input.request.workdir, input.uid)]);
+  await memory.requireEnough();
   const launchId = randomBytes(8).toString('hex');
   // Before anything is started: a launcher that is missing leaves nothing behind.
   const commands = input.scheduler.launchOnEveryHost(allocation, helperArgv('run-node', allocation.job, launchId));
@@ -58,7 +64,9 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   // On several hosts the helpers start while the job is being opened; they wait for its plan.
   if (allocation.hosts.length > 1) job.launch();
   using _signals = (input.listen ?? passSignals)(job.signalTargets());
-  await job.follow();
+  await job.follow().catch(async (error: unknown) => {
+    throw await memory.explain(error);
+  });
   await job.deliver();
   return job.tellOutcome();
 }

@@ -1,15 +1,17 @@
 import type { Readable } from 'node:stream';
+import { killedForMemory } from '../contract/helper-events.ts';
 import type { TaskEnd } from '../ports/scheduler.ts';
 import { LineSplitter } from '../system/lines.ts';
 
 /** No line of a launcher is longer; more of one is not kept. */
 const longestLine = 4000;
 
-/** Reads what a launcher says of tasks that have ended, until its standard error may hold other words than its own. */
+/** Reads what a launcher says of tasks that have ended, until it is over. */
 export class TaskEndReader {
   readonly #read: (line: string) => TaskEnd | undefined;
   readonly #onEnd: (end: TaskEnd) => void;
   #isOver = false;
+  #isTrusted = true;
 
   constructor(
     read: (line: string) => TaskEnd | undefined = () => undefined,
@@ -37,7 +39,12 @@ export class TaskEndReader {
 
   /** A task whose end was seen in another way. */
   tell(end: TaskEnd): void {
-    if (!this.#isOver) this.#onEnd(end);
+    if (!this.#isOver && (this.#isTrusted || end.how === killedForMemory)) this.#onEnd(end);
+  }
+
+  /** From now on a line may be the command's own: only the one that does no harm when it is believed counts. */
+  distrust(): void {
+    this.#isTrusted = false;
   }
 
   stop(): void {

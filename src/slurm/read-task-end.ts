@@ -1,4 +1,5 @@
 import type { ForwardedSignal } from '../contract/helper-events.ts';
+import { killedForMemory } from '../contract/helper-events.ts';
 import type { TaskEnd } from '../ports/scheduler.ts';
 import { expandHostList } from './host-list.ts';
 
@@ -27,6 +28,7 @@ export function readTaskEnd(line: string): TaskEnd | undefined {
 }
 
 function describe(how: string): string {
+  if (how === 'Out Of Memory') return killedForMemory;
   const [, status] = /^Exited with exit code (\d{1,3})$/.exec(how) ?? [];
   return status === undefined ? `was killed (${how})` : `ended with exit status ${status}`;
 }

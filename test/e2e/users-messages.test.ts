@@ -51,6 +51,20 @@ srun -N2 -n2 ${mpi} -- hostname; echo "srun $?"`,
   });
 });
 
+describe('a job with too little memory for our own programs', () => {
+  // The first is refused before anything is started, of the other the kernel kills what it likes.
+  it.each(['90M', '116M'])('is never one to submit again: %s', async (memory) => {
+    const job = await runBatch(lab, 'hpc-submit-dockerjob --image lab/tiny:1 -- true; echo "rc $?"', {
+      sbatch: ['-N1', '-n1', `--mem=${memory}`],
+    });
+    expect(job.stdout.trim()).toBe('rc 65');
+    expect(job.stderr).toMatch(
+      /our own programs need about 200 MB of it on the first host, 130 MB on the others\. \[OUT_OF_MEMORY\]/,
+    );
+    await expect.poll(async () => await findLeftovers(lab), { timeout: 30_000 }).toEqual([]);
+  });
+});
+
 describe('a hybrid job', () => {
   it('has the threads, the place and the language of its script without being told', async () => {
     const show = "sh -c 'echo $(env -u OMP_NUM_THREADS nproc) $OMP_NUM_THREADS $TZ $LANG $(env | grep -c ^OMP_TOOL)'";

@@ -1,11 +1,13 @@
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { JobError } from '../../values/errors.ts';
+import { killedForMemory } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { endInOneLine, oneLine } from '../../values/one-line.ts';
 import type { JobState } from '../job/job-state.ts';
 import type { JobStore } from '../job/job-store.ts';
+import { killedForMemoryError } from './job-trouble.ts';
 import { findHelperWord } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
 import type { Orders } from './receive-orders.ts';
@@ -67,7 +69,8 @@ export function describeTaskEnd(plan: JobPlan, state: JobState | undefined, task
   return lost === undefined ? undefined : describe(plan, lost, state, tasks);
 }
 
-function isSameHost(name: string, host: string): boolean {
+/** True for two names of one host, of which one may have its domain. */
+export function isSameHost(name: string, host: string): boolean {
   return name === host || name.split('.')[0] === host.split('.')[0];
 }
 
@@ -78,6 +81,7 @@ function describe(
   { how, detail }: EndedTasks,
 ): JobError {
   const { index, host } = node;
+  if (how === killedForMemory) return killedForMemoryError(plan, index);
   const where = `${nodeHostname(plan.job, index)} on host ${host}`;
   const phase = state?.nodes.get(index)?.phase ?? 'not started';
   const word = findHelperWord(detail);

@@ -1,5 +1,6 @@
 import { isErrorCode, JobError } from '../../values/errors.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
+import { moreMemoryHint } from '../../values/own-memory.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { JobState } from '../job/job-state.ts';
 
@@ -29,8 +30,21 @@ const lostNode =
   'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if it stays, ask the administrators to look at this host.';
 
 /** A node whose helper is gone without a word. */
-export function lostNodeError(plan: JobPlan, index: number): JobError {
-  return nodeError(plan, index, lostNode);
+export class LostNode extends JobError {}
+
+/** What is said of it where nothing better is known. */
+export function lostNodeError(plan: JobPlan, index: number): LostNode {
+  return new LostNode(nodeError(plan, index, lostNode));
+}
+
+/** What the scheduler's launcher has told of a node: the kernel has killed its helper. */
+export function killedForMemoryError(plan: JobPlan, index: number): JobError {
+  const where = `${nodeHostname(plan.job, index)} on host ${plan.nodes[index]?.host ?? '?'}`;
+  return new JobError({
+    code: 'OUT_OF_MEMORY',
+    message: `${where}: memory ran out there, and the kernel killed its helper.`,
+    hint: moreMemoryHint,
+  });
 }
 
 function nodeError(plan: JobPlan, index: number, error: string): JobError {

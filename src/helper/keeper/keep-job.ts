@@ -1,7 +1,7 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Roster } from '../../contract/agent-protocol.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
-import { endByError } from '../../contract/helper-events.ts';
+import { endByError, killedForMemory } from '../../contract/helper-events.ts';
 import type { HelperEvent, JobEnd } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
@@ -9,14 +9,17 @@ import type { LateCommand } from '../../contract/job-request.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
+import type { JobMemory } from '../job/job-memory.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
 import { started } from '../job/job-state.ts';
 import type { JobOutcome, JobStore } from '../job/job-store.ts';
+import { pause } from '../../system/deadline.ts';
 import { persistUntil } from '../job/persist-until.ts';
-import { describeTaskEnd } from './heed-task-ends.ts';
+import { describeTaskEnd, isSameHost } from './heed-task-ends.ts';
 import { findLostHost } from './find-lost-host.ts';
 import { LauncherEnded } from './launcher-error.ts';
-import { leaseLost, throwOnTrouble, tooLate } from './job-trouble.ts';
+import type { EndedTasks } from './launcher-error.ts';
+import { killedForMemoryError, leaseLost, LostNode, throwOnTrouble, tooLate } from './job-trouble.ts';
 import type { Wait } from './job-trouble.ts';
 import { startRunClock } from './run-clock.ts';
 import { describeUnreached } from './unreached-host.ts';
@@ -37,6 +40,10 @@ export interface KeptJob {
   readonly lateCommand?: Promise<LateCommand>;
   /** Default: the job's scheduler. */
   readonly readSuspendedSeconds?: () => Promise<number>;
+  /** Tells whether memory is why one of our programs is gone; default: it is not. */
+  readonly memory?: JobMemory;
+  /** What the launcher has told of tasks that have ended; default: nothing. */
+  readonly toldTaskEnds?: () => readonly EndedTasks[];
 }
 
 /** A reason to wait no longer: the command has ended, and the store does not know it. */
@@ -127,8 +134,40 @@ function failUnlessAway(failed: AbortController): (error: unknown) => void {
   };
 }
 
+/** Where the kernel has killed a program of ours since memory ran out, that is the cause of whatever followed. */
+async function findCause(job: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
+  const found = await findNextCause(job, error, hasBegun);
+  const isSilent = found instanceof LostNode;
+  const told =
+    isSilent || error instanceof LauncherEnded ? await hearOfMemory(job, isSilent ? launcherWordMs : 0) : undefined;
+  return told ?? (await job.memory?.explain(found)) ?? found;
+}
+
+/** In which the launcher tells how a task has ended whose lease is gone. */
+const launcherWordMs = 1500;
+
+async function hearOfMemory(
+  { plan, toldTaskEnds = () => [] }: KeptJob,
+  deadlineMs: number,
+): Promise<JobError | undefined> {
+  const look = (): JobError | undefined => {
+    const hosts = toldTaskEnds().flatMap((tasks) => (tasks.how === killedForMemory ? tasks.hosts : []));
+    const node = plan.nodes.find(({ host }) => hosts.some((name) => isSameHost(name, host)));
+    return node && killedForMemoryError(plan, node.index);
+  };
+  const overAt = performance.now() + deadlineMs;
+  let found = look();
+  while (found === undefined && performance.now() < overAt) {
+    await pause(lookAgainMs);
+    found = look();
+  }
+  return found;
+}
+
+const lookAgainMs = 100;
+
 /** A keeper that stood still hears first that the launcher has ended: the hosts had ended the job by its lost lease. */
-async function findCause({ jobStore, site, plan }: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
+async function findNextCause({ jobStore, site, plan }: KeptJob, error: JobError, hasBegun: boolean): Promise<JobError> {
   if (!(error instanceof LauncherEnded)) return error;
   const state = await jobStore.read().catch(() => undefined);
   if (state?.finish === 'absent' && state.plan !== undefined) return leaseLost(plan);

@@ -17,6 +17,7 @@ import { releaseKeys } from '../release/release-keys.ts';
 import type { KeysRelease } from '../release/release-keys.ts';
 import { outliveSuspensionSignal, trackSuspension } from '../job/follow-suspension.ts';
 import type { JobStore } from '../job/job-store.ts';
+import { watchJobMemory } from '../job/job-memory.ts';
 import { lifelineOf } from '../job/lifeline.ts';
 import type { Lifeline } from '../job/lifeline.ts';
 import { unmarkKeptHere } from '../host/run-directory.ts';
@@ -40,7 +41,10 @@ export async function openJob(
   undo.defer(() => orders.close());
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
-  const { plan, jobStore, lease, note } = await openCheckedJob(context, orders, undo);
+  const memory = await watchJobMemory(context.authorities);
+  const { plan, jobStore, lease, note } = await openCheckedJob(context, orders, undo).catch(async (thrown: unknown) => {
+    throw thrown instanceof JobError ? await memory.explain(thrown) : thrown;
+  });
   orders.onSignal(forwardSignals(jobStore));
   const over = new AbortController();
   undo.defer(() => over.abort());
@@ -76,8 +80,11 @@ export async function openJob(
       ? []
       : [endWithScheduler(authority, plan, over.signal, orders.lateCommand)]),
   ]);
-  const { lateCommand } = orders;
-  const end = await keepJob({ jobStore, site: context.site, plan, cancelled, emit, suspension, lateCommand });
+  const end = await keepJob({
+    ...{ jobStore, site: context.site, plan, cancelled, emit, suspension, memory },
+    lateCommand: orders.lateCommand,
+    toldTaskEnds: () => orders.toldTaskEnds(),
+  });
   context.audit.record('job-ended', {
     job: plan.job,
     by: end.by,

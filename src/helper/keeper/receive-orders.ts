@@ -5,6 +5,7 @@ import { forwardedSignalSchema, wantedStateSchema } from '../../contract/helper-
 import type { ForwardedSignal, WantedState } from '../../contract/helper-events.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
 import { lateCommandSchema } from '../../contract/job-request.ts';
+import { CallerDied } from '../job/caller-died.ts';
 import { LauncherEnded } from './launcher-error.ts';
 import type { EndedTasks } from './launcher-error.ts';
 import { isWithinBudget } from '../../contract/request-budget.ts';
@@ -30,7 +31,10 @@ export const orderSchema = z.discriminatedUnion('order', [
       .optional(),
     detail: z.string().max(4000),
   }),
-  /** Before the command's start: the launcher has said that what it had started on these hosts has ended. */
+  /**
+   * The launcher has said that what it had started on these hosts has ended; once the command runs only where that was
+   * `killedForMemory`.
+   */
   z.strictObject({
     order: z.literal('task-ended'),
     hosts: z.array(z.string().max(253)).max(100),
@@ -56,6 +60,8 @@ export interface Orders {
   onWanted(handler: (wanted: WantedState) => void): void;
   /** Who is told of tasks that the launcher has seen end; those that came before are kept for it. */
   onTaskEnd(handler: (end: EndedTasks) => void): void;
+  /** The first tasks that the launcher has seen end so far. */
+  toldTaskEnds(): readonly EndedTasks[];
   close(): void;
 }
 
@@ -128,13 +134,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     clearTimeout(timer);
     refuse('The input ended before a request.');
     launcher.abort();
-    cancel.abort(
-      new JobError({
-        code: 'TERMINATED',
-        message: 'hpc-submit-dockerjob on the first host has died.',
-        hint: 'The job was cleaned up.',
-      }),
-    );
+    cancel.abort(new CallerDied());
   });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const onSignal = (signal: NodeJS.Signals): void => cancel.abort(cancelledBy(signal));
@@ -156,6 +156,7 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
       tellTaskEnd = handler;
       earlyTaskEnds.splice(0).forEach(handler);
     },
+    toldTaskEnds: () => taskEnds,
     close: () => {
       clearTimeout(timer);
       lines.close();

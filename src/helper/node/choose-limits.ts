@@ -3,6 +3,9 @@ import type { JobCgroup } from '../../ports/scheduler.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { HostShare, ShareLimits } from './confirm-share.ts';
 import { confirmShare, limitsOf } from './confirm-share.ts';
+import { hasSwap } from '../../cgroup/watch-memory.ts';
+import { JobError } from '../../values/errors.ts';
+import { describeSmallMemory, leastOwnMemory, moreMemoryHint } from '../../values/own-memory.ts';
 import type { OwnNode } from './own-node.ts';
 
 /** Less than this the engine refuses. */
@@ -25,9 +28,12 @@ export async function chooseLimits(
   { site, plan, node }: Pick<OwnNode, 'site' | 'plan' | 'node'>,
   { cgroup, cgroupParent, share }: JobPlace,
   cgroupRoot?: string,
+  isSwapping: () => Promise<boolean> = hasSwap,
 ): Promise<ShareLimits> {
   const ofJob = cgroup === undefined ? {} : await readLimits(cgroup.path, cgroupRoot);
   const { memoryBytes, cpuset } = ofJob;
+  if (cgroupParent !== undefined && memoryBytes !== undefined && !(await fits(memoryBytes, node.index, isSwapping)))
+    throw tooSmall(memoryBytes, node.index);
   if (cgroupParent !== undefined)
     return memoryBytes === undefined || memoryBytes < leastMemoryBytes ? {} : { sharedMemoryBytes: memoryBytes };
   if (memoryBytes !== undefined && cpuset !== undefined) return { memoryBytes, cpuset };
@@ -38,4 +44,17 @@ export async function chooseLimits(
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
     ...(cpuset === undefined ? (cpus === undefined ? {} : { cpus }) : { cpuset }),
   };
+}
+
+/** False where the kernel would kill the container before its command began. */
+async function fits(limitBytes: number, nodeIndex: number, isSwapping: () => Promise<boolean>): Promise<boolean> {
+  return limitBytes >= leastOwnMemory(nodeIndex) || (await isSwapping());
+}
+
+function tooSmall(limitBytes: number, nodeIndex: number): JobError {
+  return new JobError({
+    code: 'OUT_OF_MEMORY',
+    message: `this host cannot start the job: ${describeSmallMemory(limitBytes, nodeIndex)}.`,
+    hint: moreMemoryHint,
+  });
 }

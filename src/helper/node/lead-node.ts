@@ -2,6 +2,7 @@ import type { Container, ContainerEnd, StartedContainer } from '../../ports/cont
 import type { JobCgroup } from '../../ports/scheduler.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
+import { moreMemoryHint } from '../../values/own-memory.ts';
 import type { HostShare } from './confirm-share.ts';
 import { converse } from './converse.ts';
 import { isolateAgent } from '../../policy/describe-container.ts';
@@ -211,7 +212,7 @@ async function endedEarly(own: OwnNode, ended: Promise<ContainerEnd>): Promise<n
     throw new JobError({
       code: 'OUT_OF_MEMORY',
       message: 'the container was killed because it needed more memory than the job was given.',
-      hint: 'Ask the scheduler for more memory: this program itself needs about 200 MB on the first host, 130 MB on others.',
+      hint: moreMemoryHint,
     });
   await pause(noteExcessMs);
   throw new JobError({ code: 'NODE_LOST', message: `the container ended unexpectedly with status ${exitStatus}.` });

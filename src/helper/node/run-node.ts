@@ -13,6 +13,7 @@ import type { HostShare } from './confirm-share.ts';
 import { confirmShare } from './confirm-share.ts';
 import { requireUser } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
+import { watchJobMemory } from '../job/job-memory.ts';
 import { lifelineOf } from '../job/lifeline.ts';
 import type { JobStore } from '../job/job-store.ts';
 import { openStore, openStoreToEnd } from '../job/open-store.ts';
@@ -43,6 +44,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const uid = requireUser(context.caller);
   await refuseOutsiders(context, job);
   const isInJob = isProvenInside(site, job);
+  const memory = await watchJobMemory(context.authorities);
   await using undo = new AsyncDisposableStack();
   const told = undo.use(listenToEnd()).told;
   undo.use(outliveSuspensionSignal());
@@ -76,8 +78,9 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   const ownStore = jobStore.ofRun(plan);
   const taken = await takeNode({ context, authority, jobStore: ownStore, plan, followed, told }, undo).catch(
     async (thrown: unknown) => {
-      await endRefusedJob(context, ownStore, plan, asJobError(thrown));
-      throw thrown;
+      const error = await memory.explain(asJobError(thrown));
+      await endRefusedJob(context, ownStore, plan, error);
+      throw error;
     },
   );
   const { own, cgroup, share, judged } = taken;
@@ -86,7 +89,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
   try {
     await leadNode(context, own, { cgroup, share, delivery, judged }, undo);
   } catch (thrown) {
-    await reportTrouble(context, own, asJobError(thrown));
+    await reportTrouble(context, own, await memory.explain(asJobError(thrown)));
   }
 }
 

@@ -24,14 +24,20 @@ const put = (file: string, text: string): void => {
 const putMemory = (text: string): void => put(`memory${cgroup.path}/memory.limit_in_bytes`, text);
 
 /** The limits where Slurm says that the job has this much of the host. */
-async function choose(place: JobPlace, share?: JobShare) {
+async function choose(place: JobPlace, share?: JobShare, isSwapping = false) {
   const authority = {
     confirmJob: async () =>
       await Promise.resolve({ job: plan.job, schedulerJobId: '12', uid: plan.user.uid, hosts: ['c1'] }),
     readShare: async () => await Promise.resolve(share),
   };
   const context = { authorities: { of: () => authority } } as unknown as Parameters<typeof chooseLimits>[0];
-  return await chooseLimits(context, { site: parseSite('version: 1'), plan, node }, place, root);
+  return await chooseLimits(
+    context,
+    { site: parseSite('version: 1'), plan, node },
+    place,
+    root,
+    async () => await Promise.resolve(isSwapping),
+  );
 }
 
 describe('a container below the job’s cgroup', () => {
@@ -44,7 +50,13 @@ describe('a container below the job’s cgroup', () => {
 
   it.each(['9223372036854771712', '4096', ''])('has none of its own where the job’s is %j', async (text) => {
     putMemory(text);
-    expect(await choose(below)).toEqual({});
+    expect(await choose(below, undefined, true)).toEqual({});
+  });
+
+  it('is refused where that cannot hold our own programs, and the host cannot swap', async () => {
+    putMemory(`${100 * mib}\n`);
+    await expect(choose(below)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY', exitStatus: 65 });
+    expect(await choose(below, undefined, true)).toEqual({ sharedMemoryBytes: 100 * mib });
   });
 });
 

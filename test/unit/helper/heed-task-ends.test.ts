@@ -31,6 +31,11 @@ async function heed(tasks: Partial<EndedTasks>, keys: Readonly<Record<string, st
 
 it.each([
   ['killed', {}, 'NODE_LOST', '12-node-1 on host c2 (not started): its helper was killed (Killed).'],
+  [
+    'killed by the kernel for want of memory',
+    { how: 'was killed (Out Of Memory)' },
+    ...(['OUT_OF_MEMORY', '12-node-1 on host c2: memory ran out there, and the kernel killed its helper.'] as const),
+  ],
   ['killed, told by a status', { how: 'ended with exit status 137' }, 'NODE_LOST', 'its helper was ended (SIGKILL).'],
   ['killed, by its long name', { hosts: ['c2.example.org'] }, 'NODE_LOST', 'on host c2'],
   ['unfit', { how: 'ended with exit status 1', detail: 'sudo: no' }, 'LAUNCHER_FAILED', 'exit status 1: sudo: no.'],

@@ -4,6 +4,7 @@ import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import { trackSuspension } from '../../../src/helper/job/follow-suspension.ts';
 import { CommandEnded, keepJob } from '../../../src/helper/keeper/keep-job.ts';
 import { LauncherEnded } from '../../../src/helper/keeper/launcher-error.ts';
+import type { EndedTasks } from '../../../src/helper/keeper/launcher-error.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { JobError } from '../../../src/values/errors.ts';
@@ -304,6 +305,38 @@ describe('keepJob', () => {
     expect(end).toHaveProperty('message', expect.stringContaining(message));
     expect(end).toHaveProperty('message', expect.stringContaining(detail));
     expect(JSON.stringify(end)).not.toContain('sudo');
+  });
+
+  describe('of a node whose helper is gone without a word', () => {
+    const loseNode = async (told: readonly EndedTasks[], explained = false) => {
+      const emit = (event: HelperEvent): void => void events.push(event);
+      const kept = keepJob({
+        ...{ jobStore: jobStoreIn(store, plan), site, plan, cancelled: cancel.signal, emit },
+        toldTaskEnds: () => told,
+        memory: { explain: async (error) => await Promise.resolve(explained ? noMemory : error) },
+      });
+      await put({ [nodeFieldKey('', plan.job, 1, 'HOST')]: 'c2' });
+      return await kept;
+    };
+    const noMemory = new JobError({ code: 'OUT_OF_MEMORY', message: 'memory ran out.' });
+    const killed = { hosts: ['c2.site'], how: 'was killed (Out Of Memory)', detail: '' };
+
+    it('says that memory ran out when the launcher has said so', async () => {
+      const message = '12-node-1 on host c2: memory ran out there, and the kernel killed its helper.';
+      expect(await loseNode([killed])).toMatchObject({ code: 'OUT_OF_MEMORY', exitStatus: 65, message });
+    });
+
+    it('says so when the kernel has killed a process of the job on this host', async () => {
+      expect(await loseNode([], true)).toMatchObject({ code: 'OUT_OF_MEMORY', exitStatus: 65 });
+    });
+
+    it('says no more than that it is gone when nobody knows better', async () => {
+      const other = { ...killed, how: 'was killed (Killed)' };
+      expect(await loseNode([other, { ...killed, hosts: ['c9'] }])).toMatchObject({
+        code: 'NODE_LOST',
+        exitStatus: 75,
+      });
+    });
   });
 
   it('names who is missing, on which host and in which phase, when the deadline passes', async () => {

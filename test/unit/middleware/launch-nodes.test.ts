@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { readTaskEnd as readTaskEndOfSlurm } from '../../../src/slurm/read-task-end.ts';
 import { launchNodes } from '../../../src/middleware/launch-nodes.ts';
 import type { LauncherEnd } from '../../../src/middleware/launch-nodes.ts';
 import type { HostsEnd } from '../../../src/contract/helper-events.ts';
@@ -153,6 +154,17 @@ describe('a task that ends before the command has begun', () => {
     launched.distrustWords();
     await launched.ended;
     expect(told).toEqual([]);
+  });
+
+  it('is still told then where the kernel has killed it for want of memory: a later loss is explained by it', async () => {
+    const told: unknown[] = [];
+    const launched = launchNodes(shell('sleep 0.3; echo "srun: error: node2: task 1: Out Of Memory" >&2'), {
+      readTaskEnd: readTaskEndOfSlurm,
+      onTaskEnd: (end) => told.push(end),
+    });
+    launched.distrustWords();
+    await launched.ended;
+    expect(told).toEqual([{ hosts: ['node2'], how: 'was killed (Out Of Memory)' }]);
   });
 });
 
