@@ -51,7 +51,9 @@ export async function ensureGuestDisk(release: Release): Promise<GuestDisk> {
   const image = await ensureImage(findRecipe('tiny'), []);
   await mkdir(guestsDir, { recursive: true, mode: 0o700 });
   return await underLock(buildLock(cacheDir), async () => {
-    const parts = JSON.stringify([buildVersion, release, notAtBoot, renderNetworkUnits(), renderHosts(), image.id]);
+    const { codename, packages } = release;
+    const files = [notAtBoot, renderNetworkUnits(), renderHosts()];
+    const parts = JSON.stringify([buildVersion, codename, packages, files, image.id]);
     const hash = createHash('sha256').update(parts).digest('hex').slice(0, 16);
     const directory = join(guestsDir, `${release.name}-${hash}`);
     const isNew = !(await pathExists(directory));

@@ -1,8 +1,9 @@
 /**
  * `npm run test:machine`: stock Debian guests under qemu, and in them what the lab cannot show: another kernel, cgroup
- * v2, systemd, Docker's other cgroup driver, hosts that have an eth0. Prints a table and writes it to a file; status 1
- * when a row is red.
+ * v2, systemd, Docker's other cgroup driver, hosts that have an eth0. Prints a table and writes it to a file, also when
+ * it is cut short; status 1 when a row is red.
  */
+import { rmSync, writeSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -18,8 +19,10 @@ import { renderVerdicts } from './verdicts.ts';
 import type { Verdict } from './verdicts.ts';
 
 const failureStatus = 1;
+const interruptedStatus = 130;
 const unusableStatus = 69;
 const defaultFile = 'node_modules/.machine-tests.md';
+const factsDir = 'node_modules/.machine-tests';
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Options {
@@ -43,41 +46,53 @@ await new Command('test:machine')
   .parseAsync();
 
 async function main(guests: readonly string[], options: Options): Promise<void> {
+  const verdicts: Verdict[] = [];
+  const conclude = (): void => {
+    if (verdicts.length > 0) writeSync(1, `\n${renderVerdicts(verdicts)}`);
+    if (verdicts.some(({ isGreen }) => !isGreen)) say(`Of red rows, what the guests showed then: ${factsDir}`);
+  };
   try {
-    const verdicts = await runAll(guests.length === 0 ? releases : guests.map(findRelease), options);
-    process.stdout.write(`\n${renderVerdicts(verdicts)}`);
+    await runAll(guests.length === 0 ? releases : guests.map(findRelease), options, verdicts, conclude);
     if (verdicts.some(({ isGreen }) => !isGreen)) process.exitCode = failureStatus;
   } catch (error) {
     say(`test:machine: ${describeFailure(error)}`);
     process.exitCode = unusableStatus;
   }
+  conclude();
 }
 
-async function runAll(chosen: readonly Release[], { cases, out, apt }: Options): Promise<readonly Verdict[]> {
+async function runAll(
+  chosen: readonly Release[],
+  { cases, out, apt }: Options,
+  verdicts: Verdict[],
+  conclude: () => void,
+): Promise<void> {
   checkMachine();
   if (process.arch !== 'x64') throw new LabError(`Guests are made for x86_64 machines; this is ${process.arch}.`);
   const remark = await ensurePackages(apt, [], machinePackages);
   if (remark !== 'all present') say(`Debian packages: ${remark}`);
+  await rm(factsDir, { recursive: true, force: true });
   const runDir = await mkdtemp(join(tmpdir(), 'hpcdj-machine-'));
   // Guests end with this process; what is left to take away is their directory.
-  const stop = (): void => void rm(runDir, { recursive: true, force: true }).finally(() => process.exit(130));
+  const stop = (signal: NodeJS.Signals): void => {
+    say(`test:machine: cut short by ${signal}.`);
+    conclude();
+    rmSync(runDir, { recursive: true, force: true });
+    process.exit(interruptedStatus);
+  };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
-  const verdicts: Verdict[] = [];
+  const report = async (verdict: Verdict): Promise<void> => {
+    verdicts.push(verdict);
+    const { machine, name, isGreen, seconds, reason } = verdict;
+    say(`${isGreen ? 'green' : 'RED  '} ${seconds.toFixed(0).padStart(4)} s  ${machine}  ${name}  ${reason}`);
+    await mkdir(dirname(resolve(out)), { recursive: true });
+    await writeFile(out, renderVerdicts(verdicts));
+  };
   try {
-    for (const release of chosen) {
-      const report = async (verdict: Verdict): Promise<void> => {
-        verdicts.push(verdict);
-        const { machine, name, isGreen, seconds, reason } = verdict;
-        say(`${isGreen ? 'green' : 'RED  '} ${seconds.toFixed(0).padStart(4)} s  ${machine}  ${name}  ${reason}`);
-        await mkdir(dirname(resolve(out)), { recursive: true });
-        await writeFile(out, renderVerdicts(verdicts));
-      };
-      await runMachine({ release, cases, runDir, report });
-    }
+    for (const release of chosen) await runMachine({ release, cases, runDir, factsDir, report });
   } finally {
     await rm(runDir, { recursive: true, force: true });
   }
-  return verdicts;
 }
 
 function findRelease(name: string): Release {

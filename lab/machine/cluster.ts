@@ -1,24 +1,40 @@
 /** Guests become a cluster with the product in it, by the steps of the admin guide. */
 import { randomBytes } from 'node:crypto';
 import { issueCertificate, makeAuthority } from '../../src/pki/certificates.ts';
-import { LabError } from '../lab-error.ts';
+import { describeFailure, LabError } from '../lab-error.ts';
 import { productRoot } from '../layout.ts';
-import type { Guest } from './guest.ts';
-import { cgroupConf, describeEtcd, renderDockerConfig, renderSite, renderSlurmConf, tlsDir } from './guest-files.ts';
-import type { CgroupDriver } from './guest-files.ts';
+import { until } from './deadline.ts';
+import type { Host } from './guest.ts';
+import {
+  cgroupUses,
+  describeEtcd,
+  renderCgroupConf,
+  renderDockerConfig,
+  renderSite,
+  renderSlurmConf,
+  slurmdDropIn,
+  tlsDir,
+} from './guest-files.ts';
+import type { CgroupUseName } from './guest-files.ts';
 import type { Release } from './releases.ts';
 
 export interface Cluster {
   readonly release: Release;
-  readonly guests: readonly [Guest, ...Guest[]];
+  readonly guests: readonly [Host, ...Host[]];
 }
 
 const epilog = `${productRoot}/lib/node_modules/hpc-submit-dockerjob/share/slurm/epilog`;
-const slowMs = 300_000;
+const siteFile = '/etc/hpc-submit-dockerjob/site.yaml';
+const slowMs = 600_000;
+const nodesMs = 400_000;
+const lastOfSlurm = `
+sinfo --Node --long || true
+systemctl is-active slurmd munge || true
+journalctl --no-pager --output=cat --lines=4 --unit=slurmd`;
 const certificateDays = 30;
 
 /** Writes a file of a guest, owned by root unless told. */
-export async function putFile(guest: Guest, path: string, content: string | Buffer, mode = '0644'): Promise<void> {
+export async function putFile(guest: Host, path: string, content: string | Buffer, mode = '0644'): Promise<void> {
   const data = Buffer.from(content).toString('base64');
   await guest.run(`install -D -m "$2" /dev/null "$1"\nbase64 -d >"$1" <<'DATA'\n${data}\nDATA`, { args: [path, mode] });
 }
@@ -33,12 +49,16 @@ export async function setUp({ release, guests }: Cluster): Promise<void> {
   await head.run('install -d -o slurm -g slurm /var/lib/slurm/slurmctld; systemctl start slurmctld', {
     timeoutMs: slowMs,
   });
-  await Promise.all(guests.map(async (guest) => await guest.run('systemctl start slurmd', { timeoutMs: slowMs })));
+  await Promise.all(
+    guests.map(
+      async (guest) => await guest.run('systemctl reset-failed slurmd; systemctl start slurmd', { timeoutMs: slowMs }),
+    ),
+  );
   await Promise.all(guests.map(setUpProduct));
-  await awaitNodes(head, guests.length);
+  await awaitNodes({ release, guests });
 }
 
-async function prepareHost(release: Release, guests: readonly Guest[], guest: Guest, munge: Buffer): Promise<void> {
+async function prepareHost(release: Release, guests: readonly Host[], guest: Host, munge: Buffer): Promise<void> {
   await putFile(guest, '/etc/munge/munge.key', munge, '0400');
   await putFile(
     guest,
@@ -49,27 +69,32 @@ async function prepareHost(release: Release, guests: readonly Guest[], guest: Gu
       epilog,
     ),
   );
-  await putFile(guest, '/etc/slurm/cgroup.conf', cgroupConf);
+  await putFile(guest, '/etc/slurm/cgroup.conf', renderCgroupConf(release));
+  await putFile(guest, '/etc/systemd/system/slurmd.service.d/restart.conf', slurmdDropIn);
   await guest.run(`
 chown munge: /etc/munge/munge.key
 install -d /var/lib/slurm/slurmd /scratch ${productRoot}
 install -d -o alice -g alice /scratch/alice
 mount /dev/vdb ${productRoot}
+systemctl daemon-reload
 systemctl start munge`);
-  await useDriver(guest, 'cgroupfs');
+  await useCgroups(guest, 'cgroupfs');
   await guest.run('docker load -q -i /opt/tiny.tar', { timeoutMs: slowMs });
 }
 
-/** Restarts the guest's Docker Engine with that cgroup driver. */
-export async function useDriver(guest: Guest, driver: CgroupDriver): Promise<void> {
-  await putFile(guest, '/etc/docker/daemon.json', renderDockerConfig(driver));
-  await guest.run('systemctl restart docker', { timeoutMs: slowMs });
-  const told = await guest.run("docker info --format '{{.CgroupDriver}} {{.CgroupVersion}}'");
-  if (told.trim() !== `${driver} 2`)
-    throw new LabError(`The Docker Engine has cgroup driver ${told.trim()}, not ${driver} 2.`);
+/** Restarts the host's Docker Engine with the cgroup driver, and gives the host the policy that goes with it. */
+export async function useCgroups(host: Host, name: CgroupUseName): Promise<void> {
+  const use = cgroupUses[name];
+  await putFile(host, '/etc/docker/daemon.json', renderDockerConfig(use.driver));
+  await host.run('systemctl restart docker', { timeoutMs: slowMs });
+  const told = await host.run("docker info --format '{{.CgroupDriver}} {{.CgroupVersion}}'");
+  if (told.trim() !== `${use.driver} 2`)
+    throw new LabError(`The Docker Engine has cgroup driver ${told.trim()}, not ${use.driver} 2.`);
+  // The first guest is the head, and always there.
+  await putFile(host, siteFile, renderSite('https://node1:2379', use));
 }
 
-async function giveCertificates(guests: readonly Guest[]): Promise<void> {
+async function giveCertificates(guests: readonly Host[]): Promise<void> {
   const authority = await makeAuthority('hpc-submit-dockerjob machine tests', certificateDays);
   for (const [index, guest] of guests.entries()) {
     const { name, address } = guest.place;
@@ -83,38 +108,23 @@ async function giveCertificates(guests: readonly Guest[]): Promise<void> {
   }
 }
 
-async function startEtcd(head: Guest): Promise<void> {
+async function startEtcd(head: Host): Promise<void> {
   await head.run('systemd-run --quiet --unit=machine-etcd -- "$@"', { args: describeEtcd(head.place) });
 }
 
-async function setUpProduct(guest: Guest): Promise<void> {
+async function setUpProduct(guest: Host): Promise<void> {
   await guest.run(`${productRoot}/bin/hpc-dockerjob-setup --unattended`, { timeoutMs: slowMs });
-  // The first guest is the head, and always there.
-  await putFile(guest, '/etc/hpc-submit-dockerjob/site.yaml', renderSite('https://node1:2379'));
-  await guest.run('hpc-submit-dockerjob config check /etc/hpc-submit-dockerjob/site.yaml');
+  await guest.run(`hpc-submit-dockerjob config check ${siteFile}`);
 }
 
-async function awaitNodes(head: Guest, count: number): Promise<void> {
-  const script = `
-for try in $(seq 120); do
-  idle=$(sinfo --noheader --Node --states=idle --format=%N | wc -l)
-  [ "$idle" -ge "$1" ] && exit 0
-  sleep 1
-done
-sinfo --Node --long >&2
-exit 1`;
-  await head.run(script, { args: [String(count)], timeoutMs: slowMs });
-}
-
-/** What any job has left on a guest: empty when nothing. Slurm's own cgroups of jobs count. */
-export async function findLeft(guest: Guest): Promise<readonly string[]> {
-  const left = await guest.run(`
-docker ps --all --format 'container {{.Names}}'
-docker network ls --format 'network {{.Name}}' | grep -vxE 'network (bridge|host|none)' || true
-ip -oneline link | grep -E 'vxlan|hpcdjv|\\bhj' | sed 's/^/link /' || true
-nft list tables | grep hpcdj | sed 's/^/filter /' || true
-find /run/hpc-dockerjob -mindepth 1 -printf 'file %p\\n' 2>/dev/null || true
-pgrep -a -f 'dist/helper[.]cjs' | sed 's/^/helper /' || true
-find /sys/fs/cgroup -type d \\( -name 'job_[0-9]*' -o -name 'hpcdj*' -o -name 'docker-*' \\) -printf 'cgroup %P\\n'`);
-  return left.split('\n').filter((line) => line !== '');
+/** Waits until Slurm has heard of every node. Fails with what the daemons last said. */
+async function awaitNodes({ guests: [head, ...others] }: Cluster): Promise<void> {
+  const count = others.length + 1;
+  await until({ what: `${count} nodes that Slurm calls idle`, timeoutMs: nodesMs }, async () => {
+    const idle = await head.run('sinfo --noheader --Node --states=idle --format=%N');
+    return idle.split('\n').filter((line) => line !== '').length >= count ? true : undefined;
+  }).catch(async (error: unknown) => {
+    const seen = await Promise.all([head, ...others].map(async (host) => (await host.tryRun(lastOfSlurm)).stdout));
+    throw new LabError(`${describeFailure(error)} ${seen.join(' ')}`);
+  });
 }

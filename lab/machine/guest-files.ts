@@ -59,22 +59,47 @@ export function renderSlurmConf(release: Release, guests: readonly GuestPlace[],
   ].join('\n');
 }
 
-export const cgroupConf = 'CgroupPlugin=cgroup/v2\nConstrainCores=yes\nConstrainRAMSpace=yes\n';
+export function renderCgroupConf({ slurmCgroup }: Release): string {
+  return ['CgroupPlugin=cgroup/v2', 'ConstrainCores=yes', 'ConstrainRAMSpace=yes', ...slurmCgroup, ''].join('\n');
+}
 
-/** Deadlines are those of an emulated processor; all else is what a site would write. */
-export function renderSite(endpoint: string): string {
+/**
+ * slurmd waits for its scope of systemd, and dies when that comes late on a busy machine: its node is then unknown for
+ * good. Debian's unit does not start it again.
+ */
+export const slurmdDropIn = '[Service]\nRestart=on-failure\nRestartSec=3\n';
+
+export type CgroupDriver = 'cgroupfs' | 'systemd';
+
+/** How the Docker Engine and the policy of a host stand to a job's cgroup. */
+export interface CgroupUse {
+  readonly driver: CgroupDriver;
+  readonly requireJobCgroup: boolean;
+}
+
+export const cgroupUses = {
+  /** As the admin guide wants it. */
+  cgroupfs: { driver: 'cgroupfs', requireJobCgroup: true },
+  /** Docker's own choice on cgroup v2, and a site that has agreed to containers outside of the job's cgroup. */
+  systemd: { driver: 'systemd', requireJobCgroup: false },
+  /** The same, and a site that has not. */
+  'systemd, unagreed': { driver: 'systemd', requireJobCgroup: true },
+} as const satisfies Record<string, CgroupUse>;
+export type CgroupUseName = keyof typeof cgroupUses;
+
+/** Deadlines are those of an emulated processor on a busy machine; all else is what a site would write. */
+export function renderSite(endpoint: string, { requireJobCgroup }: CgroupUse): string {
   return stringify({
     version: 1,
     site: { name: 'machine' },
-    etcd: { endpoints: [endpoint], callTimeoutMs: 10_000, leaseTtlSeconds: 60 },
+    etcd: { endpoints: [endpoint], callTimeoutMs: 30_000, leaseTtlSeconds: 300 },
     images: { allowed: ['lab/*'] },
     mounts: { allowed: [{ source: '/scratch', always: true }] },
     container: { tmpfsBytes: 64 * 1024 ** 2, shmBytes: 64 * 1024 ** 2 },
-    deadlines: { openSeconds: 120, startSeconds: 300, discoverSeconds: 300, stopSeconds: 10, releaseSeconds: 120 },
+    scheduler: { requireJobCgroup },
+    deadlines: { openSeconds: 300, startSeconds: 900, discoverSeconds: 900, stopSeconds: 10, releaseSeconds: 300 },
   });
 }
-
-export type CgroupDriver = 'cgroupfs' | 'systemd';
 
 export function renderDockerConfig(driver: CgroupDriver): string {
   return JSON.stringify({ 'exec-opts': [`native.cgroupdriver=${driver}`], 'live-restore': true });

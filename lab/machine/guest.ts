@@ -16,8 +16,8 @@ import { guestPlaces } from './guest-files.ts';
 import { runOver } from './run-over-ssh.ts';
 import type { Ran, RunInGuest } from './run-over-ssh.ts';
 
-const bootTimeoutMs = 300_000;
-const loginTimeoutMs = 30_000;
+const bootTimeoutMs = 900_000;
+const loginTimeoutMs = 120_000;
 const memoryMb = 2560;
 
 export interface GuestOptions {
@@ -29,13 +29,16 @@ export interface GuestOptions {
   readonly runDir: string;
 }
 
-export interface Guest extends AsyncDisposable {
+/** What commands are given to. */
+export interface Host {
   readonly place: GuestPlace;
   /** Runs a bash script as root to its end. Fails when its deadline passes or the guest dies; not when its status is not 0. */
   readonly tryRun: (script: string, options?: RunInGuest) => Promise<Ran>;
   /** The same; also fails when its status is not 0. Returns standard output. */
   readonly run: (script: string, options?: RunInGuest) => Promise<string>;
 }
+
+export interface Guest extends Host, AsyncDisposable {}
 
 /** Boots a guest and logs in. Nothing is written to its disk; with the returned object or this process it is gone. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
@@ -106,10 +109,15 @@ function startQemu({ disk, productDisk, place, accelerator, runDir }: GuestOptio
   return qemu;
 }
 
+/** The link between the guests of a run. */
+export function linkSocket(runDir: string): string {
+  return join(runDir, 'link.socket');
+}
+
 /** The first guest waits for the second; there need not be one. */
 function describeLink(place: GuestPlace, runDir: string): string {
   const role = place === guestPlaces[0] ? 'server=on' : 'server=off';
-  return `stream,id=link,${role},addr.type=unix,addr.path=${join(runDir, 'link.socket')}`;
+  return `stream,id=link,${role},addr.type=unix,addr.path=${linkSocket(runDir)}`;
 }
 
 const consoleFile = (runDir: string, place: GuestPlace): string => join(runDir, `${place.name}.console`);

@@ -7,6 +7,8 @@ export interface Release {
   readonly packages: readonly string[];
   /** How slurm.conf of its Slurm names the credentials' plugin. */
   readonly slurmCredential: string;
+  /** What cgroup.conf of its Slurm has besides. */
+  readonly slurmCgroup: readonly string[];
 }
 
 const common = [
@@ -18,9 +20,12 @@ const common = [
 ];
 
 export const releases: readonly Release[] = [
-  { name: 'debian12', codename: 'bookworm', packages: common, slurmCredential: 'CryptoType=crypto/munge' },
+  {
+    ...{ name: 'debian12', codename: 'bookworm', packages: common },
+    ...{ slurmCredential: 'CryptoType=crypto/munge', slurmCgroup: [] },
+  },
   {
     ...{ name: 'debian13', codename: 'trixie', packages: [...common, 'docker-cli'] },
-    slurmCredential: 'CredType=cred/munge',
+    ...{ slurmCredential: 'CredType=cred/munge', slurmCgroup: ['SystemdTimeout=60000'] },
   },
 ];

@@ -1,27 +1,37 @@
 /** One release: guests are booted and set up, and the cases run in them one after the other. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeFailure, LabError } from '../lab-error.ts';
 import { ensureGuestDisk } from './build-guest.ts';
 import type { MachineCase } from './cases.ts';
-import { setUp } from './cluster.ts';
+import { setUp, useCgroups } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
+import { boundBy, until, within } from './deadline.ts';
 import { findAccelerator } from './find-accelerator.ts';
-import { bootGuest } from './guest.ts';
-import type { Guest } from './guest.ts';
+import { bootGuest, linkSocket } from './guest.ts';
+import type { Guest, Host } from './guest.ts';
 import { guestPlaces } from './guest-files.ts';
-import { makeIdle, until } from './jobs.ts';
+import type { CgroupUseName } from './guest-files.ts';
+import { makeIdle } from './leftovers.ts';
 import { packProduct } from './pack-product.ts';
+import { recordState } from './record-state.ts';
 import type { Release } from './releases.ts';
 import type { Verdict } from './verdicts.ts';
 
-const caseTimeoutMs = 900_000;
+/** A disk that must be built first takes some minutes of it. */
+const bootSeconds = 1500;
+const setUpSeconds = 1200;
+/** For the deadlines of all that it does, one after the other. */
+const makeIdleSeconds = 1200;
 
 export interface MachineRun {
   readonly release: Release;
   readonly cases: readonly MachineCase[];
   /** A directory that the caller takes away. */
   readonly runDir: string;
+  /** Where files about red rows go. */
+  readonly factsDir: string;
   readonly report: (verdict: Verdict) => Promise<void>;
 }
 
@@ -30,28 +40,50 @@ export async function runMachine(run: MachineRun): Promise<void> {
   await using guests = new AsyncDisposableStack();
   const count = Math.max(...run.cases.map((known) => known.guests));
   const machine = `${run.release.name} x${count}`;
-  const judge = async (name: string, action: () => Promise<string>): Promise<boolean> => {
+  let cluster: Cluster | undefined;
+  const judge = async (
+    name: string,
+    seconds: number,
+    action: (signal: AbortSignal) => Promise<string>,
+  ): Promise<boolean> => {
     const startedAt = performance.now();
-    const outcome = await withDeadline(action()).then(
+    const outcome = await within(seconds, action).then(
       (reason) => ({ isGreen: true, reason }),
       (error: unknown) => ({ isGreen: false, reason: describeFailure(error) }),
     );
     await run.report({ machine, name, seconds: (performance.now() - startedAt) / 1000, ...outcome });
+    if (!outcome.isGreen && cluster !== undefined)
+      await recordState(cluster.guests, run.factsDir, `${machine}-${name}`);
     return outcome.isGreen;
   };
-  let cluster: Cluster | undefined;
-  const isUp = await judge('boot', async () => {
+  const isUp = await judge('boot', bootSeconds, async () => {
     const booted = await boot(run, count, guests);
     cluster = { release: run.release, guests: booted };
     return await describe(booted[0]);
   });
   if (!isUp || cluster === undefined) return;
   const up = cluster;
-  if (!(await judge('set-up', async () => (await setUp(up), '')))) return;
-  for (const { name, run: tryCase } of run.cases) {
-    const isGreen = await judge(name, async () => (await tryCase(up), ''));
-    if (!isGreen) await makeIdle(up);
+  if (!(await judge('set-up', setUpSeconds, async (signal) => (await setUp(bind(up, signal)), '')))) return;
+  let cgroups: CgroupUseName | undefined = 'cgroupfs';
+  for (const known of run.cases) {
+    const isGreen = await judge(known.name, known.deadlineSeconds, async (signal) => {
+      const bound = bind(up, signal);
+      if (cgroups !== known.cgroups) {
+        cgroups = undefined;
+        await useCgroups(bound.guests[0], known.cgroups);
+        cgroups = known.cgroups;
+      }
+      return await known.run(bound);
+    });
+    const isIdle =
+      isGreen || (await judge('clean-up', makeIdleSeconds, async (signal) => (await makeIdle(bind(up, signal)), '')));
+    if (!isIdle) return;
   }
+}
+
+function bind({ release, guests: [head, ...others] }: Cluster, signal: AbortSignal): Cluster {
+  const bound = (host: Host): Host => boundBy(signal, host);
+  return { release, guests: [bound(head), ...others.map(bound)] };
 }
 
 async function boot(
@@ -68,15 +100,17 @@ async function boot(
     if (place === undefined) throw new LabError(`There is no place for guest ${index + 1}.`);
     return guests.use(await bootGuest({ disk, productDisk, place, accelerator, runDir }));
   };
+  const link = linkSocket(runDir);
+  // One of the release before would be taken for this one's.
+  await rm(link, { force: true });
   const first = start(0);
   // The link's socket is the first guest's.
-  if (count > 1)
-    await until(20_000, 'the link between the guests', () =>
-      Promise.resolve(existsSync(join(runDir, 'link.socket')) ? true : undefined),
-    );
+  if (count > 1) {
+    const isThere = (): Promise<true | undefined> => Promise.resolve(existsSync(link) ? true : undefined);
+    await Promise.race([first, until({ what: 'the link between the guests', timeoutMs: 20_000 }, isThere)]);
+  }
   const others = Array.from({ length: count - 1 }, async (_, index) => await start(index + 1));
-  const booted = await Promise.all([first, ...others]);
-  return booted;
+  return await Promise.all([first, ...others]);
 }
 
 async function describe(guest: Guest): Promise<string> {
@@ -84,16 +118,4 @@ async function describe(guest: Guest): Promise<string> {
     `uname -r; dockerd --version | cut -d, -f1; slurmctld -V; stat -f -c %T /sys/fs/cgroup; systemctl is-system-running || true`,
   );
   return shown.trim().split('\n').join(', ');
-}
-
-async function withDeadline<T>(action: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LabError(`No end after ${caseTimeoutMs / 1000} s.`)), caseTimeoutMs);
-  });
-  try {
-    return await Promise.race([action, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { machineCases } from '../../../lab/machine/cases.ts';
 import {
+  cgroupUses,
   guestPlaces,
   renderHosts,
   renderNetworkUnits,
@@ -28,8 +29,8 @@ it('writes a table with a row for each verdict, whatever its reason holds', () =
   ]);
 });
 
-it('gives guests a policy that the product takes', () => {
-  expect(parseSite(renderSite('https://node1:2379')).etcd.endpoints).toEqual(['https://node1:2379']);
+it.each(Object.entries(cgroupUses))('gives guests a policy that the product takes: %s', (_, use) => {
+  expect(parseSite(renderSite('https://node1:2379', use)).etcd.endpoints).toEqual(['https://node1:2379']);
 });
 
 it('gives every guest a link, an address and a name of its own', () => {
