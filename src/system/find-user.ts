@@ -1,15 +1,14 @@
 import type { HostUser } from '../values/host-user.ts';
 import { JobError } from '../values/errors.ts';
-import { boundCommand } from './bound-command.ts';
+import { askUserDatabase } from './ask-user-database.ts';
 import { readUser } from './read-user.ts';
-import { runAsRoot } from './run-as-root.ts';
 
 const askSeconds = 10;
 const largestId = 0xff_ff_ff_fe;
 
 /**
  * The user of that name, or of that number where digits are given, with all groups: digits are never a name, as root's
- * side has it. Fails with `HOST_UNFIT` when this host's user database does not know them.
+ * side has it. Fails with `HOST_UNFIT` when this host's user database does not know them, or does not answer.
  */
 export async function findUser(text: string): Promise<HostUser> {
   const uid = isNumber(text) ? Number(text) : Number((await findEntry('passwd', text))?.[2] ?? NaN);
@@ -18,7 +17,10 @@ export async function findUser(text: string): Promise<HostUser> {
   return await readUser(uid);
 }
 
-/** Number and name of a group, by either; undefined when this host's user database does not know it. */
+/**
+ * Number and name of a group, by either; undefined when this host's user database does not know it. Fails with
+ * `HOST_UNFIT` when it does not answer.
+ */
 export async function findGroup(text: string): Promise<HostUser['groups'][number] | undefined> {
   const gid = isNumber(text) ? text : ((await findEntry('group', text))?.[2] ?? '');
   const [name] = (isNumber(gid) ? await findEntry('group', gid) : undefined) ?? [];
@@ -31,10 +33,10 @@ export function isNumber(text: string): boolean {
 }
 
 async function findEntry(database: 'passwd' | 'group', key: string): Promise<readonly string[] | undefined> {
-  const argv = boundCommand(askSeconds, '/usr/bin/getent', [database, '--', key]);
-  const { stdout, exitCode } = await runAsRoot(...argv, { locale: 'C.UTF-8' });
-  const fields = stdout.split('\n', 1)[0]?.split(':') ?? [];
-  const isMeant = exitCode === 0 && (isNumber(key) ? Number(fields[2]) === Number(key) : fields[0] === key);
+  const about = `${database === 'passwd' ? 'user' : 'group'} ${JSON.stringify(key.slice(0, 60))}`;
+  const answer = await askUserDatabase({ about, argv: [database, '--', key], seconds: askSeconds });
+  const fields = answer?.split('\n', 1)[0]?.split(':') ?? [];
+  const isMeant = isNumber(key) ? Number(fields[2]) === Number(key) : fields[0] === key;
   return isMeant ? fields : undefined;
 }
 

@@ -1,7 +1,6 @@
 import type { HostUser } from '../values/host-user.ts';
 import { JobError } from '../values/errors.ts';
-import { boundCommand } from './bound-command.ts';
-import { runAsRoot } from './run-as-root.ts';
+import { askUserDatabase } from './ask-user-database.ts';
 
 const askSeconds = 20;
 
@@ -21,36 +20,32 @@ getent group $gids
 exit 0
 `;
 
-/** The user with all groups; asks NSS through getent and id, so that LDAP and the like work. Fails with `HOST_UNFIT`. */
+/**
+ * The user with all groups; asks NSS through getent and id, so that LDAP and the like work. Fails with `HOST_UNFIT` when
+ * the database does not know them, and otherwise when it does not answer.
+ */
 export async function readUser(uid: number): Promise<HostUser> {
-  try {
-    const [entry = '', gidList = '', ...groups] = (await ask(uid)).split('\n');
-    const [name = '', , uidText, gidText, , home = '/'] = entry.split(':');
-    // A database that also answers to names of digits could hand out somebody else.
-    if (Number(uidText) !== uid || !/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name))
-      throw new Error(`unusable entry "${entry.slice(0, 80)}"`);
-    const gids = gidList.trim().split(/\s+/).map(Number);
-    return {
-      ...{ name, uid, gid: Number(gidText), home: home.startsWith('/') ? home : '/' },
-      groups: nameGroups(gids, groups),
-    };
-  } catch (cause) {
-    throw new JobError({
-      code: 'HOST_UNFIT',
-      message: `This host's user database does not know uid ${uid}.`,
-      hint: "Check that getent passwd works for the job's user on every host.",
-      cause,
-    });
-  }
+  const argv = ['-c', askDatabase, 'read-user', String(uid)];
+  const answer = await askUserDatabase({ about: `uid ${uid}`, file: '/bin/sh', argv, seconds: askSeconds });
+  const user = answer === undefined ? undefined : parseUser(answer, uid);
+  if (user !== undefined) return user;
+  throw new JobError({
+    code: 'HOST_UNFIT',
+    message: `This host's user database does not know uid ${uid}.`,
+    hint: "Check that getent passwd works for the job's user on every host.",
+  });
 }
 
-async function ask(uid: number): Promise<string> {
-  const argv = ['-c', askDatabase, 'read-user', String(uid)];
-  const { failed, stdout, shortMessage } = await runAsRoot(...boundCommand(askSeconds, '/bin/sh', argv), {
-    locale: 'C.UTF-8',
-  });
-  if (failed) throw new Error(shortMessage);
-  return stdout;
+function parseUser(answer: string, uid: number): HostUser | undefined {
+  const [entry = '', gidList = '', ...groups] = answer.split('\n');
+  const [name = '', , uidText, gidText, , home = '/'] = entry.split(':');
+  // A database that also answers to names of digits could hand out somebody else.
+  if (Number(uidText) !== uid || !/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?$/.test(name)) return undefined;
+  const gids = gidList.trim().split(/\s+/).map(Number);
+  return {
+    ...{ name, uid, gid: Number(gidText), home: home.startsWith('/') ? home : '/' },
+    groups: nameGroups(gids, groups),
+  };
 }
 
 function nameGroups(gids: readonly number[], lines: readonly string[]): HostUser['groups'] {
