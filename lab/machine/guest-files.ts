@@ -93,6 +93,7 @@ export function renderSite(endpoint: string, { requireJobCgroup }: CgroupUse): s
     version: 1,
     site: { name: 'machine' },
     etcd: { endpoints: [endpoint], callTimeoutMs: 30_000, leaseTtlSeconds: 300 },
+    docker: { callTimeoutMs: 300_000 },
     images: { allowed: ['lab/*'] },
     mounts: { allowed: [{ source: '/scratch', always: true }] },
     container: { tmpfsBytes: 64 * 1024 ** 2, shmBytes: 64 * 1024 ** 2 },

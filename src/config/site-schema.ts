@@ -92,6 +92,11 @@ const etcd = section({
 
 const docker = section({
   socket: absolutePath().default('/var/run/docker.sock').describe('Where this host’s Docker Engine listens.'),
+  callTimeoutMs: wholeNumber(1000, 600_000, 'milliseconds')
+    .default(30_000)
+    .describe(
+      'Deadline of one call to it, in milliseconds: raise it where a busy host needs longer to start a container.',
+    ),
   absenceSeconds: wholeNumber(1, 31_536_000, 'seconds')
     .default(3600)
     .describe(

@@ -56,9 +56,9 @@ export async function openContext(
     ...schedulerPrograms(site.scheduler),
     ...Object.keys({ ...networkPrograms, ...hostPrograms }),
   ]);
-  const { socket: socketPath, absenceSeconds } = site.docker;
+  const { socket: socketPath, callTimeoutMs, absenceSeconds } = site.docker;
   const retryMs = isStarting ? Math.min(mostRetryMs, site.deadlines.startSeconds * 500) : 0;
-  const engine = connectEngine({ socketPath, absenceMs: absenceSeconds * 1000, retryMs });
+  const engine = connectEngine({ socketPath, callTimeoutMs, absenceMs: absenceSeconds * 1000, retryMs });
   return {
     site,
     caller,
