@@ -49,11 +49,7 @@ export async function setUp({ release, guests }: Cluster): Promise<void> {
   await head.run('install -d -o slurm -g slurm /var/lib/slurm/slurmctld; systemctl start slurmctld', {
     timeoutMs: slowMs,
   });
-  await Promise.all(
-    guests.map(
-      async (guest) => await guest.run('systemctl reset-failed slurmd; systemctl start slurmd', { timeoutMs: slowMs }),
-    ),
-  );
+  await Promise.all(guests.map(async (guest) => await guest.run('systemctl start slurmd', { timeoutMs: slowMs })));
   await Promise.all(guests.map(setUpProduct));
   await awaitNodes({ release, guests });
 }
