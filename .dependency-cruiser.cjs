@@ -105,6 +105,7 @@ module.exports = {
         'policy',
         'network',
         'lsf',
+        'slurm',
         'schedulers',
         'pki',
       ),

@@ -241,6 +241,14 @@ const lsf = section({
     .describe('Variables of the submitter that the starter passes into the container.'),
 });
 
+const slurm = section({
+  judgeSubmissions: yesOrNo()
+    .default(true)
+    .describe(
+      'Where share/slurm/cli_filter.lua is installed: refuse a wrong request for containers when sbatch, srun or salloc is called, not only when the job starts.',
+    ),
+});
+
 const allowedMount = section({
   source: absolutePath().describe('Directory of the host; every directory above it must be root’s alone.'),
   target: absolutePath().optional().describe('Where it appears in the container; default: same as source.'),
@@ -408,6 +416,7 @@ export const siteSchema = section({
   container: container.prefault({}).describe('Limits of every container, besides those of the scheduler.'),
   deadlines: deadlines.prefault({}).describe('Every phase ends by itself; the message then names who is missing.'),
   lsf: lsf.prefault({}).describe('The kit for LSF: what esub.hpcdocker and the starter run jobs in.'),
+  slurm: slurm.prefault({}).describe('The kit for Slurm: what share/slurm does.'),
   audit: audit.prefault({}).describe('Where decisions are recorded.'),
   logging: logging.prefault({}).describe('What the helper says of its own work.'),
 });

@@ -1,8 +1,7 @@
 import { Command } from 'commander';
-import { JobError } from '../values/errors.ts';
-import { findNearestName } from '../values/nearest-name.ts';
 import { usageLine } from '../values/usage-line.ts';
 import { knownVerbs, verbGroups } from './verbs/known-verbs.ts';
+import { refuseWords } from './verbs/refuse-words.ts';
 import { run } from './verbs/run.ts';
 import type { Verb, VerbCall } from './verbs/verb.ts';
 
@@ -72,22 +71,4 @@ export function createProgram(
 function findGroup(program: Command, name: string): Command {
   const found = program.commands.find((verb) => verb.name() === name);
   return found ?? program.command(name).description(verbGroups[name] ?? '');
-}
-
-/** Words where none are expected: most often the command without its `--`. Fails with `USAGE`. */
-function refuseWords(called: Command, call: string): void {
-  const [word] = called.args;
-  if (word === undefined) return;
-  const verb = findNearestName(
-    word,
-    called.commands.map((known) => known.name()),
-  );
-  throw new JobError({
-    code: 'USAGE',
-    message: `"${word.slice(0, 60)}" is neither an option nor a verb.`,
-    hint:
-      verb === undefined
-        ? `The command stands after --, like this: ${call} --image app:1 -- mpirun my-solver.`
-        : `Did you mean "${verb}"? A command stands after --.`,
-  });
 }

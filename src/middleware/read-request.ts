@@ -38,7 +38,7 @@ export interface UserRequest {
 }
 
 /**
- * The request out of the command line, or out of APPLICATION, COMMAND, JOBDIR and SHM_SIZE where it is silent.
+ * The request out of the command line, or out of APPLICATION, HPCDJ_IMAGE, COMMAND, JOBDIR and SHM_SIZE where it is silent.
  * `argv` is what stands after `--`. Fails with `REQUEST_INVALID` when it is larger than `open-job` takes.
  */
 export function readRequest(
@@ -61,20 +61,38 @@ export function readSurroundings(
   environment: NodeJS.ProcessEnv,
   cwd: string,
 ): Omit<UserRequest, 'command'> {
-  const fromEnvironment = options.image === undefined ? environment['APPLICATION'] : undefined;
-  const application = options.application ?? (fromEnvironment === '' ? undefined : fromEnvironment);
-  const jobdir = environment['JOBDIR'] === '' ? undefined : environment['JOBDIR'];
-  const workdir = options.workdir ?? jobdir ?? cwd;
+  const { application, image } = readWantedImage(options, environment);
+  const workdir = options.workdir ?? readNonEmpty(environment, 'JOBDIR') ?? cwd;
   const shmBytes = readShmSize(options.shmSize, environment);
   return {
     ...(application === undefined ? {} : { application }),
-    ...(options.image === undefined ? {} : { image: options.image }),
+    ...(image === undefined ? {} : { image }),
     workdir: posix.resolve(cwd, workdir),
     environment: readVariables(options.env ?? [], environment),
     mounts: (options.mount ?? []).map((source) => posix.resolve(cwd, source)),
     ...(options.device === undefined ? {} : { devices: options.device.map(readDeviceName) }),
     ...(shmBytes === undefined ? {} : { shmBytes }),
   };
+}
+
+/** One option is the whole answer. Two variables are a contradiction as two options are, which the policy tells. */
+function readWantedImage(
+  { application, image }: RequestOptions,
+  environment: NodeJS.ProcessEnv,
+): Pick<UserRequest, 'application' | 'image'> {
+  const isAnswered = application !== undefined || image !== undefined;
+  const named = isAnswered
+    ? { application, image }
+    : { application: readNonEmpty(environment, 'APPLICATION'), image: readNonEmpty(environment, 'HPCDJ_IMAGE') };
+  return {
+    ...(named.application === undefined ? {} : { application: named.application }),
+    ...(named.image === undefined ? {} : { image: named.image }),
+  };
+}
+
+function readNonEmpty(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = environment[name];
+  return value === '' ? undefined : value;
 }
 
 /** Fails with `USAGE`. */
@@ -91,7 +109,7 @@ function readDeviceName(text: string): string {
 
 /** Fails with `USAGE`. */
 function readShmSize(option: string | undefined, environment: NodeJS.ProcessEnv): number | undefined {
-  const text = option ?? (environment['SHM_SIZE'] === '' ? undefined : environment['SHM_SIZE']);
+  const text = option ?? readNonEmpty(environment, 'SHM_SIZE');
   if (text === undefined) return undefined;
   const bytes = parseBytes(text);
   if (bytes !== undefined && bytes >= leastShmBytes) return bytes;

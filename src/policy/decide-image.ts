@@ -23,7 +23,7 @@ export function decideApplication(
     throw new JobError({
       code: 'REQUEST_INVALID',
       message: 'Both an application and an image were asked for.',
-      hint: 'Give one of APPLICATION (--application) and --image.',
+      hint: 'Give one of APPLICATION (--application) and HPCDJ_IMAGE (--image).',
     });
   }
   if (name === undefined) return undefined;
@@ -102,8 +102,8 @@ function listMatching(site: SiteConfig, reference: ImageReference): readonly All
 function noImage(): JobError {
   return new JobError({
     code: 'IMAGE_MISSING_IN_REQUEST',
-    message: 'No image: neither APPLICATION (--application) nor --image is given.',
-    hint: "Set APPLICATION=name:tag from the site's catalogue, or name an image with --image.",
+    message: 'No image: neither APPLICATION (--application) nor HPCDJ_IMAGE (--image) is given.',
+    hint: "Set APPLICATION=name:tag from the site's catalogue, or name an image with --image or HPCDJ_IMAGE.",
   });
 }
 

@@ -17,12 +17,7 @@ const numberPattern = /^\d{1,12}$/;
 export function readAllocation(environment: NodeJS.ProcessEnv): Allocation {
   const read = variableReader(environment);
   const schedulerJobId = readJobId(read);
-  if (read('SLURM_HET_SIZE') !== undefined) {
-    throw invalid(
-      'SLURM_HET_SIZE is set: this is a heterogeneous job',
-      'Submit one job without ":" between components, and without a line "#SBATCH hetjob".',
-    );
-  }
+  if (read('SLURM_HET_SIZE') !== undefined) throw heterogeneous();
   const names = readHostNames(read);
   demandFirstHost(read, names);
   return { scheduler: 'slurm', schedulerJobId, job: readJobKey(read, schedulerJobId), hosts: readHosts(read, names) };
@@ -35,6 +30,14 @@ export function readAllocation(environment: NodeJS.ProcessEnv): Allocation {
 export function readAllocationInStep(environment: NodeJS.ProcessEnv, procCgroupText: string): Allocation {
   const isStep = environment['SLURM_STEP_ID'] !== undefined && !procCgroupText.includes('/step_batch');
   return readAllocation(isStep ? { ...environment, SLURM_TASKS_PER_NODE: undefined } : environment);
+}
+
+/** Why a heterogeneous job is refused, when it is submitted and when it starts. */
+export function heterogeneous(): JobError {
+  return invalid(
+    'SLURM_HET_SIZE is set: this is a heterogeneous job',
+    'Submit one job without ":" between components, and without a line "#SBATCH hetjob".',
+  );
 }
 
 /** First of the variables that is set and not empty: newer names stand before their old aliases. */

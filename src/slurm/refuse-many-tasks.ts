@@ -7,7 +7,12 @@ import { JobError } from '../values/errors.ts';
 export function refuseManyTasks(environment: NodeJS.ProcessEnv, procCgroupText: string): void {
   const count = environment['SLURM_STEP_NUM_TASKS'] ?? '';
   if (!/^\d{1,9}$/.test(count) || Number(count) < 2 || procCgroupText.includes('/step_batch')) return;
-  throw new JobError({
+  throw calledManyTimes(count);
+}
+
+/** Why such a call is refused, when it is submitted and when it starts. */
+export function calledManyTimes(count: string): JobError {
+  return new JobError({
     code: 'USAGE',
     message: `hpc-submit-dockerjob was called by srun, as ${count} tasks at once.`,
     hint: 'Call it once, in the batch script itself, without srun: it starts on every host of the job by itself.',

@@ -1,3 +1,4 @@
+import { namesApplication } from '../../contract/names-application.ts';
 import { JobError } from '../../values/errors.ts';
 import { findNearestName } from '../../values/nearest-name.ts';
 import { oneLine } from '../../values/one-line.ts';
@@ -98,10 +99,8 @@ function findUnnamed(submission: Submission, policy: SubmissionPolicy): Wanted |
   const isServedElsewhere = ({ name }: NamedEsub): boolean =>
     policy.alias(name) !== undefined || (name !== everyName && ownEsubs?.has(name) === true);
   if (namesOf(submission).some(isServedElsewhere)) return undefined;
-  const application = environment['APPLICATION'] ?? '';
-  // Other programs may use a variable of that name; with COMMAND beside it, it is meant for us.
-  const isOurs = policy.isApplication(application) || (environment['COMMAND'] ?? '') !== '';
-  if (application !== '' && isOurs) return { application };
+  if (namesApplication(environment, (name) => policy.isApplication(name)))
+    return { application: environment['APPLICATION'] ?? '' };
   return policy.queueDefault(parameters.get('LSB_SUB_QUEUE') ?? '');
 }
 

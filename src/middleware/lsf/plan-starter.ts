@@ -4,7 +4,7 @@ import { chooseImage } from '../../lsf/starter/choose-image.ts';
 import { callsMiddleware, readJobCommand } from '../../lsf/starter/read-job-command.ts';
 import { JobError } from '../../values/errors.ts';
 import type { StarterOptions } from '../verbs/request-options.ts';
-import type { RunOptions } from '../verbs/run.ts';
+import type { RunOptions } from '../verbs/run-options.ts';
 import { queueDefaultOf } from './run-esub.ts';
 
 /** What becomes of a job's command: it runs in a container, or as it is on this host. */

@@ -4,6 +4,7 @@ import { preExec } from '../lsf/verbs/pre-exec.ts';
 import { prologue } from '../lsf/verbs/prologue.ts';
 import { spread } from '../lsf/verbs/spread.ts';
 import { starter } from '../lsf/verbs/starter.ts';
+import { cliFilter } from '../slurm/verbs/cli-filter.ts';
 import { checkConfig } from './check-config.ts';
 import { completion } from './completion.ts';
 import { doctor } from './doctor.ts';
@@ -25,6 +26,7 @@ export const knownVerbs: readonly Verb[] = [
   prologue,
   hold,
   spread,
+  cliFilter,
   completion,
 ];
 

@@ -1,7 +1,5 @@
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Option } from 'commander';
-import type { Command } from 'commander';
 import { findScheduler } from '../../schedulers/find-scheduler.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import { currentDirectory } from '../check-workdir.ts';
@@ -9,47 +7,20 @@ import { decideInput, readInputWish } from '../decide-input.ts';
 import { lookAtInput } from '../look-at-input.ts';
 import { offerVariables } from '../offer-variables.ts';
 import { outcomeJson, refusalJson } from '../outcome.ts';
-import type { RequestOptions } from '../read-request.ts';
 import { readRequest } from '../read-request.ts';
 import { readUmask } from '../read-umask.ts';
 import { openVerbose } from '../open-verbose.ts';
 import { runJob } from '../run-job.ts';
 import { showProgress } from '../show-progress.ts';
-import { addRequestOptions } from './request-options.ts';
+import { defineRun } from './define-run.ts';
+import type { RunOptions } from './run-options.ts';
 import type { VerbCall } from './verb.ts';
-
-/** Options of a run as commander hands them over. */
-export interface RunOptions extends RequestOptions {
-  /** Undefined: as standard input itself suggests. */
-  readonly stdin?: boolean;
-  /** True for a job starter: what it was given is meant for the command. */
-  readonly ownsInput?: boolean;
-  readonly json?: string | boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-}
 
 const startedAtMs = performance.now() - process.uptime() * 1000;
 
 /** What the program does without a verb: it runs the command in the containers of the job. */
 export const run = {
-  define: (program: Command): void => {
-    addRequestOptions(program)
-      .addOption(
-        new Option(
-          '--json [file]',
-          'write the outcome as one JSON object: as the last line of standard output, or with --json=FILE to a file',
-        ),
-      )
-      .option(
-        '--stdin',
-        'give the command our standard input (default: where it was given to this very call; HPCDJ_STDIN=yes or no)',
-      )
-      .option('--no-stdin', 'the command has an empty one')
-      .option('--quiet', 'no progress lines on standard error')
-      .option('--verbose', 'say on standard error what is asked of the helper and the launcher, and what they answer')
-      .allowExcessArguments();
-  },
+  define: defineRun,
   run: async ({ called, command }: VerbCall): Promise<number> => {
     return await runInContainers(called.opts<RunOptions>(), command);
   },

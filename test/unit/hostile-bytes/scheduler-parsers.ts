@@ -39,6 +39,9 @@ import { readTimes } from '../../../src/slurm/read-suspended-seconds.ts';
 import { readTaskEnd } from '../../../src/slurm/read-task-end.ts';
 import { refuseManyTasks } from '../../../src/slurm/refuse-many-tasks.ts';
 import { readSqueue, squeueSource } from '../../../src/slurm/squeue-source.ts';
+import { exportEnvironment, parseExportFile, splitExportList } from '../../../src/slurm/submit/export-environment.ts';
+import { splitSimpleCommand } from '../../../src/slurm/submit/split-simple-command.ts';
+import { parseOwnCall } from '../../../src/middleware/slurm/parse-own-call.ts';
 import { must, mustBeHosts, mustBePath, mustBePlain, mustEqual, taken } from '../../support/hostile-bytes.ts';
 import type { HostileParser } from '../../support/hostile-bytes.ts';
 import { hostileJob, taskShares } from '../../support/qstat-answers.ts';
@@ -327,6 +330,54 @@ const ofLsf: readonly HostileParser[] = [
         );
         must(!value.includes('\n'), 'a value of several lines', value);
       }
+    },
+  },
+  {
+    name: 'slurm/submit/export-environment#splitExportList',
+    seeds: ['ALL,A=1', "A='b,c',D", 'NONE', 'X="1,2",ALL'],
+    words: ['ALL', 'NONE', ',', "'", '"', '__proto__='],
+    hold: (text) => {
+      const parts = splitExportList(text);
+      must(
+        parts.every((part) => part !== '' && text.includes(part)),
+        'a part that is not there',
+        parts,
+      );
+      const made = exportEnvironment({ PATH: '/bin' }, { list: text });
+      for (const [name, value] of Object.entries(made))
+        must(name === 'PATH' || text.includes(`${name}=${value ?? ''}`), 'a variable that nobody names', name);
+    },
+  },
+  {
+    name: 'slurm/submit/export-environment#parseExportFile',
+    seeds: ['A=1\0B=2\0', 'A\0=x\0B==\n\0'],
+    hold: (text) => {
+      for (const [name, value] of Object.entries(parseExportFile(text)))
+        must(name !== '' && text.includes(`${name}=${value ?? ''}`), 'a variable that is not there', name);
+    },
+  },
+  {
+    name: 'slurm/submit/split-simple-command#splitSimpleCommand',
+    seeds: ['a b c', `X=1 exec a 'b c' "d e" \\x`, 'hpc-submit-dockerjob --image x -- true'],
+    words: ["'", '"', '\\', '$x', '`', ';', ' '],
+    hold: (text) => {
+      const words = splitSimpleCommand(text);
+      if (words === undefined) return;
+      const plain = words.join('').length;
+      must(plain <= text.length, 'letters that are not there', words);
+      must(!/[`;&|<>\n]/.test(text.trim().replaceAll(/'[^']*'|"[^"]*"|\\./gs, '')), 'what a shell would do', words);
+    },
+  },
+  {
+    name: 'middleware/slurm/parse-own-call#parseOwnCall',
+    seeds: ['--image x -- true', '--json=f --stdin --env A=1', 'doctor --slurm', '--shm-size 4g -- a b'],
+    words: ['--image ', '--', '--env ', '=', 'explain '],
+    hold: (text) => {
+      const words = text.split(' ');
+      const call = taken(['USAGE'], () => parseOwnCall({ words, assignments: [] }, ['explain', 'doctor']));
+      if (call === undefined || call === 'other') return;
+      const separator = words.indexOf('--');
+      mustEqual([...call.command], separator < 0 ? [] : words.slice(separator + 1), 'another command');
     },
   },
   {
