@@ -13,7 +13,7 @@ export interface NodeSize {
 export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
   const nodes = layout.nodes.map(
     ({ name, address }) =>
-      `NodeName=${name} NodeAddr=${address} CPUs=${size.cpus} Sockets=1 CoresPerSocket=${size.cpus} ThreadsPerCore=1 RealMemory=${size.memoryMb} State=UNKNOWN`,
+      `NodeName=${name} NodeAddr=${address} CPUs=${size.cpus} Sockets=1 CoresPerSocket=${size.cpus} ThreadsPerCore=1 RealMemory=${size.memoryMb} Gres=gpu:2 State=UNKNOWN`,
   );
   const settings = [
     `ClusterName=${layout.shape.name}`,
@@ -32,6 +32,7 @@ export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
     'JobAcctGatherFrequency=30',
     'PrologFlags=Contain',
     `Epilog=${epilogFile}`,
+    'GresTypes=gpu',
     'SelectType=select/cons_tres',
     'SelectTypeParameters=CR_CPU_Memory',
     // Every node claims the same few cores of one machine, so what slurmd finds must not decide.
@@ -48,6 +49,11 @@ export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
   ];
   const partition = `PartitionName=lab Nodes=${layout.nodes.map(({ name }) => name).join(',')} Default=YES MaxTime=INFINITE State=UP`;
   return `${[...settings, ...nodes, partition].join('\n')}\n`;
+}
+
+/** gres.conf: GPUs by their files, which must be there; of harmless kinds, and a job gets none that it does not ask for. */
+export function renderGresConf(): string {
+  return 'Name=gpu File=/dev/zero\nName=gpu File=/dev/full\n';
 }
 
 /** cgroup.conf for cgroup v1: a job gets its cores and its memory, and no more. */

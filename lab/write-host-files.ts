@@ -10,7 +10,7 @@ import { labUsers, sharedGroup, sharedPaths } from './layout.ts';
 import type { LabLayout } from './layout.ts';
 import { certificateFiles } from './make-certificates.ts';
 import { pathExists } from './path-exists.ts';
-import { epilogFile, renderCgroupConf, renderSlurmConf } from './slurm-config.ts';
+import { epilogFile, renderCgroupConf, renderGresConf, renderSlurmConf } from './slurm-config.ts';
 
 export const tlsDir = '/etc/hpc-submit-dockerjob/tls';
 const coresPerNode = 2;
@@ -82,6 +82,7 @@ async function writeMungeFiles(layout: LabLayout, host: RunningHost, passwd: str
 async function writeSlurmFiles(layout: LabLayout, host: RunningHost, passwd: string): Promise<void> {
   await writeHostFile(host, '/etc/slurm/slurm.conf', renderSlurmConf(layout, nodeSize(layout)));
   await writeHostFile(host, '/etc/slurm/cgroup.conf', renderCgroupConf());
+  await writeHostFile(host, '/etc/slurm/gres.conf', renderGresConf());
   if (!(await pathExists(pathInHost(host, epilogFile))))
     await writeHostFile(host, epilogFile, noEpilog, { mode: 0o755 });
   for (const [directory, owner] of [

@@ -4,6 +4,7 @@ import { parseImagePattern } from '../values/image-pattern.ts';
 import { parseImageReference } from '../values/image-reference.ts';
 import { findNetworkProblems } from '../network/known-networks.ts';
 import { overlapsCidr, parseCidr } from '../values/subnet.ts';
+import { indexedPath, isIndexed } from './indexed-devices.ts';
 import { isForbiddenName } from './forbidden-devices.ts';
 import { findForbidden, isBelow, throughRun } from './forbidden-sources.ts';
 import type { SoundPart } from './find-sound-part.ts';
@@ -125,13 +126,17 @@ function* checkApplicationDevices({ applications, devices }: SiteConfig): Iterab
 }
 
 function* checkDevices({ devices }: SiteConfig): Iterable<RuleProblem> {
-  for (const [index, { name, nodes }] of devices.allowed.entries()) {
+  for (const [index, { name, nodes, gres }] of devices.allowed.entries()) {
     const path = ['devices', 'allowed', index];
     if (devices.allowed.findIndex((other) => other.name === name) !== index)
       yield { path: [...path, 'name'], message: `"${name}" stands twice` };
-    for (const [position, node] of nodes.entries())
-      if (isForbiddenName(node))
-        yield { path: [...path, 'nodes', position], message: `"${node}" belongs to the host's system` };
+    for (const [position, node] of nodes.entries()) {
+      const place = [...path, 'nodes', position];
+      if (isForbiddenName(indexedPath(node, 0)))
+        yield { path: place, message: `"${node}" belongs to the host's system` };
+      if (gres === '' && isIndexed(node))
+        yield { path: place, uses: [[...path, 'gres']], message: `"${node}" has an {index}, which needs gres` };
+    }
   }
 }
 

@@ -269,13 +269,20 @@ const allowedDevice = section({
   name: deviceName().describe('What users write into --device, and applications into devices.'),
   nodes: listOf(
     text(
-      /^\/dev\/(?:(?!\.{1,2}\/)[A-Za-z0-9][A-Za-z0-9._-]*\/)*(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._*-]*$/,
-      'a path below /dev like /dev/infiniband/uverbs*, with "*" in its last part alone and not at the begin of it',
+      /^\/dev\/(?:[A-Za-z0-9][A-Za-z0-9._-]*\/)*[A-Za-z0-9](?:[A-Za-z0-9._*-]|\{index(?:\+\d{1,4})?\})*$/,
+      'a path below /dev like /dev/infiniband/uverbs* or /dev/nvidia{index}, with "*" in its last part alone and not at the begin of it',
     ),
     'paths',
   )
     .min(1, { error: 'expected a list of at least one path' })
-    .describe('Character devices of each host; "*" stands for any text in the last part of the path.'),
+    .describe(
+      'Character devices of each host; "*" stands for any text in the last part of the path, {index} and {index+128} for each index of `gres`.',
+    ),
+  gres: text(/^(?:[A-Za-z][A-Za-z0-9_-]{0,63})?$/, '"" or a name of Slurm’s GRES like gpu')
+    .default('')
+    .describe(
+      'Only for jobs to which Slurm has allotted such a GRES on the host, asked as root; nodes with {index} are those of its indexes alone. Empty: no matter what was allotted.',
+    ),
   always: yesOrNo()
     .default(false)
     .describe(

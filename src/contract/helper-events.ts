@@ -67,6 +67,8 @@ export const helperEventSchema = z.discriminatedUnion('event', [
     imageId: z.string(),
     driver: z.string(),
     cidr: z.string(),
+    /** Names out of `devices.allowed`. */
+    devices: z.array(z.string()),
     nodes: z.array(z.strictObject({ index: z.number(), host: z.string(), ip: z.string(), slots: z.number() })),
   }),
   z.strictObject({ event: z.literal('node'), index: z.number(), host: z.string(), phase: nodePhaseSchema }),

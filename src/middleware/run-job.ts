@@ -103,7 +103,4 @@ function describeAllocation(progress: Progress, { job, hosts }: Allocation): voi
   progress.say(
     `job ${job}  ${hosts.length} host${hosts.length === 1 ? '' : 's'} (${names}), ${slots} slot${slots === 1 ? '' : 's'}`,
   );
-  const gpus = hosts.flatMap((host) => host.gpus ?? []);
-  if (gpus.length > 0)
-    progress.say(`note      the job has GPUs (on ${hosts[0]?.name}: ${gpus.join(', ')}); containers are given none`);
 }

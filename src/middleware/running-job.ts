@@ -128,6 +128,7 @@ export class RunningJob {
     switch (event.event) {
       case 'opened':
         this.#opened = event;
+        this.#tellOfGpus(event.devices);
         this.launch().adopt();
         break;
       case 'ready':
@@ -150,6 +151,14 @@ export class RunningJob {
       case 'gathered':
         break;
     }
+  }
+
+  /** A program that finds no GPU runs without, for hours. */
+  #tellOfGpus(devices: readonly string[]): void {
+    const [first] = this.#allocation.hosts;
+    if (devices.length > 0 || first?.gpus === undefined || first.gpus.length === 0) return;
+    const gpus = `the job has GPUs (on ${first.name}: ${first.gpus.join(', ')})`;
+    this.#input.progress.say(`note      ${gpus}; containers are given none at this site, or with --device NAME`);
   }
 
   #giveInputAndCommand(): void {

@@ -54,7 +54,7 @@ export function showProgress(
           const short = event.imageId.slice(0, 'sha256:'.length + 12);
           reached(
             'opened',
-            `opened    image ${event.image} (${short}), network ${event.cidr} (${event.driver}), ${nodeCount} node${nodeCount === 1 ? '' : 's'}`,
+            `opened    image ${event.image} (${short}), network ${event.cidr} (${event.driver}), ${event.devices.map((name) => `devices ${name}, `).join('')}${nodeCount} node${nodeCount === 1 ? '' : 's'}`,
           );
           break;
         }

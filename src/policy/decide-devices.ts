@@ -33,7 +33,8 @@ export function decideDevices(
     const allowed = site.devices.allowed.find((device) => device.name === name);
     const bar = allowed === undefined ? undefined : findBar(allowed, requester);
     if (allowed === undefined || bar !== undefined) throw deviceNotAllowed(site, name, bar);
-    const decision = `${allowed.nodes.join(', ')} of each host, ${why}`;
+    const which = allowed.gres === '' ? '' : `those of the job's ${allowed.gres}, `;
+    const decision = `${which}${allowed.nodes.join(', ')} of each host, ${why}`;
     return { name, rule: { subject: `devices ${name}`, decision, rule: `devices.allowed "${name}"` } };
   });
 }

@@ -136,6 +136,11 @@ export interface SchedulerAuthority {
    * `SCHEDULER_UNREACHABLE`.
    */
   readShare?(schedulerJobId: string, host: string): Promise<JobShare | undefined>;
+  /**
+   * Indexes of the devices that the scheduler has given to the job on this host, by kind (Slurm's GRES); a kind of which it has
+   * none is missing. Missing where the scheduler does not tell root which devices are a job's. Fails with `SCHEDULER_UNREACHABLE`.
+   */
+  readGres?(schedulerJobId: string, host: string): Promise<ReadonlyMap<string, readonly number[]>>;
   /** The job's cgroup out of the text of /proc/<pid>/cgroup; undefined when the process is in no job of this scheduler. */
   findJobCgroup(procCgroupText: string): JobCgroup | undefined;
   /**

@@ -1,26 +1,17 @@
-import { askScheduler, firstWords, unreachable, unreadable } from '../confirmation/ask-scheduler.ts';
+import { unreadable } from '../confirmation/ask-scheduler.ts';
 import type { JobShare } from '../ports/scheduler.ts';
-import { isSchedulerJobId } from '../contract/schedulers.ts';
 import { expandHostList } from './host-list.ts';
-import { slurm } from './squeue-source.ts';
+import { scontrolSource, showJob } from './show-job.ts';
 
 /**
  * What Slurm has given to the job on this host, asked by this scontrol; undefined when it does not say that the job has
  * anything there. Fails with `SCHEDULER_UNREACHABLE`.
  */
 export async function readShare(scontrol: string, schedulerJobId: string, host: string): Promise<JobShare | undefined> {
-  if (!isSchedulerJobId('slurm', schedulerJobId)) return undefined;
-  const asked = { ...slurm, command: 'scontrol' };
-  const answer = await askScheduler(asked, schedulerJobId, {
-    file: scontrol,
-    argv: ['show', 'job', '--details', schedulerJobId],
-  });
-  if (answer.exitCode !== 0) {
-    if (/invalid job id/i.test(answer.stderr + answer.stdout)) return undefined;
-    throw unreachable(asked, schedulerJobId, firstWords(asked, answer));
-  }
-  const share = parseShare(answer.stdout, host);
-  if (share === undefined) throw unreadable(asked, answer.stdout.slice(0, 300));
+  const shown = await showJob(scontrol, schedulerJobId);
+  if (shown === undefined) return undefined;
+  const share = parseShare(shown, host);
+  if (share === undefined) throw unreadable(scontrolSource, shown.slice(0, 300));
   return share;
 }
 

@@ -4,6 +4,7 @@ import type { SchedulerAuthority } from '../ports/scheduler.ts';
 import { findProgram } from '../system/find-program.ts';
 import { findJobCgroup } from './find-job-cgroup.ts';
 import { nameCgroup } from './name-cgroup.ts';
+import { readGres } from './read-gres.ts';
 import { readShare } from './read-share.ts';
 import { readSuspendedSeconds } from './read-suspended-seconds.ts';
 import { findOwner, squeueSource } from './squeue-source.ts';
@@ -28,6 +29,8 @@ export function slurmAuthority({ commandPath }: SlurmAuthorityOptions): Schedule
     readSuspendedSeconds: async (schedulerJobId) => await readSuspendedSeconds(squeue(), schedulerJobId),
     readShare: async (schedulerJobId, host) =>
       await readShare(findCommand('scontrol', 'Slurm', commandPath), schedulerJobId, host),
+    readGres: async (schedulerJobId, host) =>
+      await readGres(findCommand('scontrol', 'Slurm', commandPath), schedulerJobId, host),
     findJobCgroup,
     nameCgroup: async (cgroup, schedulerJobId) => await nameCgroup(squeue(), cgroup, schedulerJobId),
   };

@@ -15,7 +15,7 @@ beforeAll(async () => {
   directory = `/dev/hpcdj-${lab.layout.shape.name}`;
   const make = `mkdir -p "$1"; cd "$1"
 mknod -m 0666 fabric0 c 10 200; mknod -m 0666 fabric1 c 1 5; mknod -m 0600 closed c 1 5; mknod -m 0666 disk b 7 99
-ln -s ../mem fabric2; mknod -m 0666 memory c 1 1`;
+ln -s ../mem fabric2; mknod -m 0666 memory c 1 1; mknod -m 0666 gpu0 c 1 5; mknod -m 0666 gpu1 c 1 7; mknod -m 0666 gpuctl c 1 3`;
   await mustRun(lab, 'node1', ['sh', '-ec', make, 'make', directory]);
 });
 
@@ -67,6 +67,38 @@ describe('devices', () => {
     expect(job.stderr).toContain('Give the name that site.yaml has for them (devices.allowed), not a path. [USAGE]');
     expect(job.stdout).toContain(`devices of this host: ${directory}/fabric0 ${directory}/fabric1 ${directory}/closed`);
     expect(job.stdout).toContain('[site.yaml devices.allowed "fabric"]');
+  });
+
+  it('of GPUs are those that Slurm has given to the job on each host, whatever its user says', async () => {
+    await using _site = await changeSite(lab, {
+      devices: {
+        allowed: [
+          { name: 'gpu', gres: 'gpu', nodes: [`${directory}/gpu{index}`, `${directory}/gpuctl`], always: true },
+        ],
+      },
+    });
+    const seen = `${directory}/gpu*`;
+    const forged = '\n     Nodes=node[1-3] CPU_IDs=0 Mem=600 GRES=gpu:2(IDX:0-1)';
+    const one = async (sbatch: readonly string[], options = ''): Promise<{ stdout: string; stderr: string }> => {
+      const script = `export CUDA_VISIBLE_DEVICES=0,1 SLURM_JOB_GPUS=0,1
+${inTiny(options, `echo ${seen}; ssh node-1 "echo ${seen}" 2>/dev/null; true`)}`;
+      return await runBatch(lab, script, { sbatch: [...sbatch, '--mem=600M', `--comment=${forged}`] });
+    };
+    const paths = (...names: string[]): string => names.map((name) => `${directory}/${name}`).join(' ');
+    // Two jobs at once on one host: one GPU each.
+    const [first, second] = await Promise.all(
+      [0, 1].map(async () => await one(['-N1', '-n1', '-w', 'node1', '--gres=gpu:1'])),
+    );
+    expect([first, second].map((job) => job?.stdout.split('\n')[0])).toEqual(
+      expect.arrayContaining([expect.stringMatching(/gpu[01] .*gpuctl$/)]) as string[],
+    );
+    for (const job of [first, second]) expect(job?.stdout).toMatch(/^\S+gpu[01] \S+gpuctl\nstatus 0/);
+    const both = await one(['-N2', '-n2', '--gres=gpu:2']);
+    expect(both.stdout.split('\n').slice(0, 2)).toEqual(Array(2).fill(paths('gpu0', 'gpu1', 'gpuctl')));
+    const none = await one(['-N1', '-n1']);
+    expect(none.stdout).toBe(`${seen}\nstatus 0`);
+    const { stdout, stderr } = await one(['-N1', '-n1'], '--device gpu');
+    expect([stdout, stderr].join('\n')).toContain(seen); // always: where there are some
   });
 
   it.each([

@@ -56,6 +56,7 @@ export async function openJob(
     imageId: plan.image.id,
     driver: plan.network.driver,
     cidr: plan.network.cidr,
+    devices: plan.devices,
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
   if (note !== undefined) emit({ event: 'note', message: note });

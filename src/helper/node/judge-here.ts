@@ -44,7 +44,7 @@ export async function judgeHere(
   for (const { source } of judged.mounts)
     await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
   refuseForbiddenSources(context.site, judged.mounts);
-  const devices = await findPlannedDevices(context.site, judged, host);
+  const devices = await findPlannedDevices(context.site, context.authorities.of(plan.scheduler), judged, host);
   return { plan: judged, image: requireSame(image, plan, host), devices };
 }
 

@@ -49,8 +49,8 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
   const key = job?.job ?? unknownJob;
   const runtime = findRuntimeHere();
   const allowed = site.devices.allowed.filter(({ name }) => decision.devices.includes(name));
-  // Of this host, which may be one of the job's.
-  const devices = await findDeviceNodes(allowed.flatMap(({ nodes }) => nodes));
+  // Of this host, which may be one of the job's. Which are a job's own by its GRES only root may ask.
+  const devices = await findDeviceNodes(allowed.filter(({ gres }) => gres === '').flatMap(({ nodes }) => nodes));
   const described = describeContainer(
     {
       ...{ job: key, schedulerJobId: job?.schedulerJobId ?? unknownJob, token: '<token>' },
@@ -110,6 +110,7 @@ function listUnknown(site: SiteConfig, { decision }: AskedJob, text: string): re
     '<runtime>': 'the runtime of this package, which hpc-dockerjob-setup makes on each host',
     '<loader>': 'the loader of that runtime',
   };
+  const allotted = site.devices.allowed.filter(({ name, gres }) => gres !== '' && decision.devices.includes(name));
   const places = Object.entries(meanings).filter(([part]) => text.includes(part));
   return [
     ...places.map(([part, meaning]) => ({ part, meaning })),
@@ -117,6 +118,10 @@ function listUnknown(site: SiteConfig, { decision }: AskedJob, text: string): re
       part: 'HostConfig.Tmpfs, Env: more by the image',
       meaning: `each VOLUME of the image becomes a tmpfs of ${formatBytes(container.tmpfsBytes)}; variables by which it could change how our agent is loaded (LD_*, NODE_*, …) are emptied for the agent`,
     },
+    ...allotted.map(({ name, gres, nodes }) => ({
+      part: `HostConfig.Devices: ${name}`,
+      meaning: `${nodes.join(', ')} of each ${gres} that Slurm allots to the job on the host`,
+    })),
     {
       part: `HostConfig.Mounts: ${containerPaths.input}`,
       meaning: 'on the first host, where the command is given standard input: a pipe of this job',

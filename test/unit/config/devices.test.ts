@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findDeviceNodes } from '../../../src/config/find-device-nodes.ts';
 import { isForbiddenName, isForbiddenNumber } from '../../../src/config/forbidden-devices.ts';
 import { readSite } from '../../../src/config/parse-site.ts';
+import type { SiteConfig } from '../../../src/config/site-schema.ts';
 import { findPlannedDevices } from '../../../src/helper/node/find-planned-devices.ts';
 import { parseSite } from '../../../src/config/parse-site.ts';
 
@@ -56,6 +57,16 @@ describe('site.yaml can allow no device', () => {
   });
 });
 
+/** The nodes on this host of the devices with these names, for a job to which the scheduler has given so much. */
+async function find(
+  site: SiteConfig,
+  devices: string[],
+  gres: Readonly<Record<string, readonly number[]>> = {},
+): Promise<readonly string[]> {
+  const authority = { name: 'slurm' as const, readGres: () => Promise.resolve(new Map(Object.entries(gres))) };
+  return await findPlannedDevices(site, authority, { devices, schedulerJobId: '7' }, 'c1');
+}
+
 describe('what is found on this host', () => {
   it('is each character device that matches, by number of its name', async () => {
     expect(await findDeviceNodes(['/dev/zer*', '/dev/full', '/dev/none-here*', '/dev/full'])).toEqual([
@@ -88,12 +99,48 @@ version: 1
 devices:
   allowed: [{name: fabric, nodes: [/dev/none-here*], always: true}, {name: fpga, nodes: [/dev/none-here*]}]
 `);
-    expect(await findPlannedDevices(site, { devices: ['fabric'] }, 'c1')).toEqual([]);
-    await expect(findPlannedDevices(site, { devices: ['fpga'] }, 'c1')).rejects.toMatchObject({
+    expect(await find(site, ['fabric'])).toEqual([]);
+    await expect(find(site, ['fpga'])).rejects.toMatchObject({
       code: 'HOST_UNFIT',
       message: 'Host c1 has no devices "fpga": nothing matches /dev/none-here*.',
     });
-    expect(await findPlannedDevices(site, { devices: [] }, 'c1')).toEqual([]);
+    expect(await find(site, [])).toEqual([]);
+  });
+});
+
+describe('devices of a GRES', () => {
+  const site = parseSite(`
+version: 1
+devices:
+  allowed:
+    - {name: gpu, gres: gpu, nodes: [/dev/zero]}
+    - {name: lamp, gres: lamp, nodes: [/dev/zero], always: true}
+    - {name: gone, gres: gpu, nodes: ["/dev/none-here{index+7}"], always: true}
+`);
+
+  it('are given to a job that has it, by the scheduler’s word alone', async () => {
+    expect(await find(site, ['lamp'], { lamp: [3] })).toEqual(['/dev/zero']);
+    expect(await find(site, ['lamp'], { gpu: [3] })).toEqual([]);
+    expect(await find(site, ['lamp'])).toEqual([]);
+    await expect(find(site, ['gpu'], { lamp: [0] })).rejects.toMatchObject({
+      code: 'DEVICE_NOT_ALLOWED',
+      rule: 'devices.allowed "gpu".gres',
+      hint: 'Ask for it when you submit: --gres=gpu:1.',
+    });
+  });
+
+  it('must be there when they were allotted', async () => {
+    await expect(find(site, ['gone'], { gpu: [1] })).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: 'Host c1 has no devices "gone": nothing matches /dev/none-here8.',
+    });
+  });
+
+  it('cannot be named by an index where there is none', () => {
+    expect(problemsOf(['/dev/nvidia{index}'])).toEqual([expect.stringContaining('has an {index}, which needs gres')]);
+    expect(problemsOf(['/dev/nvidia{index}', '/dev/dri/renderD{index+128}'], { gres: 'gpu' })).toEqual([]);
+    expect(problemsOf(['/dev/tty{index}'], { gres: 'gpu' })).toHaveLength(1);
+    expect(problemsOf(['/dev/nvidia{minor}'], { gres: 'gpu' })).toHaveLength(1);
   });
 });
 

@@ -17,6 +17,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'lsf/refuse-container-mode#readContainerMarks',
     'slurm/read-settings#readSettings',
     'slurm/read-suspended-seconds#readSuspendedSeconds',
+    'slurm/read-gres#readGres',
     'slurm/read-share#readShare',
     'system/read-small-file#readSmallFile',
     'system/read-small-file#readSmallText',

@@ -30,6 +30,7 @@ import type { Allocation, ConfirmedJob, JobCgroup } from '../../../src/ports/sch
 import { expandCountList } from '../../../src/slurm/count-list.ts';
 import { findJobCgroup as findSlurmCgroup } from '../../../src/slurm/find-job-cgroup.ts';
 import { readSluids } from '../../../src/slurm/name-cgroup.ts';
+import { parseGres } from '../../../src/slurm/read-gres.ts';
 import { parseShare } from '../../../src/slurm/read-share.ts';
 import { expandHostList } from '../../../src/slurm/host-list.ts';
 import { parseTimeLeft } from '../../../src/slurm/parse-time-left.ts';
@@ -241,6 +242,27 @@ const ofSlurm: readonly HostileParser[] = [
       // Whatever a user adds, they get no more.
       const more = parseShare(`${text}\n     Nodes=n1 CPU_IDs=0-63 Mem=0 GRES=\n`, 'n1');
       must(more?.cpus === Math.min(share.cpus, 64) && more.memoryBytes === share.memoryBytes, 'raised');
+    },
+  },
+  {
+    name: 'slurm/read-gres#parseGres',
+    seeds: [
+      '   JOB_GRES=gpu:2\n     Nodes=n[1-2] CPU_IDs=0-1,4 Mem=700 GRES=gpu:tesla:2(IDX:0-1),nic:1(IDX:3)\n   Comment=x\n',
+    ],
+    words: ['\n Nodes=n1 CPU_IDs=0 Mem=0 GRES=gpu:8(IDX:0-7)', '(IDX:', 'n[1-99999]', '0-', ',', 'gpu:', '(CNT:1)'],
+    hold: (text) => {
+      const gres = parseGres(text, 'n1');
+      for (const [name, indexes] of gres)
+        must(/^[\w-]+$/.test(name) && indexes.every((index) => index >= 0 && index < 1024), 'no device', indexes);
+      // Whatever a user adds, they get no more.
+      const more = parseGres(`${text}\n     Nodes=n1 CPU_IDs=0 Mem=0 GRES=gpu:8(IDX:0-7),nic:9(IDX:0-8)\n`, 'n1');
+      const had = text.includes('Nodes=') && gres.size > 0;
+      for (const [name, indexes] of had ? more : [])
+        must(
+          indexes.every((index) => gres.get(name)?.includes(index) === true),
+          'raised',
+          indexes,
+        );
     },
   },
   {

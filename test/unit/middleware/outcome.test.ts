@@ -16,6 +16,7 @@ const outcome: Outcome = {
     imageId: 'sha256:ab',
     driver: 'bridge',
     cidr: '10.140.26.0/24',
+    devices: [],
     nodes,
   },
   end: { by: 'command', exitStatus: 7 },

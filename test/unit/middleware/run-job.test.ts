@@ -36,14 +36,6 @@ it('a launcher that is missing is told before the helper is started', async () =
   expect((await runWithoutLauncher([{ name: 'node1', slots: 1 }])).error).toBe(missing);
 });
 
-it('a job with GPUs is told that its containers have none', async () => {
-  const hosts = [{ name: 'node1', slots: 1, gpus: ['0', '1'] }];
-  expect((await runWithoutLauncher(hosts)).said).toEqual([
-    'job 772  1 host (node1), 1 slot',
-    'note      the job has GPUs (on node1: 0, 1); containers are given none',
-  ]);
-});
-
 it('a command that comes later is asked for when all nodes are ready, and not at the news of one', async () => {
   const told: string[] = [];
   const scheduler: Scheduler = {
@@ -55,7 +47,14 @@ it('a command that comes later is asked for when all nodes are ready, and not at
     }),
     launchOnEveryHost: () => ({ file: '/bin/true', argv: [], environment: {} }),
   };
-  const network = { image: 'hpc/tiny', imageId: 'sha256:1', driver: 'bridge', cidr: '10.0.0.0/24', nodes: [] };
+  const network = {
+    image: 'hpc/tiny',
+    imageId: 'sha256:1',
+    driver: 'bridge',
+    cidr: '10.0.0.0/24',
+    devices: [],
+    nodes: [],
+  };
   const events: HelperEvent[] = [
     { event: 'opened', job: requireJobKey('772'), ...network },
     { event: 'node', index: 0, host: 'node1', phase: 'creating' },
@@ -82,12 +81,13 @@ it('a command that comes later is asked for when all nodes are ready, and not at
 async function runWith(
   events: AsyncIterable<HelperEvent>,
   listen?: NonNullable<Parameters<typeof runJob>[0]['listen']>,
+  gpus: readonly string[] = [],
 ): Promise<{ said: string[]; outcome: unknown }> {
   const scheduler: Scheduler = {
     ...{ name: 'lsf', suspendsBatchScript: true },
     readAllocation: () => ({
       ...{ scheduler: 'lsf', schedulerJobId: '772', job: requireJobKey('772') },
-      hosts: [{ name: 'node1', slots: 1 }],
+      hosts: [{ name: 'node1', slots: 1, gpus }],
     }),
     launchOnEveryHost: () => ({ file: '/bin/true', argv: [], environment: {} }),
   };
@@ -104,9 +104,27 @@ async function runWith(
 
 const openedEvent: HelperEvent = {
   ...{ event: 'opened', job: requireJobKey('772'), image: 'hpc/tiny', imageId: 'sha256:1' },
-  ...{ driver: 'bridge', cidr: '10.0.0.0/24', nodes: [] },
+  ...{ driver: 'bridge', cidr: '10.0.0.0/24', devices: [], nodes: [] },
 };
 const died = new JobError({ code: 'HELPER_LOST', message: 'The helper has died: it was killed (SIGKILL).' });
+
+it.each([
+  ['is told when its containers have none', [], true],
+  ['is told nothing when they have devices', ['gpu'], false],
+])('a job with GPUs %s', async (_name, devices, isTold) => {
+  const { said } = await runWith(
+    (async function* () {
+      await Promise.resolve();
+      yield { ...openedEvent, devices };
+      yield { event: 'finished', end: { by: 'command', exitStatus: 0 } } as const;
+    })(),
+    undefined,
+    ['0', '1'],
+  );
+  expect(said.join('\n').includes('note      the job has GPUs (on node1: 0, 1); containers are given none')).toBe(
+    isTold,
+  );
+});
 
 describe('a helper that dies', () => {
   it('once it has told how the job ended takes nothing back: only what is left is not known', async () => {

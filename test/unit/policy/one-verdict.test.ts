@@ -45,7 +45,7 @@ const usualApplication = defaults.applications['x']!;
 type Device = SiteConfig['devices']['allowed'][number];
 const device: fc.Arbitrary<Device> = fc
   .tuple(fc.constantFrom('fabric', 'fpga'), fc.boolean(), conditions)
-  .map(([name, always, more]) => ({ name, nodes: [`/dev/${name}*`], always, ...mutable(more) }));
+  .map(([name, always, more]) => ({ name, nodes: [`/dev/${name}*`], gres: '', always, ...mutable(more) }));
 
 type Mount = SiteConfig['mounts']['allowed'][number];
 const mount: fc.Arbitrary<Mount> = fc
@@ -239,7 +239,13 @@ function openUp(site: SiteConfig): SiteConfig {
     images: { allowed: images },
     mounts: { allowed: [...site.mounts.allowed.map((mount) => ({ ...mount, ...forAll })), ...missing] },
     devices: {
-      allowed: ['fabric', 'fpga', 'mem'].map((name) => ({ name, nodes: ['/dev/*'], always: true, ...forAll })),
+      allowed: ['fabric', 'fpga', 'mem'].map((name) => ({
+        name,
+        nodes: ['/dev/*'],
+        gres: '',
+        always: true,
+        ...forAll,
+      })),
     },
     applications: Object.fromEntries(
       Object.entries(site.applications).map(([name, entry]) => [name, { ...entry, ...forAll }]),
