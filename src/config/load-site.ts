@@ -1,4 +1,5 @@
 import { JobError } from '../values/errors.ts';
+import { showWord } from '../values/one-line.ts';
 import { checkUntamperable } from '../system/check-untamperable.ts';
 import { readRegularFile } from '../system/read-regular-file.ts';
 import { parseSite } from './parse-site.ts';
@@ -46,7 +47,7 @@ function describeFailure(cause: unknown): string {
 function unreadable(path: string, reason: string, cause?: unknown): JobError {
   return new JobError({
     code: 'CONFIG_INVALID',
-    message: `The site policy ${path} cannot be read: ${reason}.`,
+    message: `The site policy ${showWord(path)} cannot be read: ${reason}.`,
     hint: 'An administrator installs it from etc/site.yaml of this package.',
     cause,
   });

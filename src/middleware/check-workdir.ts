@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { JobError } from '../values/errors.ts';
+import { showWord } from '../values/one-line.ts';
 
 /**
  * Says early, as the user, what would fail late in the container: the workdir must be a directory that this user
@@ -42,7 +43,7 @@ export function currentDirectory(ask: () => string = () => process.cwd()): strin
 function refused(path: string, reason: string): JobError {
   return new JobError({
     code: 'WORKDIR_UNUSABLE',
-    message: `The working directory ${path} ${reason}.`,
+    message: `The working directory ${showWord(path)} ${reason}.`,
     hint: 'Set JOBDIR (or --workdir) to a directory of yours on the cluster file system.',
   });
 }

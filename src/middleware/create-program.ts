@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { usageLine } from '../values/usage-line.ts';
 import { knownVerbs, verbGroups } from './verbs/known-verbs.ts';
+import { refuseEmptyOptions } from './verbs/refuse-empty-options.ts';
 import { refuseWords } from './verbs/refuse-words.ts';
 import { run } from './verbs/run.ts';
 import type { Verb, VerbCall } from './verbs/verb.ts';
@@ -49,6 +50,7 @@ export function createProgram(
     .helpCommand(true);
   run.define(program);
   program.action(async () => {
+    refuseEmptyOptions(program);
     refuseWords(program, program.name());
     finish(await parts.run({ called: program, command, program }));
   });
@@ -60,6 +62,7 @@ export function createProgram(
       .description(verb.description);
     verb.define?.(called);
     called.action(async () => {
+      refuseEmptyOptions(called);
       if (verb.takesCommand === true) refuseWords(called, `${program.name()} ${verb.name}`);
       finish(await verb.run({ called, command, program }));
     });

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { JobError } from '../values/errors.ts';
+import { quoteWord, showWord } from '../values/one-line.ts';
 import { parseBytes } from '../values/parse-bytes.ts';
 import type { JobCommand } from '../contract/job-request.ts';
 import { refuseOversized } from '../contract/request-budget.ts';
@@ -151,7 +152,7 @@ export function readVariables(entries: readonly string[], environment: NodeJS.Pr
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name === '__proto__') {
       throw new JobError({
         code: 'USAGE',
-        message: `--env ${entry.slice(0, 60)}: "${name.slice(0, 60)}" is not a name of a variable.`,
+        message: `--env ${showWord(entry.slice(0, 60))}: ${quoteWord(name, 60)} is not a name of a variable.`,
         hint: 'Write --env NAME=VALUE, or --env NAME.',
       });
     }

@@ -3,6 +3,7 @@ import { JobError } from '../values/errors.ts';
 import { matchesImagePattern, parseImagePattern } from '../values/image-pattern.ts';
 import { formatImageReference, parseImageReference } from '../values/image-reference.ts';
 import type { ImageReference } from '../values/image-reference.ts';
+import { quoteWord, showWord } from '../values/one-line.ts';
 import { findNearestName } from '../values/nearest-name.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { describeAdmission, findBar } from './requester.ts';
@@ -44,15 +45,27 @@ function unknownApplication(site: SiteConfig, name: string): JobError {
   const nearest = findNearestName(name, known);
   return new JobError({
     code: 'APPLICATION_UNKNOWN',
-    message: `Application "${name}" is not in this site's catalogue.`,
-    hint:
-      nearest === undefined
+    message: `Application ${quoteWord(name)} is not in this site's catalogue.`,
+    hint: looksLikeImage(name)
+      ? `That looks like an image: name it with --image ${name} in place of APPLICATION (--application).`
+      : nearest === undefined
         ? known.length === 0
           ? 'The catalogue is empty; ask the administrators, or name an image with --image.'
           : `Known: ${known.slice(0, 20).join(', ')}.`
         : `Did you mean "${nearest}"?`,
     rule: 'applications',
   });
+}
+
+/** The catalogue's names have no directory, registry or digest; those of images most often have. */
+function looksLikeImage(name: string): boolean {
+  if (!/[/@]/.test(name)) return false;
+  try {
+    parseImageReference(name);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The image of the request and the rule that allows it; fails with `IMAGE_NOT_ALLOWED` and its kin. */
@@ -119,8 +132,8 @@ function imageNotAllowed(
     code: 'IMAGE_NOT_ALLOWED',
     message:
       bar === undefined
-        ? `Image ${image} is not allowed at this site.`
-        : `Image ${image} may not be used by this job: ${bar.words}.`,
+        ? `Image ${showWord(image)} is not allowed at this site.`
+        : `Image ${showWord(image)} may not be used by this job: ${bar.words}.`,
     hint:
       allowed.length === 0
         ? 'site.yaml images.allowed is empty: only applications of the catalogue may be used.'

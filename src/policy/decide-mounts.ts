@@ -1,5 +1,6 @@
 import type { SiteConfig } from '../config/site-schema.ts';
 import { JobError } from '../values/errors.ts';
+import { showWord } from '../values/one-line.ts';
 import type { Application } from './decide-image.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
 import { asksForQueue, describeAdmission, findBar } from './requester.ts';
@@ -58,11 +59,19 @@ function mountNotAllowed({ mounts }: SiteConfig, source: string, bar: Bar | unde
     code: 'MOUNT_NOT_ALLOWED',
     message:
       bar === undefined
-        ? `${source} may not be mounted into a container at this site.`
-        : `${source} may not be mounted into the containers of this job: ${bar.words}.`,
-    hint: `Allowed are: ${allowed.join(', ') || 'none'} (site.yaml mounts.allowed).`,
+        ? `${showWord(source)} may not be mounted into a container at this site.`
+        : `${showWord(source)} may not be mounted into the containers of this job: ${bar.words}.`,
+    hint: `${hintAtTarget(source)}Allowed are: ${allowed.join(', ') || 'none'} (site.yaml mounts.allowed).`,
     rule: bar === undefined ? 'mounts.allowed' : `mounts.allowed "${source}".${bar.list}`,
   });
+}
+
+/** As other programs write mounts: here the site says where a directory is seen, and how. */
+function hintAtTarget(source: string): string {
+  const [directory = ''] = source.split(':');
+  return directory === source || !directory.startsWith('/')
+    ? ''
+    : `A mount has one part, the directory on the host: --mount ${showWord(directory)}; the site says where containers see it. `;
 }
 
 /**
@@ -76,7 +85,7 @@ export function decideWorkdir(workdir: string, mounts: readonly MountWithRule[])
   if (mount === undefined) {
     throw new JobError({
       code: 'WORKDIR_UNUSABLE',
-      message: `The working directory ${workdir} is not in a directory that containers see.`,
+      message: `The working directory ${showWord(workdir)} is not in a directory that containers see.`,
       hint: `Put it below ${mounts.map(({ target }) => target).join(' or ') || 'a mount that site.yaml allows'}, or ask for its mount with --mount.`,
       rule: 'mounts.allowed',
     });

@@ -1,5 +1,5 @@
 import { JobError } from './errors.ts';
-import { oneLine } from './one-line.ts';
+import { quoteWord } from './one-line.ts';
 
 /** A Docker image reference, taken apart and completed as the Docker Engine itself would do it. */
 export interface ImageReference {
@@ -112,7 +112,7 @@ export function isRegistry(text: string): boolean {
 
 /** A user's words inside a message: in one line, and without anything that steers a terminal. */
 function quote(text: string): string {
-  return JSON.stringify(oneLine(text, 120));
+  return quoteWord(text, 120);
 }
 
 function invalid(text: string, reason: string): JobError {

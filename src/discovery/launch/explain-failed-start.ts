@@ -17,7 +17,19 @@ export function explainFailedStart(
   const fault = found === undefined ? undefined : describeFault(found);
   if (!isMissing) return { exitStatus: 126, reason: fault ?? error.message };
   const reason = found === undefined ? 'not found in the image' : 'it is there, but its interpreter is not';
-  return { exitStatus: 127, reason: fault ?? (endsInCarriageReturn(file) ? windowsCommand : reason) };
+  return {
+    exitStatus: 127,
+    reason: fault ?? (endsInCarriageReturn(file) ? windowsCommand : `${reason}${hintAtBlanks(file)}`),
+  };
+}
+
+/** A whole line in quotes is one word, and so the name of one program. */
+function hintAtBlanks(file: string): string {
+  const words = file.trim().split(/\s+/);
+  if (words.length === 1 && words[0] === file) return '';
+  return /[|&;<>()$`"'*?~]/.test(file) || words.length === 1
+    ? '. It is one word with blanks; for a line of a shell write: -- sh -c LINE'
+    : `. It is one word with blanks: write the words apart, without quotes around them all (-- ${words.slice(0, 3).join(' ')}${words.length > 3 ? ' …' : ''}), or: -- sh -c LINE`;
 }
 
 const windowsCommand = 'the word ends in a carriage return: the batch script has Windows line ends (CR LF)';

@@ -3,6 +3,7 @@ import { readYamlFile } from '../../config/load-site.ts';
 import { readSiteYaml } from '../../config/read-site-yaml.ts';
 import type { SitePath, SiteYaml } from '../../config/read-site-yaml.ts';
 import { JobError } from '../../values/errors.ts';
+import { showWord } from '../../values/one-line.ts';
 import { caseFileSchema, keysOfCases } from './case-schema.ts';
 import type { PolicyCase } from './case-schema.ts';
 
@@ -13,7 +14,7 @@ export async function readCases(path: string): Promise<readonly PolicyCase[]> {
     (reason, cause) =>
       new JobError({
         code: 'USAGE',
-        message: `The cases in ${path} cannot be read: ${reason}.`,
+        message: `The cases in ${showWord(path)} cannot be read: ${reason}.`,
         hint: 'etc/policy-cases.yaml of this package shows what such a file looks like.',
         cause,
       }),

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { findScheduler } from '../../schedulers/find-scheduler.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
+import { showWord } from '../../values/one-line.ts';
 import { currentDirectory } from '../check-workdir.ts';
 import { decideInput, readInputWish } from '../decide-input.ts';
 import { lookAtInput } from '../look-at-input.ts';
@@ -76,7 +77,7 @@ function checkOutcomeFile(json: string | boolean | undefined): void {
   }
   throw new JobError({
     code: 'USAGE',
-    message: `--json=${json}: no file can be written there.`,
+    message: `--json=${showWord(json)}: no file can be written there.`,
     hint: 'Name a file in a directory that exists and that you may write to.',
   });
 }

@@ -128,6 +128,9 @@ describe('checkConfigFile', () => {
     await writeFile(at('bad.yaml'), 'version: 2\nx: 1\n');
     expect(await checkConfigFile(at('etc/site/site.yaml'))).toEqual([]);
     expect(await checkConfigFile(at('bad.yaml'))).toHaveLength(2);
-    expect(await checkConfigFile(at('gone'))).toEqual([expect.stringContaining('there is no such file')]);
+    await expect(checkConfigFile(at('gone'))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('there is no such file') as string,
+    });
   });
 });

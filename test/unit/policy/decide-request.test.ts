@@ -94,6 +94,26 @@ mounts: { allowed: [{ source: /scratch }] }`);
     ['a workdir outside of all mounts', { workdir: '/home/alice' }, 'WORKDIR_UNUSABLE', /below \/scratch/],
     ['a workdir beside a mount of similar name', { workdir: '/scratch2/alice' }, 'WORKDIR_UNUSABLE', /scratch2/],
     ['a mount that is not allowed', { mounts: ['/etc'] }, 'MOUNT_NOT_ALLOWED', /\/etc may not be mounted/],
+    [
+      'a mount as docker writes it',
+      { mounts: ['/scratch:/data:ro'] },
+      'MOUNT_NOT_ALLOWED',
+      /one part.*--mount \/scratch;/,
+    ],
+    ['a directory with a blank at its end', { mounts: ['/scratch '] }, 'MOUNT_NOT_ALLOWED', /^"\/scratch " may not/],
+    ['a workdir with a blank', { workdir: '/opt/a b' }, 'WORKDIR_UNUSABLE', /directory "\/opt\/a b" is not/],
+    [
+      'a blank behind an image',
+      { image: 'lab/mpi:1 ' },
+      'IMAGE_REFERENCE_INVALID',
+      /^"lab\/mpi:1 " is not .* "1 " is not a tag/,
+    ],
+    [
+      'an image in place of an application',
+      { image: undefined, application: 'lab/mpi:1' },
+      'APPLICATION_UNKNOWN',
+      /looks like an image: name it with --image lab\/mpi:1 /,
+    ],
     ['a mount below an allowed one', { mounts: ['/scratch/bob'] }, 'MOUNT_NOT_ALLOWED', /scratch\/bob/],
   ])('refuses %s', (_, change, code, text) => {
     const error = refusal(change);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { endInOneLine, oneLine } from '../../../src/values/one-line.ts';
+import { endInOneLine, oneLine, quoteWord, showWord } from '../../../src/values/one-line.ts';
 
 describe('foreign words in a line of ours', () => {
   it.each([
@@ -18,5 +18,21 @@ describe('foreign words in a line of ours', () => {
   it('are cut after the first, or before the last characters', () => {
     expect(oneLine('one two three', 8)).toBe('one two');
     expect(endInOneLine('one two three', 6)).toBe('three');
+  });
+});
+
+describe('a word of a user’s', () => {
+  it.each([
+    ['lab/mpi:1', 'lab/mpi:1'],
+    ['', '""'],
+    ['lab/mpi:1 ', '"lab/mpi:1 "'],
+    [' a\tb\n', String.raw`" a\tb\n"`],
+    ['a\u200bb\u202e', '"a b "'],
+    ['a\ud800', '"a"'],
+  ])('%j is shown as %s', (text, shown) => expect(showWord(text)).toBe(shown));
+
+  it('is cut in no half of a character', () => {
+    expect(quoteWord('ab\u{1f600}', 3)).toBe('"ab"');
+    expect(showWord('x'.repeat(300))).toBe(`"${'x'.repeat(200)}"`);
   });
 });
