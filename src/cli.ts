@@ -2,6 +2,7 @@ import './system/configure-zod.ts';
 import { CommanderError } from 'commander';
 import { flushWhileRead } from './middleware/await-delivery.ts';
 import { createProgram } from './middleware/create-program.ts';
+import { tellLostOutput } from './middleware/lost-output.ts';
 import { outliveCommandSignals } from './middleware/pass-signals.ts';
 import { outliveReaders } from './system/flush-output.ts';
 import { asJobError, exitStatus } from './values/errors.ts';
@@ -33,5 +34,7 @@ void main(process.argv.slice(2)).then(async (status) => {
   process.exitCode = status;
   // Standard output may be a slow pipe, and is waited for while somebody reads; nothing else may hold the process.
   if ((await flushWhileRead(process.stdout, process.stderr)) === 'unread') process.exit(status);
-  setTimeout(() => process.exit(status), 5000).unref();
+  const lost = tellLostOutput();
+  if (lost !== undefined && status === 0) process.exitCode = lost.exitStatus;
+  setTimeout(() => process.exit(), 5000).unref();
 });

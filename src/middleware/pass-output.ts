@@ -1,16 +1,14 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { isatty } from 'node:tty';
 
 /**
  * True when a child's output to this descriptor has to go through this process, which then sees whether its reader takes
- * it: a pipe, a socket, a terminal. A file takes everything at once.
+ * it, and whether the file has room for it: launchers lose in silence what cannot be written. Not so for /dev/null.
  */
 export function isPassedThrough(descriptor: number): boolean {
-  if (isatty(descriptor)) return true;
   try {
     const found = fstatSync(descriptor);
-    return found.isFIFO() || found.isSocket();
+    return !found.isCharacterDevice() || found.rdev !== statSync('/dev/null').rdev;
   } catch {
     return false; // closed
   }

@@ -32,6 +32,7 @@ const statusByCode = {
   ALLOCATION_INVALID: exitStatus.refusedRequest,
   OUT_OF_MEMORY: exitStatus.refusedRequest,
   DISK_LIMIT: exitStatus.refusedRequest,
+  OUTPUT_LOST: exitStatus.refusedRequest,
   STORE_UNREACHABLE: exitStatus.unavailable,
   STORE_FULL: exitStatus.unavailable,
   PLAN_UNREADABLE: exitStatus.unavailable,

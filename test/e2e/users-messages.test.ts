@@ -51,6 +51,27 @@ srun -N2 -n2 ${mpi} -- hostname; echo "srun $?"`,
   });
 });
 
+describe('output that nothing has room for', () => {
+  it('makes the call fail, and is told on the other stream', async () => {
+    const job = await runBatch(
+      lab,
+      `
+tiny="hpc-submit-dockerjob --image lab/tiny:1"
+$tiny --json=lost.json -- echo hello >/dev/full; echo "out $?"
+$tiny -- sh -c 'echo hello; exit 3' >/dev/full 2>/dev/null; echo "own $?"
+$tiny -- sh -c 'echo hello; echo oops >&2' 2>/dev/full; echo "err $?"
+$tiny --quiet -- sh -c 'echo hello; yes | head -1000000' | head -1; echo "pipe \${PIPESTATUS[0]}"`,
+      { sbatch: ['-N1', '-n1', '--mem=600'] },
+    );
+    const [out, own, hello, told, error, ...rest] = job.stdout.trim().split('\n');
+    expect([out, own, hello, error, ...rest]).toEqual(['out 65', 'own 3', 'hello', 'err 65', 'hello', 'pipe 0']);
+    expect(told).toMatch(/Standard error could not be written \(ENOSPC.*\[OUTPUT_LOST\]$/);
+    expect(job.stderr).toMatch(/Standard output could not be written \(ENOSPC.*\[OUTPUT_LOST\]/);
+    const outcome = (await readScratchFile(lab, `${job.directory}/lost.json`)).toString();
+    expect(JSON.parse(outcome)).toMatchObject({ exitStatus: 65, error: { code: 'OUTPUT_LOST' }, leftovers: [] });
+  });
+});
+
 describe('a job with too little memory for our own programs', () => {
   // The first is refused before anything is started, of the other the kernel kills what it likes.
   it.each(['90M', '116M'])('is never one to submit again: %s', async (memory) => {

@@ -1,10 +1,12 @@
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { endByError } from '../../contract/helper-events.ts';
 import { findScheduler } from '../../schedulers/find-scheduler.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import { showWord } from '../../values/one-line.ts';
 import { currentDirectory } from '../check-workdir.ts';
 import { decideInput, readInputWish } from '../decide-input.ts';
+import { tellLostOutput } from '../lost-output.ts';
 import { lookAtInput } from '../look-at-input.ts';
 import { offerVariables } from '../offer-variables.ts';
 import { outcomeJson, refusalJson } from '../outcome.ts';
@@ -57,8 +59,11 @@ export async function runInContainers(options: RunOptions, command: readonly str
     });
     if (outcome.end.by === 'middleware')
       process.stderr.write(`hpc-submit-dockerjob: ${JobError.fromWire(outcome.end).toLine()}\n`);
-    writeOutcome(options.json, outcomeJson(outcome));
-    return outcome.end.exitStatus;
+    const lost = tellLostOutput();
+    // A command that failed by itself keeps its status.
+    const end = lost === undefined || outcome.end.exitStatus !== 0 ? outcome.end : endByError(lost);
+    writeOutcome(options.json, outcomeJson({ ...outcome, end }));
+    return end.exitStatus;
   } catch (thrown) {
     log.failed(thrown);
     writeOutcome(options.json, refusalJson(asJobError(thrown)));
