@@ -35,6 +35,8 @@ export interface KnownScheduler {
 /** Keeps signals that are meant for the job's command from what a launcher starts on a host; the same file everywhere. */
 const onHostCommand = [resolve(dirname(process.argv[1] ?? ''), '../share/on-host')] as const;
 
+const slurmKit = resolve(dirname(process.argv[1] ?? ''), '../share/slurm');
+
 /** Every scheduler: besides its folder and its line in contract/schedulers.ts all that has to know of it. */
 export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = {
   slurm: {
@@ -46,7 +48,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     authorize: ({ commandPath }) => slurmAuthority({ commandPath }),
     listChecks: async ({ scheduler, deadlines }) => {
       const { listChecks } = await import('../slurm/doctor/list-checks.ts');
-      return listChecks({ ...scheduler, ...deadlines });
+      return listChecks({ ...scheduler, ...deadlines, kit: slurmKit });
     },
   },
   lsf: {

@@ -9,9 +9,8 @@ import { changeSite } from '../support/e2e-site.ts';
 
 const host = 'node1';
 const filter = '/etc/slurm/cli_filter.lua';
-const installed = '/opt/hpc-submit-dockerjob/lib/node_modules/hpc-submit-dockerjob/share/slurm/cli_filter.lua';
-/** Every program that the filter starts leaves a line. */
-const recording = `
+/** The site's own functions; every program that the filter starts leaves a line. */
+const ofSite = `
 local popen = io.popen
 io.popen = function(...)
   local log = io.open("/tmp/cli-filter-calls", "a")
@@ -25,25 +24,23 @@ function slurm_cli_pre_submit(options)
   return slurm.SUCCESS
 end
 function slurm_cli_post_submit() return slurm.SUCCESS end
-pcall(dofile, "${installed}")
 `;
+const setUp = ['/opt/hpc-submit-dockerjob/bin/hpc-dockerjob-setup', 'slurm'] as const;
+const files = async (): Promise<string> =>
+  await mustRun(lab, host, ['sh', '-c', 'cd /etc/slurm && sha256sum *.conf *.lua']);
 
 let lab: Lab;
+let before: string;
 beforeAll(async () => {
   lab = await e2eLab();
-  await mustRun(
-    lab,
-    host,
-    ['sh', '-c', `cat >${filter} && echo CliFilterPlugins=lua >>/etc/slurm/slurm.conf`],
-    recording,
-  );
+  await mustRun(lab, host, ['sh', '-c', `cat >${filter}`], ofSite);
+  before = await files();
+  await mustRun(lab, host, [...setUp, '--install']);
 });
 afterAll(async () => {
-  await mustRun(lab, host, [
-    'sh',
-    '-c',
-    `sed -i /^CliFilterPlugins/d /etc/slurm/slurm.conf; rm -f ${filter} /tmp/cli-filter-calls; scancel --user=alice`,
-  ]);
+  await mustRun(lab, host, [...setUp, '--remove']);
+  expect(await files()).toBe(before);
+  await mustRun(lab, host, ['sh', '-c', `rm -f ${filter} /tmp/cli-filter-calls; scancel --user=alice`]);
 });
 
 interface Call {

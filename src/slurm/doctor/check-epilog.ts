@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { SlurmSettings } from '../read-settings.ts';
 import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { readRegularFile } from '../../system/read-regular-file.ts';
@@ -7,9 +8,11 @@ import { fine, warning } from '../../contract/finding.ts';
 
 const mostBytes = 256 * 1024;
 const hint = 'Set Epilog=…/share/slurm/epilog of this package in slurm.conf, or call that file from yours.';
+/** Of the file of any release. */
+const firstWords = '#!/bin/sh -p\n# Slurm Epilog (slurm.conf: Epilog=';
 
-/** Slurm's epilog releases what a killed job leaves on this host, and is root's alone. */
-export function checkEpilog(readSettings: () => Promise<SlurmSettings>): Check {
+/** Slurm's epilog releases what a killed job leaves on this host, and is root's alone; `kit` is this installation's share/slurm. */
+export function checkEpilog(readSettings: () => Promise<SlurmSettings>, kit: string): Check {
   return {
     name: 'slurm-epilog',
     look: async () => {
@@ -20,9 +23,17 @@ export function checkEpilog(readSettings: () => Promise<SlurmSettings>): Check {
       }
       if (epilog.includes('*')) return warning(`Epilog is ${epilog}: not looked into`, hint);
       const file = await checkUntamperable(epilog, { expected: 'program', code: 'HOST_UNFIT' });
-      if (/release-node|share\/slurm\/epilog/.test(String(await readRegularFile(file, { mostBytes, longer: 'cut' }))))
-        return fine(`${epilog} releases jobs`);
-      return warning(`${epilog} does not seem to release jobs`, hint);
+      const text = await readText(file);
+      if (!/release-node|share\/slurm\/epilog/.test(text))
+        return warning(`${epilog} does not seem to release jobs`, hint);
+      const isOurs = text.startsWith(firstWords);
+      if (isOurs && text !== (await readText(join(kit, 'epilog')).catch(() => text)))
+        return warning(`${epilog} is the epilog of another release`, hint);
+      return fine(`${epilog} releases jobs`);
     },
   };
+}
+
+async function readText(file: string): Promise<string> {
+  return String(await readRegularFile(file, { mostBytes, longer: 'cut' }));
 }

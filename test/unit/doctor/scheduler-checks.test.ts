@@ -1,5 +1,6 @@
 /** The settings of the schedulers; each check is seen to fail for its own reason. */
-import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { readConfiguration } from '../../../src/lsf/configuration/read-configuration.ts';
@@ -9,6 +10,7 @@ import { checkHookUser as checkLsfHookUser } from '../../../src/lsf/doctor/check
 import { checkHooks as checkLsfHooks } from '../../../src/lsf/doctor/check-hooks.ts';
 import { checkJobInfo as checkLsfJobInfo } from '../../../src/lsf/doctor/check-job-info.ts';
 import { checkStopTime as checkLsfStopTime } from '../../../src/lsf/doctor/check-stop-time.ts';
+import { checkCliFilter } from '../../../src/slurm/doctor/check-cli-filter.ts';
 import { checkCgroup as checkSlurmCgroup } from '../../../src/slurm/doctor/check-cgroup.ts';
 import { checkEpilog as checkSlurmEpilog } from '../../../src/slurm/doctor/check-epilog.ts';
 import { checkKillWait as checkSlurmKillWait } from '../../../src/slurm/doctor/check-kill-wait.ts';
@@ -23,6 +25,8 @@ async function find(check: Check): Promise<Finding> {
   const [finding] = await runChecks([check], 5000);
   return finding!;
 }
+
+const kit = resolve('share/slurm');
 
 let directory: string;
 beforeEach(async () => {
@@ -77,11 +81,39 @@ describe('settings of Slurm', () => {
   ])('an epilog that %s', async (_, text, mode, verdict) => {
     await writeFile(`${directory}/epilog`, text);
     await chmod(`${directory}/epilog`, mode);
-    expect(await find(checkSlurmEpilog(told(`Epilog = ${directory}/epilog`)))).toMatchObject({ verdict });
+    expect(await find(checkSlurmEpilog(told(`Epilog = ${directory}/epilog`), kit))).toMatchObject({ verdict });
   });
 
   it.each(['Epilog = (null)', 'Epilog = /nonexistent/epilog'])('%s fails', async (text) => {
-    expect(await find(checkSlurmEpilog(told(text)))).toMatchObject({ verdict: 'fail', code: 'HOST_UNFIT' });
+    expect(await find(checkSlurmEpilog(told(text), kit))).toMatchObject({ verdict: 'fail', code: 'HOST_UNFIT' });
+  });
+
+  it.each([
+    ['a copy of this release', '', 'ok', 'releases jobs'],
+    ['a copy of another release', '\n# older', 'warn', 'of another release'],
+  ])('see %s of the epilog', async (_, more, verdict, words) => {
+    await writeFile(`${directory}/epilog`, `${await readFile(`${kit}/epilog`, 'utf8')}${more}`, { mode: 0o755 });
+    const finding = await find(checkSlurmEpilog(told(`Epilog = ${directory}/epilog`), kit));
+    expect(finding).toMatchObject({ verdict, message: expect.stringContaining(words) as string });
+  });
+
+  it.each([
+    ['no plugin', 'CliFilterPlugins = user_defaults', undefined, 'ok', 'are not judged'],
+    ['a plugin without its file', 'CliFilterPlugins = lua', undefined, 'fail', 'sbatch and srun fail'],
+    ['a file of the site alone', 'CliFilterPlugins = lua', 'x = 1\n', 'warn', 'does not load ours'],
+    ['our line as a comment', 'CliFilterPlugins = lua', '-- KIT\n', 'warn', 'does not load ours'],
+    ['our line', 'CliFilterPlugins = cli_filter/lua', 'x = 1\nKIT\n', 'ok', 'judges submissions'],
+    ['our line of an installation that is gone', 'CliFilterPlugins = lua', 'GONE\n', 'warn', 'is not there'],
+    ['another installation', 'CliFilterPlugins = a,lua', 'OTHER\n', 'warn', 'of another installation'],
+  ])('see %s of the cli_filter', async (_, setting, text, verdict, words) => {
+    const line = (at: string): string => `pcall(dofile, "${at}/share/slurm/cli_filter.lua")`;
+    await mkdir(`${directory}/share/slurm`, { recursive: true });
+    await writeFile(`${directory}/share/slurm/cli_filter.lua`, '');
+    const lines = { KIT: line(resolve(kit, '../..')), GONE: line('/nowhere'), OTHER: line(directory) };
+    const written = text?.replace(/KIT|GONE|OTHER/, (name) => lines[name as keyof typeof lines]);
+    if (written !== undefined) await writeFile(`${directory}/cli_filter.lua`, written);
+    const finding = await find(checkCliFilter(told(`SLURM_CONF = ${directory}/slurm.conf\n${setting}\n`), kit));
+    expect(finding).toMatchObject({ verdict, message: expect.stringContaining(words) as string });
   });
 });
 
@@ -358,6 +390,11 @@ describe('listSchedulerChecks', () => {
     await writeFile(`${directory}/bjobs`, '', { mode: 0o755 });
     expect((await names('auto'))[0]).toBe('lsf-cgroup');
     expect(await names('slurm')).toEqual([]);
-    expect(await names('auto', 'slurm')).toEqual(['slurm-cgroup', 'slurm-epilog', 'slurm-kill-wait']);
+    expect(await names('auto', 'slurm')).toEqual([
+      'slurm-cgroup',
+      'slurm-epilog',
+      'slurm-kill-wait',
+      'slurm-cli-filter',
+    ]);
   });
 });
