@@ -476,10 +476,12 @@ describe('the release of keys', () => {
     expect(await releaseKeys(context, jobStoreIn(store, whole), whole, new AbortController().signal)).toEqual({
       leftovers: [],
       hosts: 'done',
+      usage: [],
     });
     expect(await releaseKeys(context, jobStoreIn(store, partly), partly, launcherEnded)).toEqual({
       leftovers: [],
       hosts: 'unsure',
+      usage: [],
     });
   });
 });
