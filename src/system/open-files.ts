@@ -2,6 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
+import type { KnownProcess } from './signal-process.ts';
+import { hasUid, readStart } from './signal-process.ts';
 
 /** The mount at "/" of a container, as the kernel numbers it and its file system. */
 export interface RootMount {
@@ -11,10 +13,7 @@ export interface RootMount {
 }
 
 /** An open regular file of a process. */
-export interface OpenFile {
-  readonly pid: number;
-  /** When the process began: with the pid it names one process for ever. */
-  readonly since: string;
+export interface OpenFile extends KnownProcess {
   /** The same for all who have this very file open. */
   readonly key: string;
   readonly stats: Stats;
@@ -56,29 +55,11 @@ export async function findOpenFiles(root: RootMount, uid: number, processes = '/
   return found;
 }
 
-/** True when this is still the process that was looked at, and still one of the user's. Answers at once, for a kill. */
-export function isStill({ pid, since }: Pick<OpenFile, 'pid' | 'since'>, uid: number, processes = '/proc'): boolean {
-  return since !== '' && readStart(`${processes}/${pid}`) === since && isStartedBy(`${processes}/${pid}`, uid);
-}
-
-/** When a process began, in clock ticks since the host's start; empty when it has ended. */
-function readStart(process: string): string {
-  try {
-    const line = readFileSync(`${process}/stat`, 'utf8');
-    // The name in brackets may hold anything; the third field follows its last bracket.
-    return line.slice(line.lastIndexOf(')') + 2).split(' ')[22 - 3] ?? '';
-  } catch {
-    return '';
-  }
-}
-
 /** True when one of its uids is the user's. Hundreds are asked for each job: the kernel answers at once, without a thread. */
 function isStartedBy(process: string, uid: number): boolean {
   try {
     const owner = statSync(process, { throwIfNoEntry: false })?.uid;
-    if (owner !== 0) return owner === uid;
-    const status = readFileSync(`${process}/status`, 'utf8');
-    return /^Uid:\t(.*)$/m.exec(status)?.[1]?.split('\t').includes(String(uid)) === true;
+    return owner === 0 ? hasUid(process, uid) : owner === uid;
   } catch {
     return false; // it has just ended
   }

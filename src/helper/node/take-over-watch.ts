@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { JobKey } from '../../contract/job-key.ts';
 import { pause, within } from '../../system/deadline.ts';
+import { signalProcess } from '../../system/signal-process.ts';
 import { asJobError } from '../../values/errors.ts';
 import { readProcess } from '../host/read-process.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -48,7 +49,7 @@ export async function takeOverWatch(
     tell({ code, message, ...(hint === undefined ? {} : { hint }) });
     audit.record('disk-exceeded', { job, killedPid: pid, message });
     while (await isThere(layer)) {
-      kill(pid); // with it ends all in the container; one that is frozen ends when it goes on
+      signalProcess({ pid, since: layer.startTicks }, { uid }); // with it ends all in the container; one that is frozen ends when it goes on
       await pause(lookEveryMs);
     }
   }
@@ -58,12 +59,4 @@ export async function takeOverWatch(
 async function isThere({ pid, startTicks }: AbandonedLayer): Promise<boolean> {
   const found = await readProcess(pid);
   return found?.startTicks === startTicks && found.state !== 'Z';
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has just ended
-  }
 }

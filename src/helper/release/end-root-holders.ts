@@ -1,5 +1,6 @@
 import type { JobKey } from '../../contract/job-key.ts';
-import { findOpenFiles, isStill, seesMount } from '../../system/open-files.ts';
+import { findOpenFiles, seesMount } from '../../system/open-files.ts';
+import { signalProcess } from '../../system/signal-process.ts';
 import type { RootMark } from '../host/root-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 
@@ -21,7 +22,7 @@ export async function endRootHolders(
       const holders = new Map((await findOpenFiles(root, uid)).map((file) => [file.pid, file]));
       let killed = 0;
       for (const [pid, holder] of holders) {
-        if ((await seesMount(pid, root)) || !isStill(holder, uid) || !kill(pid)) continue;
+        if ((await seesMount(pid, root)) || !signalProcess(holder, { uid })) continue;
         killed += 1;
         audit.record('holder-killed', { job, killedPid: pid });
         process.stderr.write(
@@ -30,14 +31,5 @@ export async function endRootHolders(
       }
       if (killed === 0) break;
     }
-  }
-}
-
-/** Right after a look at /proc: a look at all that a user has open lasts long enough for a pid to be another process's. */
-function kill(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch {
-    return false; // it has just ended
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JobKey } from '../../contract/job-key.ts';
+import { signalProcess } from '../../system/signal-process.ts';
 import type { HelperMark } from '../host/helper-marks.ts';
 import { findMarked } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -48,7 +49,7 @@ export async function endStillHelpers(
   for (const { mark, facts } of before) {
     const now = await findMarked(job, mark);
     if (!standsStill(facts, now)) continue;
-    signal(mark, 'SIGKILL');
+    if (!signal(mark, 'SIGKILL')) continue;
     audit.record('helper-killed', { job, killedPid: mark.pid, state: now?.state, stillMs: patience.stillMs });
     process.stderr.write(
       `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) stood still and kept its container from being removed; it was killed\n`,
@@ -66,14 +67,7 @@ export function standsStill(before: ProcessFacts | undefined, now: ProcessFacts 
   return now !== undefined && before?.pulse === now.pulse;
 }
 
-/**
- * Right after the look at /proc: for the pid to be another process's by now, the helper would have to end and all pids of
- * the host to be used up in between. Node knows no handle on a process that would make even that impossible.
- */
-function signal({ pid }: HelperMark, name: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has just ended
-  }
+/** A helper is of the same user as this process, which is root. */
+function signal({ pid, startTicks }: HelperMark, name: 'SIGTERM' | 'SIGKILL'): boolean {
+  return signalProcess({ pid, since: startTicks }, { uid: process.geteuid?.() ?? 0, signal: name });
 }

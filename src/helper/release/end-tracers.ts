@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JobKey } from '../../contract/job-key.ts';
+import { readStart, signalProcess } from '../../system/signal-process.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** Together well below the ten seconds after which engines give a container up. */
@@ -42,7 +43,9 @@ export async function endTracers(
     const now = await findHeld(uids);
     const again = now.filter(({ pid, tracer }) => before.some((held) => held.pid === pid && held.tracer === tracer));
     for (const tracer of new Set(again.map((held) => held.tracer))) {
-      if (!(await isOf(tracer, uids)) || !kill(tracer)) continue;
+      const known = { pid: tracer, since: readStart(`/proc/${tracer}`) };
+      const uid = await ownerOf(tracer);
+      if (uid === undefined || !uids.has(uid) || !signalProcess(known, { uid })) continue;
       audit.record('tracer-killed', { job, killedPid: tracer });
       process.stderr.write(
         `hpc-dockerjob-helper: note: process ${tracer} held dead processes of a container of job ${job} as their debugger, and kept it from being removed; it was killed\n`,
@@ -70,20 +73,13 @@ export function heldBy(status: string): HeldProcess | undefined {
   return { pid, tracer, uid };
 }
 
-async function isOf(pid: number, uids: ReadonlySet<number>): Promise<boolean> {
-  const all = fieldOf(await readStatus(String(pid)), 'Uid').split('\t');
-  return all.length === 4 && all.every((uid) => uid === all[0]) && uids.has(Number(all[0]));
+/** Undefined for a process that runs with the rights of several users, and for one that has ended. */
+async function ownerOf(pid: number): Promise<number | undefined> {
+  const [uid, ...others] = fieldOf(await readStatus(String(pid)), 'Uid').split('\t');
+  return others.length === 3 && others.every((other) => other === uid) ? Number(uid) : undefined;
 }
 
 /** The name of a program stands before all fields, and the kernel escapes line ends in it. */
 function fieldOf(status: string, name: string): string {
   return new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)?.[1] ?? '';
-}
-
-function kill(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch {
-    return false; // it has just ended
-  }
 }

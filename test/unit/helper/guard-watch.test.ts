@@ -12,6 +12,8 @@ import type { AbandonedLayer, Excess } from '../../../src/helper/node/take-over-
 import { keepAudit } from '../../support/fake-audit.ts';
 
 const mebibyte = 1024 ** 2;
+const isRoot = process.geteuid?.() === 0;
+const uid = isRoot ? 65_534 : (process.geteuid?.() ?? 0);
 const guard = path.resolve('share/guard-disk-watch');
 let directory: string;
 beforeEach(async () => void (directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-guard-'))));
@@ -19,16 +21,16 @@ afterEach(async () => await rm(directory, { recursive: true, force: true }));
 
 /** A process that stands for a container, and what is known of it. */
 async function startLayer(): Promise<{ readonly layer: AbandonedLayer; readonly ended: Promise<unknown> }> {
-  const child = spawn('sleep', ['100'], { stdio: 'ignore' });
+  const child = spawn('sleep', ['100'], { stdio: 'ignore', ...(isRoot ? { uid, gid: uid } : {}) });
   onTestFinished(() => void child.kill('SIGKILL'));
   const ended = once(child, 'exit');
   await once(child, 'spawn');
   const pid = child.pid ?? 0;
   const { startTicks } = (await readProcess(pid))!;
-  // A file system and a user that are nobody's: who keeps files open is killed.
+  // A file system that is nobody's: who keeps files open is killed.
   const root = { id: '999999999', device: 0 };
   const bounds = { bytes: mebibyte, inodes: 1000, reserveBytes: 0 };
-  return { layer: { job: '7' as JobKey, uid: 4_000_000_000, directory, pid, startTicks, root, bounds }, ended };
+  return { layer: { job: '7' as JobKey, uid, directory, pid, startTicks, root, bounds }, ended };
 }
 
 /** A program that only says that it was started, and what it was given. */
@@ -101,6 +103,19 @@ describe('who takes over the watch', () => {
       'disk-watch-taken-over',
       'disk-exceeded',
     ]);
+  });
+
+  test('kills no process of another user', async () => {
+    const { layer, ended } = await startLayer();
+    const told: Excess[] = [];
+    await writeFile(path.join(directory, 'big'), Buffer.alloc(2 * mebibyte, 1));
+    const taken = takeOverWatch({ ...layer, uid: layer.uid + 1 }, keepAudit([]), (excess) => void told.push(excess));
+    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 5000 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await readProcess(layer.pid)).toBeDefined();
+    process.kill(layer.pid, 'SIGTERM');
+    expect(await ended).toEqual([null, 'SIGTERM']);
+    await taken;
   });
 
   test('ends with a container that holds little, and kills no process that has its number now', async () => {

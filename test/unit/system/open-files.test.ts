@@ -5,7 +5,8 @@ import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { parseRootMark } from '../../../src/helper/host/root-marks.ts';
 import { measureRemovedFiles } from '../../../src/system/measure-removed-files.ts';
-import { findOpenFiles, findRootMount, isStill, seesMount } from '../../../src/system/open-files.ts';
+import { findOpenFiles, findRootMount, seesMount } from '../../../src/system/open-files.ts';
+import { isStill } from '../../../src/system/signal-process.ts';
 
 const uid = process.getuid?.() ?? 0;
 const mebibyte = 1024 ** 2;
