@@ -41,7 +41,8 @@ import { labels } from '../../src/contract/labels.ts';
 import { bridgeNames, deviceOption } from '../../src/network/bridge/own-network.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { keepAudit } from '../support/fake-audit.ts';
-import { markRoot } from '../../src/helper/host/root-marks.ts';
+import { listCgroupMarks, markCgroup } from '../../src/helper/host/cgroup-marks.ts';
+import { listRootMarks, markRoot } from '../../src/helper/host/root-marks.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 import { startEtcd } from '../support/etcd-server.ts';
@@ -190,6 +191,17 @@ async function attachAsHelper(job: JobKey, container: string): Promise<ChildProc
   return await startHelper(job, script);
 }
 
+/** A process of this user on the host that keeps a file open. */
+async function holdOpen(uid: number, file: string): Promise<ChildProcess> {
+  const argv = [`--reuid=${uid}`, '--regid=2002', '--clear-groups', 'sh', '-c', 'echo held; exec sleep 100'];
+  const opened = openSync(file, 'r');
+  const holder = spawn('/usr/bin/setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit', opened] });
+  closeSync(opened);
+  onTestFinished(() => void holder.kill('SIGKILL'));
+  await once(holder.stdout!, 'data');
+  return holder;
+}
+
 async function findHere(job: JobKey): Promise<readonly string[]> {
   const containers = await context.engine.findContainers({ [labels.job]: job });
   const hasDirectory = await access(jobRunDirectory(job)).then(
@@ -286,17 +298,8 @@ describe('release-node', () => {
     const pid = Number(await docker.docker('inspect', '--format', '{{.State.Pid}}', `hpcdj-${plan.job}-node-0`));
     await markRoot(plan.job, 0, pid, 2001);
     const file = `/proc/${pid}/root/bin/busybox`;
-    const hold = async (uid: number, path: string): Promise<ChildProcess> => {
-      const argv = [`--reuid=${uid}`, '--regid=2002', '--clear-groups', 'sh', '-c', 'echo held; exec sleep 100'];
-      const opened = openSync(path, 'r');
-      const holder = spawn('/usr/bin/setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit', opened] });
-      closeSync(opened);
-      onTestFinished(() => void holder.kill('SIGKILL'));
-      await once(holder.stdout!, 'data');
-      return holder;
-    };
-    const doomed = [await hold(2001, file), await hold(2001, file)];
-    const others = [await hold(2001, '/bin/sh'), await hold(2005, file)];
+    const doomed = [await holdOpen(2001, file), await holdOpen(2001, file)];
+    const others = [await holdOpen(2001, '/bin/sh'), await holdOpen(2005, file)];
     const ended = doomed.map(async (holder): Promise<unknown> => await once(holder, 'exit'));
     expect(await releaseNode(context, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
     expect(await Promise.all(ended)).toEqual([
@@ -308,6 +311,29 @@ describe('release-node', () => {
       [null, null],
     ]);
     expect(audited.filter((line) => line.includes('holder-killed'))).toHaveLength(2);
+    expect(await findHere(plan.job)).toEqual([]);
+  });
+
+  test('keeps the marks of a node until its container is gone: by them a later release finds who holds its files', async () => {
+    const plan = await openJobOfTwo();
+    await occupyHost(plan);
+    const pid = Number(await docker.docker('inspect', '--format', '{{.State.Pid}}', `hpcdj-${plan.job}-node-0`));
+    await markRoot(plan.job, 0, pid, 2001);
+    await markCgroup(plan.job, 0, { path: '/x', schedulers: [] });
+    const holder = await holdOpen(2001, `/proc/${pid}/root/bin/busybox`);
+    const ended = once(holder, 'exit');
+    const { findContainers } = context.engine;
+    const stuck = {
+      findContainers: async (wanted: Readonly<Record<string, string>>) => await findContainers(wanted),
+      removeContainer: async () => await Promise.reject(new Error('device or resource busy')),
+    } as unknown as HelperContext['engine'];
+    const first = await releaseNode({ ...context, engine: stuck }, plan.job);
+    expect(first.leftovers).toContainEqual(expect.stringContaining('device or resource busy'));
+    expect(await listRootMarks(plan.job)).toHaveLength(1);
+    expect(await listCgroupMarks(plan.job)).toEqual([{ path: '/x', schedulers: [] }]);
+    expect(holder.signalCode).toBeNull();
+    expect(await releaseNode(context, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
+    expect(await ended).toEqual([null, 'SIGKILL']);
     expect(await findHere(plan.job)).toEqual([]);
   });
 

@@ -23,8 +23,8 @@ export interface ReleaseScope {
 
 /**
  * Takes away all that a job has on this host: containers by label and name, then networks, then files. What the plan does
- * not tell is searched. The job's run directory stays as the trace until the store has been told (`forgetJobHere`).
- * Repeat-safe. Returns what could not be taken away; one failure does not stop the rest.
+ * not tell is searched. The job's run directory stays as the trace until the store has been told (`forgetJobHere`), and
+ * its nodes' files until their containers are gone. Repeat-safe. Returns what could not be taken away; one failure does not stop the rest.
  */
 export async function releaseHere(
   context: HelperContext,
@@ -63,10 +63,12 @@ export async function releaseHere(
     removed.abort();
     await Promise.all([helpersEnded, tracersEnded]);
   });
-  const roots = await listRootMarks(job);
-  // Only of containers that are gone.
-  if (leftovers.length === 0) await attempt('open files', async () => await endRootHolders(context, job, roots));
-  if (leftovers.length === 0) await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
+  const containersAreGone = leftovers.length === 0;
+  if (containersAreGone) {
+    const roots = await listRootMarks(job);
+    await attempt('open files', async () => void (await endRootHolders(context, job, roots)));
+    await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
+  }
   // A network outlives its containers' removal, never the other way round.
   for (const name of network === undefined ? networkNames : [network]) {
     await attempt(`${name} network`, async () => {
@@ -76,7 +78,8 @@ export async function releaseHere(
       if (network === undefined) leftovers.push(...(await driver.findLeftovers(job)));
     });
   }
-  await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
+  // By a node's marks a later release finds who keeps its container's files open, and its cgroups.
+  if (containersAreGone) await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
   for (const [path, schedulers] of cgroups) {
     await removeEmptyCgroups(path, schedulers);
     await removeSchedulersOwn(context, path);
