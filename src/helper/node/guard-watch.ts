@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
+import { findFreezeState } from '../../cgroup/find-freeze-state.ts';
 import type { StartedContainer } from '../../ports/container-engine.ts';
 import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { within } from '../../system/deadline.ts';
@@ -24,6 +25,10 @@ export interface WatchGuard extends Disposable {
   readonly ready: Promise<void>;
   /** Rejects with what whoever took over has found; never resolves. */
   readonly exceeded: Promise<never>;
+  /** The container is paused, and this process may be stopped for as long: nobody need watch. Never fails. */
+  sleep(): Promise<void>;
+  /** The container goes on in a moment. */
+  wake(): void;
   /** The container is gone: nobody need watch. Without this word the guard has it watched after the disposal, too. */
   release(): void;
 }
@@ -70,6 +75,11 @@ export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardProgram
   return {
     ready,
     exceeded: over.promise,
+    sleep: async () => {
+      const state = await findFreezeState(layer.pid);
+      if (state !== undefined) stdin.write(`asleep ${state}\n`);
+    },
+    wake: () => void stdin.write('awake\n'),
     release: () => void (lastWord = 'over\n'),
     [Symbol.dispose]: () => {
       clearInterval(looks);

@@ -51,7 +51,7 @@ export async function leadNode(
   const container = await createContainer(context, own, prepared);
   const started = await startContainer(own, container, given.delivery, undo);
   // Ended before the node is released: a late word of its PHASE would say that it still runs.
-  const suspension = undo.use(passOnSuspension(context, own, container));
+  const suspension = undo.use(passOnSuspension(context, own, container, started.guard));
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
   const accounts = await placeContainer(own, prepared, started);
   const end = await leadAgent(own, { ...prepared, ...started, ...accounts, suspension, delivery: given.delivery });
