@@ -1,12 +1,12 @@
 import { askScheduler, firstWords, unreachable, unreadable } from '../confirmation/ask-scheduler.ts';
-import type { AskedScheduler } from '../confirmation/ask-scheduler.ts';
+import type { AskedScheduler, SchedulerAnswer } from '../confirmation/ask-scheduler.ts';
 import type { JobSource } from '../confirmation/confirm-job.ts';
 import { findCommand } from '../confirmation/find-command.ts';
 import { findUid } from '../confirmation/find-uid.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
 import { parseJobKey } from '../contract/job-key.ts';
 import { hostNameSchema } from '../contract/job-request.ts';
-import { readDetails, readShares } from './read-answers.ts';
+import { readConsumables, readDetails, readShares } from './read-answers.ts';
 import type { TaskShare } from './read-answers.ts';
 
 export const gridEngine: AskedScheduler = {
@@ -33,8 +33,11 @@ export interface JobFacts {
   readonly queue: string | undefined;
   /** The job's host for each slot, the extra slot of a script that is not a task of its own included. */
   readonly hosts: readonly string[];
-  readonly memoryPerSlotBytes: number | undefined;
+  readonly memory: AskedMemory;
 }
+
+/** Limits of memory for each slot that the job was submitted with; the lowest counts. */
+type AskedMemory = Pick<ConfirmedJob, 'memoryPerSlotBytes' | 'askedMemoryPerSlotBytes'>;
 
 /** `12`, or `12.3` for element 3 of array 12. */
 const idForm = /^(\d+)(?:\.(\d+))?$/;
@@ -78,9 +81,9 @@ async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<
   const details = readDetails(await ask(options, schedulerJobId, '-j', jobNumber), jobNumber);
   if (details === undefined) throw unreadable(gridEngine, `of qstat -xml -j ${jobNumber}`);
   if (details === 'unknown') return undefined;
-  const { owner, startedTasks, memoryPerSlotBytes } = details;
+  const { owner, startedTasks, memoryRequests } = details;
   const isStarted = task === undefined ? startedTasks.length > 0 : startedTasks.includes(task);
-  if (!isStarted) return { state: '', owner, queue: undefined, hosts: [], memoryPerSlotBytes };
+  if (!isStarted) return { state: '', owner, queue: undefined, hosts: [], memory: {} };
   // It stands behind -u, where "*" would mean everybody.
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?$/.test(owner)) throw unreadable(gridEngine, owner);
   const shares = readShares(await ask(options, schedulerJobId, '-g', 't', '-s', 'rs', '-u', owner));
@@ -88,25 +91,54 @@ async function askQstat(options: QstatOptions, schedulerJobId: string): Promise<
   const own = shares.filter((share) => share.jobNumber === jobNumber && share.task === task);
   const [first] = own;
   if (first === undefined || own.some((share) => share.owner !== owner || share.state !== first.state)) return changed;
-  return { state: first.state, owner, queue: queueOf(own), hosts: own.map(({ host }) => host), memoryPerSlotBytes };
+  const memory = await judgeMemory(options, schedulerJobId, memoryRequests);
+  return { state: first.state, owner, queue: queueOf(own), hosts: own.map(({ host }) => host), memory };
 }
 
-async function ask(
+/** What a user asks for is theirs only where Grid Engine counts it: else everybody can ask for all there is. */
+async function judgeMemory(
+  options: QstatOptions,
+  schedulerJobId: string,
+  requests: ReadonlyMap<string, number>,
+): Promise<AskedMemory> {
+  if (requests.size === 0) return {};
+  const bytes = Math.min(...requests.values());
+  const consumables = await readConsumablesOf(options, schedulerJobId);
+  const isCounted = [...requests.keys()].some((name) => consumables.has(name));
+  return isCounted ? { memoryPerSlotBytes: bytes } : { askedMemoryPerSlotBytes: bytes };
+}
+
+/** None where qconf cannot be asked: then nothing is known to be counted. */
+async function readConsumablesOf(options: QstatOptions, schedulerJobId: string): Promise<ReadonlySet<string>> {
+  try {
+    const { exitCode, stdout } = await askCommand('qconf', options, schedulerJobId, '-sc');
+    return exitCode === 0 ? readConsumables(stdout) : new Set();
+  } catch {
+    return new Set();
+  }
+}
+
+async function ask(options: QstatOptions, schedulerJobId: string, ...argv: readonly string[]): Promise<string> {
+  const answer = await askCommand('qstat', options, schedulerJobId, '-xml', ...argv);
+  if (answer.exitCode === 0) return answer.stdout;
+  throw unreachable(gridEngine, schedulerJobId, firstWords(gridEngine, answer));
+}
+
+async function askCommand(
+  command: 'qstat' | 'qconf',
   { commandPath, root, cell, qmasterPort }: QstatOptions,
   schedulerJobId: string,
   ...argv: readonly string[]
-): Promise<string> {
-  const answer = await askScheduler(gridEngine, schedulerJobId, {
-    file: findCommand('qstat', gridEngine.label, commandPath),
-    argv: ['-xml', ...argv],
+): Promise<SchedulerAnswer> {
+  return await askScheduler(gridEngine, schedulerJobId, {
+    file: findCommand(command, gridEngine.label, commandPath),
+    argv,
     environment: {
       ...(root === '' ? {} : { SGE_ROOT: root }),
       ...(cell === '' ? {} : { SGE_CELL: cell }),
       ...(qmasterPort === 0 ? {} : { SGE_QMASTER_PORT: String(qmasterPort) }),
     },
   });
-  if (answer.exitCode === 0) return answer.stdout;
-  throw unreachable(gridEngine, schedulerJobId, firstWords(gridEngine, answer));
 }
 
 /** The one queue of all tasks: a job spread over several is in none that a rule could mean. */
@@ -120,7 +152,7 @@ function readConfirmedJob(facts: JobFacts, schedulerJobId: string, uid: number):
   if (job === undefined || !facts.hosts.every((host) => hostNameSchema.safeParse(host).success)) return undefined;
   const slots = new Map<string, number>();
   for (const host of facts.hosts) slots.set(host, (slots.get(host) ?? 0) + 1);
-  const { memoryPerSlotBytes, queue } = facts;
+  const { memory, queue } = facts;
   return {
     job,
     schedulerJobId,
@@ -128,6 +160,6 @@ function readConfirmedJob(facts: JobFacts, schedulerJobId: string, uid: number):
     ...(queue === undefined ? {} : { queue }),
     hosts: [...slots.keys()],
     slots,
-    ...(memoryPerSlotBytes === undefined ? {} : { memoryPerSlotBytes }),
+    ...memory,
   };
 }

@@ -6,8 +6,8 @@ export interface JobDetails {
   readonly owner: string;
   /** Elements of an array, or 1, that have been sent to hosts; those that wait, for the first time or again, are not here. */
   readonly startedTasks: readonly string[];
-  /** Requested limit of memory for each slot; undefined without. */
-  readonly memoryPerSlotBytes: number | undefined;
+  /** Requested limits of memory, by the name of the resource, in bytes. */
+  readonly memoryRequests: ReadonlyMap<string, number>;
 }
 
 /** What a task holds on one host, out of a line of `qstat -xml -g t`. */
@@ -37,22 +37,32 @@ export function readDetails(xml: string, jobNumber: string): JobDetails | 'unkno
   return {
     owner,
     startedTasks: tasks.filter(({ status }) => status !== idle).map(({ number }) => number ?? ''),
-    memoryPerSlotBytes: readMemory(childrenOf(childOf(job, 'JB_hard_resource_list'), 'qstat_l_requests')),
+    memoryRequests: readMemory(childrenOf(childOf(job, 'JB_hard_resource_list'), 'qstat_l_requests')),
   };
 }
 
 /** JAT_status of a task that was put back to the queue. */
 const idle = '0';
 
-/** Limits that Grid Engine sets for each slot; the lower counts. */
+/** Limits that Grid Engine sets for the processes of a job. */
 const memoryLimits: readonly string[] = ['h_vmem', 'h_rss'];
 
-function readMemory(requests: readonly XmlElement[]): number | undefined {
-  const limits = requests
-    .filter((request) => memoryLimits.includes(textOf(request, 'CE_name') ?? ''))
-    .map((request) => Number(textOf(request, 'CE_doubleval')))
-    .filter((bytes) => Number.isSafeInteger(bytes) && bytes > 0);
-  return limits.length === 0 ? undefined : Math.min(...limits);
+function readMemory(requests: readonly XmlElement[]): ReadonlyMap<string, number> {
+  return new Map(
+    requests
+      .map((request) => [textOf(request, 'CE_name') ?? '', Number(textOf(request, 'CE_doubleval'))] as const)
+      .filter(([name, bytes]) => memoryLimits.includes(name) && Number.isSafeInteger(bytes) && bytes > 0),
+  );
+}
+
+/**
+ * Out of `qconf -sc`: the resources of which hosts and queues have so much and no more, and a job takes what it asks for
+ * with each of its slots. Lines of another form say nothing, and so does a resource that a job takes once (`JOB`).
+ */
+export function readConsumables(text: string): ReadonlySet<string> {
+  const rows = text.split('\n').map((line) => line.trim().split(/\s+/));
+  // name shortcut type relop requestable consumable default urgency
+  return new Set(rows.filter((row) => row.length === 8 && row[5] === 'YES').map(([name]) => name ?? ''));
 }
 
 /** The answer to `qstat -xml -g t`, a share for each slot; undefined when it cannot be read. */

@@ -32,8 +32,10 @@ export interface ConfirmedJob {
   readonly queue?: string;
   /** Slots of the job on each of them, where the scheduler tells them. */
   readonly slots?: ReadonlyMap<string, number>;
-  /** Memory that the job asked for, for each slot, where the scheduler tells it. */
+  /** Memory that the scheduler has taken for the job from what there is, for each slot, where it tells that. */
   readonly memoryPerSlotBytes?: number;
+  /** Memory for each slot that the job was submitted with where the scheduler does not count it: anybody can ask for any. */
+  readonly askedMemoryPerSlotBytes?: number;
 }
 
 /** What a job has of one host. */

@@ -11,6 +11,8 @@ export interface HostShare {
   /** Undefined where the scheduler does not tell it. */
   readonly slots: number | undefined;
   readonly memoryPerSlotBytes?: number | undefined;
+  /** What the job has only asked for: it lowers what the site gives, and raises nothing. */
+  readonly askedMemoryPerSlotBytes?: number | undefined;
   /** Of the whole job on this host, where the scheduler tells that. */
   readonly memoryBytes?: number | undefined;
 }
@@ -29,8 +31,9 @@ export async function confirmShare(
   const confirmed = await confirmPlanned(authority, plan);
   const isThatJob = confirmed.job === plan.job && confirmed.uid === plan.user.uid;
   if (isThatJob && confirmed.hosts.includes(host)) {
-    const { slots, memoryPerSlotBytes } = confirmed;
-    if (authority.readShare === undefined) return { slots: slots?.get(host), memoryPerSlotBytes };
+    const { slots, memoryPerSlotBytes, askedMemoryPerSlotBytes } = confirmed;
+    if (authority.readShare === undefined)
+      return { slots: slots?.get(host), memoryPerSlotBytes, askedMemoryPerSlotBytes };
     const share = await authority.readShare(plan.schedulerJobId, host);
     if (share === undefined) throw untoldShare(plan, host);
     return { slots: share.cpus, memoryBytes: share.memoryBytes };
@@ -57,13 +60,19 @@ export const cgroupfsHint =
   'Administrators: put "exec-opts": ["native.cgroupdriver=cgroupfs"] into daemon.json, and let the scheduler put jobs into cgroups.';
 
 /**
- * The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the job asked
- * the scheduler for, else as the site says.
+ * The limits of a container that no cgroup of the job holds back: as many processors as slots, memory as the scheduler
+ * has given the job, else as the site says, or less where the job asked for less.
  */
 export function limitsOf({ container }: SiteConfig, share: HostShare): ShareLimits {
-  const { slots, memoryPerSlotBytes } = share;
+  const { slots, memoryPerSlotBytes, askedMemoryPerSlotBytes } = share;
   if (slots === undefined) return share.memoryBytes === undefined ? {} : { memoryBytes: share.memoryBytes };
-  const memoryBytes = share.memoryBytes ?? (memoryPerSlotBytes ?? container.memoryPerSlotBytes) * slots;
+  const memoryBytes = share.memoryBytes ?? (memoryPerSlotBytes ?? lower(askedMemoryPerSlotBytes, container)) * slots;
   // The engine refuses more processors than there are.
   return { cpus: Math.min(slots, cpus().length), ...(memoryBytes === 0 ? {} : { memoryBytes }) };
+}
+
+/** 0: without a limit. */
+function lower(asked: number | undefined, { memoryPerSlotBytes }: SiteConfig['container']): number {
+  if (asked === undefined) return memoryPerSlotBytes;
+  return memoryPerSlotBytes === 0 ? asked : Math.min(asked, memoryPerSlotBytes);
 }

@@ -16,9 +16,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-async function authorityWith(script: string, options: Partial<QstatOptions> = {}): Promise<SchedulerAuthority> {
-  for (const name of ['qstat', 'qacct']) {
-    await writeFile(join(directory, name), `#!/bin/sh\n${script}\n`);
+async function authorityWith(
+  script: string,
+  options: Partial<QstatOptions> = {},
+  qconf = 'exit 1',
+): Promise<SchedulerAuthority> {
+  for (const [name, text] of [
+    ['qstat', script],
+    ['qacct', script],
+    ['qconf', qconf],
+  ] as const) {
+    await writeFile(join(directory, name), `#!/bin/sh\n${text}\n`);
     await chmod(join(directory, name), 0o755);
   }
   return gridEngineAuthority({ commandPath: directory, root: '', cell: '', qmasterPort: 0, ...options });
@@ -33,6 +41,17 @@ ${details}END
 ${shares}END
 ;;
 esac`;
+
+/** As `qconf -sc` prints it, with this in the column `consumable`. */
+const complexes = (consumable: Readonly<Record<string, string>>): string => `cat <<'END'
+#name               shortcut   type        relop requestable consumable default  urgency 
+#----------------------------------------------------------------------------------------
+arch                a          RESTRING    ==    YES         NO         NONE     0
+${Object.entries(consumable)
+  .map(([name, word]) => `${name}              ${name}     MEMORY      <=    YES         ${word}         0        0`)
+  .join('\n')}
+# >#< starts a comment but comments are not saved across edits --------
+END`;
 
 const onTwoHosts = taskShares({ owner, queue: 'all.q@node2' }, { owner, queue: 'b.q@node2' }, { owner });
 
@@ -121,14 +140,33 @@ ${answering(jobDetails({ owner }), taskShares())}`;
     await expect(authority.confirmJob('1')).rejects.toMatchObject({ code: 'SCHEDULER_UNREACHABLE' });
   });
 
-  it.each([
-    [{ h_vmem: '2147483648.000000' }, 2 * 1024 ** 3],
-    [{ h_vmem: '2147483648.000000', h_rss: '1073741824.000000', mem_free: '1.000000' }, 1024 ** 3],
-    [{ h_rt: '3600.000000' }, undefined],
-    [{ h_vmem: 'nan' }, undefined],
-  ])('takes from the requests %j the memory of a slot', async (requests, memoryPerSlotBytes) => {
-    const authority = await authorityWith(answering(jobDetails({ owner, requests }), taskShares({ owner })));
-    expect((await authority.confirmJob('1')).memoryPerSlotBytes).toBe(memoryPerSlotBytes);
+  const gibibyte = 1024 ** 3;
+  const asked = { memory: { h_vmem: '2147483648.000000' }, both: { h_vmem: '2147483648.000000', h_rss: '1073741824' } };
+  it.each<[string, Readonly<Record<string, string>>, string, object]>([
+    ['counted', asked.memory, complexes({ h_vmem: 'YES' }), { memoryPerSlotBytes: 2 * gibibyte }],
+    ['not counted', asked.memory, complexes({ h_vmem: 'NO' }), { askedMemoryPerSlotBytes: 2 * gibibyte }],
+    ['counted once for the job', asked.memory, complexes({ h_vmem: 'JOB' }), { askedMemoryPerSlotBytes: 2 * gibibyte }],
+    ['unknown', asked.memory, complexes({ h_rt: 'YES' }), { askedMemoryPerSlotBytes: 2 * gibibyte }],
+    ['not to be asked', asked.memory, 'exit 1', { askedMemoryPerSlotBytes: 2 * gibibyte }],
+    ['told in another form', asked.memory, 'echo h_vmem YES', { askedMemoryPerSlotBytes: 2 * gibibyte }],
+    [
+      'counted above what is not',
+      asked.both,
+      complexes({ h_vmem: 'YES', h_rss: 'NO' }),
+      { memoryPerSlotBytes: gibibyte },
+    ],
+    ['of no limit of memory', { h_rt: '3600.000000' }, complexes({ h_rt: 'YES' }), {}],
+    ['no number', { h_vmem: 'nan' }, complexes({ h_vmem: 'YES' }), {}],
+  ])('of a request for memory that is %s takes what it may', async (_, requests, qconf, memory) => {
+    const answers = answering(jobDetails({ owner, requests }), taskShares({ owner }));
+    const { memoryPerSlotBytes, askedMemoryPerSlotBytes } = await (
+      await authorityWith(answers, {}, qconf)
+    ).confirmJob('1');
+    expect({ memoryPerSlotBytes, askedMemoryPerSlotBytes }).toEqual({
+      memoryPerSlotBytes: undefined,
+      askedMemoryPerSlotBytes: undefined,
+      ...memory,
+    });
   });
 
   it('knows no job when qstat says so', async () => {

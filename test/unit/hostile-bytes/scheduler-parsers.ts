@@ -4,7 +4,7 @@ import { readGpus } from '../../../src/allocation/read-gpus.ts';
 import { hostNameSchema } from '../../../src/contract/job-request.ts';
 import { parseJobKey } from '../../../src/contract/job-key.ts';
 import { isSchedulerJobId } from '../../../src/contract/schedulers.ts';
-import { readDetails, readShares } from '../../../src/gridengine/read-answers.ts';
+import { readConsumables, readDetails, readShares } from '../../../src/gridengine/read-answers.ts';
 import { parseXml } from '../../../src/gridengine/parse-xml.ts';
 import { readAllocation as readGridEngineAllocation } from '../../../src/gridengine/read-allocation.ts';
 import { readPeHostfile } from '../../../src/gridengine/read-pe-hostfile.ts';
@@ -500,7 +500,15 @@ const ofOthers: readonly HostileParser[] = [
       const details = readDetails(text, '1');
       if (details === undefined || details === 'unknown') return;
       must(!details.owner.includes('<'), 'an owner', details.owner);
-      must((details.memoryPerSlotBytes ?? 1) > 0, 'no memory', details.memoryPerSlotBytes);
+      for (const bytes of details.memoryRequests.values()) must(bytes > 0, 'no memory', bytes);
+    },
+  },
+  {
+    name: 'gridengine/read-answers#readConsumables',
+    seeds: ['#name shortcut\nh_vmem h_vmem MEMORY <= YES YES 0 0\nh_rss h_rss MEMORY <= YES NO 0 0\n'],
+    words: ['YES', ' ', 'h_rss', '\n'],
+    hold: (text) => {
+      for (const name of readConsumables(text)) must(/^\S+$/.test(name), 'a name', name);
     },
   },
   {
