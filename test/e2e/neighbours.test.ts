@@ -116,6 +116,9 @@ describe('suspension', () => {
       await new Promise((resolve) => setTimeout(resolve, 8000));
       expect(await job.stdout()).toBe(before);
       expect((await job.state()).state).toBe('SUSPENDED');
+      // The guard of the disk does not take a stopped run-node for one that its user has frozen.
+      const watchers = `pgrep -af '^[^ ]*node .*disk-watch.cjs .*"job":"${job.id}"' || :`;
+      for (const host of hosts) expect(await mustRun(lab, host, ['sh', '-c', watchers])).toBe('');
       await mustRun(lab, 'node1', ['scontrol', 'resume', job.id]);
       const ended = await job.end(40_000);
       expect(ended.stderr).toContain('nothing is left behind');

@@ -322,9 +322,9 @@ describe('release-node', () => {
     await markCgroup(plan.job, 0, { path: '/x', schedulers: [] });
     const holder = await holdOpen(2001, `/proc/${pid}/root/bin/busybox`);
     const ended = once(holder, 'exit');
-    const { findContainers } = context.engine;
+    const { engine } = context;
     const stuck = {
-      findContainers: async (wanted: Readonly<Record<string, string>>) => await findContainers(wanted),
+      findContainers: async (wanted: Readonly<Record<string, string>>) => await engine.findContainers(wanted),
       removeContainer: async () => await Promise.reject(new Error('device or resource busy')),
     } as unknown as HelperContext['engine'];
     const first = await releaseNode({ ...context, engine: stuck }, plan.job);
