@@ -137,6 +137,19 @@ describe('a job that is started by the prologue', () => {
     for (const index of [0, 1, 2]) expect(ended.stdout).toContain(`${job.id}-node-${index}`);
   });
 
+  it('keeps its container on one host when the pre-execution that has started it ends', async () => {
+    const job = await submitWaiting(`sh -c 'sleep 2; hostname'`, 'one');
+    await awaitHeld();
+    const before = await listContainers();
+    // Helpers look once a second whether those who have started them are still there.
+    await pause(2500);
+    await letGo(job);
+    await untilAsked('the command', 20_000, async () => (await job.state()).stat === 'RUN' || 'not running');
+    await pause(1500);
+    expect(await listContainers()).toEqual(before);
+    expect(await job.end()).toMatchObject({ stat: 'DONE', exitCode: 0 });
+  });
+
   it('begins although etcd is away for a moment when its script does', async () => {
     const job = await submitWaiting('hostname');
     await awaitHeld();

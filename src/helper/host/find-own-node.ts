@@ -15,15 +15,21 @@ export function findOwnNode(plan: JobPlan): PlannedNode {
   });
 }
 
-/** The plan's node that belongs to this host, by its name or, where names differ, by its address. */
+/** The plan's node that belongs to this host; see `findOwnHost`. */
 export function findOwnNodeIfAny(plan: JobPlan): PlannedNode | undefined {
+  return findOwnHost(plan.nodes);
+}
+
+/** The one of these hosts that is this one, by its name or, where names differ, by its address. */
+export function findOwnHost<Host extends { readonly host: string; readonly hostAddress?: string | undefined }>(
+  hosts: readonly Host[],
+): Host | undefined {
   const own = hostname();
   const short = (name: string): string => name.split('.')[0] ?? name;
-  const byName =
-    plan.nodes.find(({ host }) => host === own) ?? plan.nodes.find(({ host }) => short(host) === short(own));
+  const byName = hosts.find(({ host }) => host === own) ?? hosts.find(({ host }) => short(host) === short(own));
   if (byName !== undefined) return byName;
   const addresses = new Set(
     Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address)),
   );
-  return plan.nodes.find(({ hostAddress }) => hostAddress !== undefined && addresses.has(hostAddress));
+  return hosts.find(({ hostAddress }) => hostAddress !== undefined && addresses.has(hostAddress));
 }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
+import { findOwnHost } from '../host/find-own-node.ts';
 import type { HelperContext } from '../open-context.ts';
 
 /** What `decide` makes of the request by the site's policy; a refusal is audited and thrown. */
@@ -47,6 +49,26 @@ export async function confirmRequest(
     hint: hasFewerHosts(confirmed, request)
       ? 'Leave the variables of the scheduler as they are. If they are: a host of the job has gone down (sbatch --no-kill); submit it again.'
       : 'Leave the variables of the scheduler as they are.',
+  });
+}
+
+/**
+ * Fails with `JOB_NOT_YOURS` on a host that the job has not. Where no cgroup shows from within which job a call comes, users
+ * could otherwise have their jobs kept, by processes of root's, on any host of the cluster.
+ */
+export function requireHostOfJob(
+  context: Pick<HelperContext, 'audit'>,
+  { job, hosts }: Pick<JobRequest, 'job' | 'hosts'>,
+  addresses: readonly (string | undefined)[],
+): void {
+  const named = hosts.map(({ name }, index) => ({ host: name, hostAddress: addresses[index] }));
+  if (findOwnHost(named) !== undefined) return;
+  const problem = `host ${hostname()} is not one of its hosts`;
+  context.audit.record('request-forged', { job, problem });
+  throw new JobError({
+    code: 'JOB_NOT_YOURS',
+    message: `Job ${job} cannot be opened here: ${problem}.`,
+    hint: 'Call hpc-submit-dockerjob on the first host of the job, in its batch script.',
   });
 }
 

@@ -1,5 +1,6 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { Decision } from '../../policy/decide-request.ts';
+import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import type { Lease, Store } from '../../ports/store.ts';
 import { decideForAnybody, decideRequest } from '../../policy/decide-request.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
@@ -14,7 +15,7 @@ import type { HelperContext } from '../open-context.ts';
 import { inGroupOfJob, readUser } from '../../system/read-user.ts';
 import type { Orders } from './receive-orders.ts';
 import { claimJob } from './claim-job.ts';
-import { auditRefusal, confirmRequest } from './confirm-request.ts';
+import { auditRefusal, confirmRequest, requireHostOfJob } from './confirm-request.ts';
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
 import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
@@ -25,6 +26,8 @@ import { reserveSubnet } from './reserve-subnet.ts';
 /** A job that is ours: planned, claimed in its store, held by a lease. */
 export interface Opened {
   readonly plan: JobPlan;
+  /** As its scheduler has confirmed it. */
+  readonly given: ConfirmedJob;
   /** As this run of the job may write to it. */
   readonly jobStore: JobStore;
   readonly lease: Lease;
@@ -48,7 +51,7 @@ export async function openCheckedJob(
   const imageReference = auditRefusal(context, request, () => decideForAnybody(site, wanted));
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
   // Of several reasons to refuse, the scheduler's word is the one that is told.
-  const [confirmed, user, image, hostAddresses, sharedStore] = await allOrNone([
+  const [confirmed, user, image, hostAddresses, sharedStore, cgroup] = await allOrNone([
     confirmRequest(context, authority, request, uid),
     readUser(uid),
     engine.findImage(imageReference),
@@ -56,6 +59,7 @@ export async function openCheckedJob(
     request.hosts.length > 1 ? reachSharedStore(context, request, uid, undo) : undefined,
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
+  if (cgroup === undefined) requireHostOfJob(context, request, hostAddresses);
   const decision = auditRefusal(context, request, () => decideRequest(site, wanted, { user, queue: confirmed.queue }));
   if (image === undefined) throw imageNotPresent(decision, request);
   context.audit.allow('owner-and-policy', {
@@ -104,7 +108,7 @@ export async function openCheckedJob(
     gid === undefined || gid === plan.user.gid
       ? undefined
       : `this job was started under group ${gid}, in which the hosts' user database does not have ${user.name}: the command has group ${plan.user.gid}`;
-  return { plan, jobStore: jobStore.ofRun(plan), lease, note };
+  return { plan, given: confirmed, jobStore: jobStore.ofRun(plan), lease, note };
 }
 
 function imageNotPresent(decision: Decision, request: JobRequest): JobError {

@@ -42,9 +42,11 @@ export async function openJob(
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
   const memory = await watchJobMemory(context.authorities);
-  const { plan, jobStore, lease, note } = await openCheckedJob(context, orders, undo).catch(async (thrown: unknown) => {
-    throw thrown instanceof JobError ? await memory.explain(thrown) : thrown;
-  });
+  const { plan, given, jobStore, lease, note } = await openCheckedJob(context, orders, undo).catch(
+    async (thrown: unknown) => {
+      throw thrown instanceof JobError ? await memory.explain(thrown) : thrown;
+    },
+  );
   orders.onSignal(forwardSignals(jobStore));
   const over = new AbortController();
   undo.defer(() => over.abort());
@@ -79,7 +81,7 @@ export async function openJob(
     ...(plan.nodes.length === 1 ? [] : [endedHere(plan, undo)]),
     ...(context.site.scheduler.requireJobCgroup
       ? []
-      : [endWithScheduler(authority, plan, over.signal, orders.lateCommand)]),
+      : [endWithScheduler(authority, { plan, given }, over.signal, orders.lateCommand)]),
   ]);
   const end = await keepJob({
     ...{ jobStore, site: context.site, plan, cancelled, emit, suspension, memory },

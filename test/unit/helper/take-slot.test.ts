@@ -10,19 +10,24 @@ const run = promisify(execFile);
 const script = join(import.meta.dirname, '../../../share/take-slot');
 
 it.each([
-  ['scheduler:\n  requireJobCgroup: true             # false without LSF_LINUX_CGROUP_ACCT, see 3', '8'],
-  ['scheduler:\n  # requireJobCgroup: false', '8'],
-  ['scheduler:\n  kind: lsf', '8'],
-  ['scheduler:\n  requireJobCgroup: false     # Grid Engine has none', '64'],
-  ['scheduler: {kind: lsf, requireJobCgroup: false}', '64'],
-  ['scheduler: {"requireJobCgroup": false}', '64'],
-])('gives %j %s slots outside', async (site, slots) => {
+  ['scheduler:\n  requireJobCgroup: true             # false without LSF_LINUX_CGROUP_ACCT, see 3', '0-31', '8'],
+  ['scheduler:\n  # requireJobCgroup: false', '0-31', '8'],
+  ['scheduler:\n  kind: lsf', '0-31', '8'],
+  ['scheduler:\n  requireJobCgroup: false     # Grid Engine has none', '0-31', '64'],
+  ['scheduler: {kind: lsf, requireJobCgroup: false}', '0-31', '64'],
+  ['scheduler: {"requireJobCgroup": false}', '0', '16'],
+  ['scheduler: {requireJobCgroup: false}', '0-1', '16'],
+  ['scheduler: {requireJobCgroup: false}', '0-3,8-15', '32'],
+  ['scheduler: {requireJobCgroup: false}', '0-1023', '256'],
+])('gives %j with processors %s %s slots outside', async (site, processors, slots) => {
   const directory = await mkdtemp(join(tmpdir(), 'take-slot-'));
   try {
     const text = (await readFile(script, 'utf8'))
       .replace('/etc/hpc-submit-dockerjob/site.yaml', join(directory, 'site.yaml'))
       .replace('slots_directory=/run/hpc-dockerjob-slots', `slots_directory=${directory}`)
+      .replace('/sys/devices/system/cpu/online', join(directory, 'online'))
       .replace('/proc/self/cgroup', '/dev/null');
+    await writeFile(join(directory, 'online'), `${processors}\n`);
     await writeFile(join(directory, 'site.yaml'), `${site}\n`);
     const { stdout } = await run('/bin/sh', ['-c', `${text}\necho "$slots"`, 'sh', 'run-node'], {
       env: { SUDO_UID: '2001', PATH: '/usr/bin:/bin' },
