@@ -42,7 +42,7 @@ it('end soon after a job of seconds, though nothing of it tells them', async () 
   await openFrom('node1', await submitShort(8), 'sleep 300');
   await untilAsked('the command', 20_000, async () => (await saidOutside()).includes('ready') || (await saidOutside()));
   // Two minutes before: as many containers on one slot as jobs fit into these.
-  await untilAsked('the end', 60_000, async () => (await saidOutside()).includes('released') || (await saidOutside()));
+  await untilAsked('the end', 60_000, async () => (await saidOutside()).includes('says that') || (await saidOutside()));
   expect(await saidOutside()).toMatch(/The scheduler says that job \d+ is over.*\[TERMINATED\]/);
 }, 120_000);
 
