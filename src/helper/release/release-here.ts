@@ -66,7 +66,7 @@ export async function releaseHere(
   const containersAreGone = leftovers.length === 0;
   if (containersAreGone) {
     const roots = await listRootMarks(job);
-    await attempt('open files', async () => void (await endRootHolders(context, job, roots)));
+    await attempt('open files', async () => await endRootHolders(context, job, roots));
     await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
   }
   // A network outlives its containers' removal, never the other way round.

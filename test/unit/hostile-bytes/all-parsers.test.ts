@@ -40,6 +40,8 @@ const others: Readonly<Record<string, readonly string[]>> = {
   'reads what the kernel, root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',
     'helper/host/root-marks#parseRootMark',
+    'system/signal-process#readStart',
+    'system/signal-process#readState',
     'cgroup/read-limits#readLimits',
     'config/load-site#readYamlFile',
     'config/parse-site#readSite',
