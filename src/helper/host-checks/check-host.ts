@@ -97,6 +97,6 @@ function listFullChecks({ engine, site, authorities }: HelperContext, question: 
     checkScheduler(authorities, question.scheduler),
     checkNetwork(hostCommands({ commandPath: site.scheduler.commandPath }), site),
     checkImages(engine, site),
-    checkDevices(site),
+    ...(site.devices.allowed.length === 0 ? [] : [checkDevices(site)]),
   ];
 }
