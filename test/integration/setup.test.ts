@@ -59,7 +59,8 @@ describe('hpc-dockerjob-setup', () => {
     expect(first.stderr).toBe('');
     expect(first.exitCode).toBe(0);
     expect(first.stdout).toContain('/etc/hpc-submit-dockerjob/site.yaml (new)');
-    for (const hook of ['share/slurm/epilog', 'share/lsf/post-exec']) expect(first.stdout).toContain(hook);
+    for (const hook of ['hpc-dockerjob-setup slurm', 'docs/slurm.md', 'share/lsf/post-exec'])
+      expect(first.stdout).toContain(hook);
     const loader = `${packageDirectory}/runtime/lib/ld-linux-x86-64.so.2`;
     const agent = await run(
       loader,
