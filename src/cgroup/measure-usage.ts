@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cgroupRoot, parseCgroups } from './hierarchies.ts';
+import { memoryAccountOf } from './watch-memory.ts';
 
 /** What the processes of a cgroup have used so far. What the kernel does not tell is left out. */
 export interface CgroupUsage {
@@ -17,31 +18,30 @@ export async function findUsageMeter(pid: number): Promise<UsageMeter> {
   return usageMeterOf((await readOrUndefined(`/proc/${pid}/cgroup`)) ?? '');
 }
 
-/**
- * The meter of the cgroup that the text of /proc/PID/cgroup names. A controller is either in a hierarchy of cgroup v1 or in the
- * unified one; `memory.peak` is there from Linux 5.19 on.
- */
+/** The meter of the cgroup that the text of /proc/PID/cgroup names. The peak of memory is told from Linux 5.19 on with cgroup v2. */
 export function usageMeterOf(procCgroupText: string, root = cgroupRoot): UsageMeter {
-  const places = parseCgroups(procCgroupText);
-  const directoryOf = (controller: string): string | undefined => {
-    const place = places.find(({ controllers }) => controllers.split(',').includes(controller));
-    return place === undefined ? undefined : `${root}/${place.controllers}${place.path}`;
-  };
-  const unified = places.find(({ controllers }) => controllers === '');
-  const v2 = unified === undefined ? undefined : `${root}${unified.path}`;
+  const memory = memoryAccountOf(procCgroupText, root);
+  const readCpuSeconds = cpuClockOf(procCgroupText, root);
   return async () => {
-    const [cpuacct, memory] = [directoryOf('cpuacct'), directoryOf('memory')];
-    const [cpuSeconds, peakMemoryBytes] = await Promise.all([
-      cpuacct === undefined
-        ? readScaled(`${v2}/cpu.stat`, /^usage_usec (\d+)$/m, 1e6)
-        : readScaled(`${cpuacct}/cpuacct.usage`, /^(\d+)$/m, 1e9),
-      readScaled(memory === undefined ? `${v2}/memory.peak` : `${memory}/memory.max_usage_in_bytes`, /^(\d+)$/m, 1),
-    ]);
+    const [cpuSeconds, state] = await Promise.all([readCpuSeconds(), memory?.readState()]);
     return {
       ...(cpuSeconds === undefined ? {} : { cpuSeconds }),
-      ...(peakMemoryBytes === undefined ? {} : { peakMemoryBytes }),
+      ...(state?.peakBytes === undefined ? {} : { peakMemoryBytes: state.peakBytes }),
     };
   };
+}
+
+/** The controller is either in a hierarchy of cgroup v1 or in the unified one. */
+function cpuClockOf(procCgroupText: string, root: string): () => Promise<number | undefined> {
+  const places = parseCgroups(procCgroupText);
+  const v1 = places.find(({ controllers }) => controllers.split(',').includes('cpuacct'));
+  if (v1 !== undefined) {
+    const file = `${root}/${v1.controllers}${v1.path}/cpuacct.usage`;
+    return async () => await readScaled(file, /^(\d+)$/m, 1e9);
+  }
+  const v2 = places.find(({ controllers }) => controllers === '');
+  return async () =>
+    v2 === undefined ? undefined : await readScaled(`${root}${v2.path}/cpu.stat`, /^usage_usec (\d+)$/m, 1e6);
 }
 
 async function readScaled(path: string, pattern: RegExp, unitsInOne: number): Promise<number | undefined> {

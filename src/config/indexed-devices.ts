@@ -9,3 +9,8 @@ export function isIndexed(node: string): boolean {
 export function indexedPath(node: string, index: number): string {
   return node.replaceAll(placePattern, (_, first: string | undefined) => String(index + Number(first ?? 0)));
 }
+
+/** The pattern of the paths of all indexes. */
+export function everyIndexPath(node: string): string {
+  return node.replaceAll(placePattern, '*');
+}

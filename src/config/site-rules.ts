@@ -95,31 +95,30 @@ function* checkApplicationImages({ applications }: SiteConfig): Iterable<RulePro
 
 function* checkApplicationMounts({ applications, mounts }: SiteConfig): Iterable<RuleProblem> {
   const sources = mounts.allowed.map(({ source }) => source);
-  for (const [name, application] of Object.entries(applications)) {
-    for (const [index, mount] of application.mounts.entries()) {
-      if (sources.includes(mount)) continue;
-      const nearest = findNearestName(mount, sources);
-      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-      yield {
-        path: ['applications', name, 'mounts', index],
-        uses: [['mounts', 'allowed', '*', 'source']],
-        message: `"${mount}" is not a source in mounts.allowed${hint}`,
-      };
-    }
-  }
+  yield* checkListed(applications, 'mounts', sources, 'source');
 }
 
 function* checkApplicationDevices({ applications, devices }: SiteConfig): Iterable<RuleProblem> {
-  const names = devices.allowed.map((device) => device.name);
+  const names = devices.allowed.map(({ name }) => name);
+  yield* checkListed(applications, 'devices', names, 'name');
+}
+
+/** Applications take out of a list of the site's what is in it. */
+function* checkListed(
+  applications: SiteConfig['applications'],
+  list: 'mounts' | 'devices',
+  allowed: readonly string[],
+  key: string,
+): Iterable<RuleProblem> {
   for (const [name, application] of Object.entries(applications)) {
-    for (const [index, device] of application.devices.entries()) {
-      if (names.includes(device)) continue;
-      const nearest = findNearestName(device, names);
+    for (const [index, wanted] of application[list].entries()) {
+      if (allowed.includes(wanted)) continue;
+      const nearest = findNearestName(wanted, allowed);
       const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
       yield {
-        path: ['applications', name, 'devices', index],
-        uses: [['devices', 'allowed', '*', 'name']],
-        message: `"${device}" is not a name in devices.allowed${hint}`,
+        path: ['applications', name, list, index],
+        uses: [[list, 'allowed', '*', key]],
+        message: `"${wanted}" is not a ${key} in ${list}.allowed${hint}`,
       };
     }
   }

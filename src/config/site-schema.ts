@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { offeredVariables } from '../contract/offered-variables.ts';
 import { schedulerNames } from '../contract/schedulers.ts';
+import { deviceNamePattern } from '../values/device-name.ts';
 import { hostNetworkSummary, networkSettings, spanningNetworks } from '../network/known-networks.ts';
 import {
   absolutePath,
@@ -142,8 +143,7 @@ const environment = z.record(
 );
 
 /** Of a kind of devices. */
-const deviceName = (): z.ZodString =>
-  text(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a name of small letters, digits, ".", "_" and "-"');
+const deviceName = (): z.ZodString => text(deviceNamePattern, 'a name of small letters, digits, ".", "_" and "-"');
 
 const application = section({
   image: text(/^\S{1,512}$/, 'an image reference like hpc/openfoam:2.3.0').describe('What to run.'),

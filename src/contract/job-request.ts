@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { deviceNamePattern } from '../values/device-name.ts';
 import { parseJobKey } from './job-key.ts';
 import type { JobKey } from './job-key.ts';
 import { isSchedulerJobId, schedulerNames } from './schedulers.ts';
@@ -90,7 +91,7 @@ export const launchIdSchema = z.string().regex(/^[0-9a-f]{16}$/, 'is not the id 
 export const shmBytesSchema = z.int().min(4096);
 
 /** Of kinds of devices, as site.yaml calls them. */
-export const deviceNamesSchema = z.array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)).max(64);
+export const deviceNamesSchema = z.array(z.string().regex(deviceNamePattern)).max(64);
 
 const requestShape = z.strictObject({
   protocol: z.literal(requestProtocol),

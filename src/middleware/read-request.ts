@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { JobError } from '../values/errors.ts';
 import { quoteWord, showWord } from '../values/one-line.ts';
+import { deviceNamePattern } from '../values/device-name.ts';
 import { parseBytes } from '../values/parse-bytes.ts';
 import type { JobCommand } from '../contract/job-request.ts';
 import { refuseOversized } from '../contract/request-budget.ts';
@@ -98,7 +99,7 @@ function readNonEmpty(environment: NodeJS.ProcessEnv, name: string): string | un
 
 /** Fails with `USAGE`. */
 function readDeviceName(text: string): string {
-  if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(text)) return text;
+  if (deviceNamePattern.test(text)) return text;
   throw new JobError({
     code: 'USAGE',
     message: `--device: "${text.slice(0, 60)}" is no name of devices.`,

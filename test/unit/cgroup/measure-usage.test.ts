@@ -17,9 +17,14 @@ beforeAll(() => {
   put({
     'cpu,cpuacct/job_7/docker/cpuacct.usage': '12500000000\n',
     'memory/job_7/docker/memory.max_usage_in_bytes': '345000000\n',
+    'memory/job_7/docker/memory.oom_control': 'oom_kill 0\n',
     'slice/job_8/cpu.stat': 'usage_usec 2250000\nuser_usec 2000000\nsystem_usec 250000\n',
     'slice/job_8/memory.peak': '128000000\n',
+    'slice/job_8/memory.events': 'oom_kill 0\n',
+    'slice/job_8/threads/cgroup.type': 'threaded\n',
+    'slice/job_8/threads/cpu.stat': 'usage_usec 250000\n',
     'old/job_9/cpu.stat': 'usage_usec 1000000\n',
+    'old/job_9/memory.events': 'oom_kill 0\n',
   });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -36,6 +41,11 @@ describe('what the kernel says that a cgroup has used', () => {
       'a hybrid host',
       '5:cpu,cpuacct:/job_7/docker\n0::/slice/job_8\n',
       { cpuSeconds: 12.5, peakMemoryBytes: 128_000_000 },
+    ],
+    [
+      'a threaded cgroup, whose memory counts in the one above',
+      '0::/slice/job_8/threads\n',
+      { cpuSeconds: 0.25, peakMemoryBytes: 128_000_000 },
     ],
     ['a kernel before 5.19', '0::/old/job_9\n', { cpuSeconds: 1 }],
     ['a cgroup that is gone', '0::/gone\n', {}],
