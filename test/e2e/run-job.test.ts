@@ -44,7 +44,7 @@ describe('a job on three hosts', () => {
       usage.nodes.reduce((sum, node) => sum + node.cpuSeconds, 0),
       3,
     );
-    expect(job.stderr).toMatch(/ used {6}\d+\.\d s of CPU time, at most \d+\.\d MiB of memory on node\d/);
+    expect(job.stderr).toMatch(/ used {6}\d+\.\d s of CPU time, at most \d+(?:\.\d)? MiB of memory on node\d/);
     expect(await findLeftovers(lab)).toEqual([]);
   });
 
