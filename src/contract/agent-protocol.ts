@@ -18,21 +18,32 @@ export const maxLineBytes = 64 * 1024;
 /** `ssh-ed25519 AAAA…`: one line, no options, no comment. */
 export const publicKeySchema = z.string().regex(/^ssh-ed25519 [A-Za-z0-9+/]{68}$/, 'is not an ed25519 public key');
 
-const peerSchema = z.strictObject({
+const place = {
   index: z.number().int().min(0),
   hostname: z.string(),
   /** The host under its container, by the scheduler's name. */
   host: hostNameSchema.optional(),
   ip: z.ipv4(),
   slots: z.number().int().min(1),
-  sshPublicKey: publicKeySchema,
-  hostPublicKey: publicKeySchema,
+};
+const keys = { sshPublicKey: publicKeySchema, hostPublicKey: publicKeySchema };
+
+/** All nodes of the job in order with their keys: what the keeper publishes as ROSTER, see `formatRoster`. */
+export const rosterSchema = z.array(z.strictObject({ ...place, ...keys })).min(1);
+
+/** A node as another one knows it: in a large job not all keys are known everywhere. */
+const peerSchema = z.strictObject({
+  ...place,
+  sshPublicKey: publicKeySchema.optional(),
+  hostPublicKey: publicKeySchema.optional(),
 });
 export type Peer = z.infer<typeof peerSchema>;
 
-/** All nodes of the job in order: what the keeper publishes as ROSTER. */
-export const rosterSchema = z.array(peerSchema).min(1);
-export type Roster = z.infer<typeof rosterSchema>;
+/** All nodes of the job in order. */
+export type Roster = readonly Peer[];
+
+export const peerKeysSchema = z.strictObject({ index: place.index, ...keys });
+export type PeerKeys = z.infer<typeof peerKeysSchema>;
 
 /** From the agent. */
 export const agentMessageSchema = z.discriminatedUnion('type', [
@@ -50,6 +61,8 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
     code: z.enum(['WORKDIR_UNUSABLE', 'IMAGE_UNUSABLE', 'NODE_LATE', 'NODE_LOST', 'BUG']),
     message: z.string().max(2000),
   }),
+  /** Wants the keys of that node, or of all; of a few single ones each is answered once, from then on by those of all. */
+  z.strictObject({ type: z.literal('ask'), index: place.index.optional() }),
   /** A remark for the user that does not end the job. */
   z.strictObject({ type: z.literal('note'), message: z.string().max(2000) }),
 ]);
@@ -81,7 +94,9 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     commandDeadlineMs: z.number(),
     stopGraceMs: z.number(),
   }),
-  z.strictObject({ type: z.literal('roster'), peers: rosterSchema }),
+  z.strictObject({ type: z.literal('roster'), peers: z.array(peerSchema).min(1) }),
+  /** Answers `ask`. */
+  z.strictObject({ type: z.literal('keys'), peers: z.array(peerKeysSchema) }),
   /** All nodes are ready: the master runs the command, the others serve. Of a command that came later only the master is told. */
   z.strictObject({
     type: z.literal('start'),

@@ -10,7 +10,9 @@ import type { JobRequest, LateCommand, PlannedCommand } from './job-request.ts';
 export const mostEnvironmentBytes = 64 * 1024;
 /** All words of the command together; a single one is bounded by Linux, see `commandSchema`. */
 const mostCommandBytes = 128 * 1024;
-/** Some 2000 hosts beside an environment and a command of usual size. */
+/** Hosts of one job: with so many its discovery was measured, see bench/README.md. */
+export const mostHosts = 10_000;
+/** More than `mostHosts` hosts with names of usual length beside an environment and a command of usual size. */
 export const mostPlanBytes = 512 * 1024;
 
 /** Names and values of the variables, each with the two bytes (`=` and an end) that a process has for it. */

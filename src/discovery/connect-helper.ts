@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Socket } from 'node:net';
-import type { AgentMessage, HelperMessage } from '../contract/agent-protocol.ts';
+import type { AgentMessage, HelperMessage, PeerKeys } from '../contract/agent-protocol.ts';
 import { readLines } from '../system/lines.ts';
 import { JobError } from '../values/errors.ts';
 import { unlessAborted, withDeadline } from '../system/deadline.ts';
@@ -32,6 +32,8 @@ export interface HelperLink {
   /** The message of this step; fails with `PartIsOver`, or with `NODE_LATE` after the deadline. */
   receive<T extends Step>(step: T, deadlineMs: number): Promise<MessageOf<T>>;
   onSignal(handler: (signal: CommandSignal) => void): void;
+  /** For the answers to `ask`. */
+  onKeys(handler: (peers: readonly PeerKeys[]) => void): void;
   /** Resolves when it is over. */
   whenOver(): Promise<void>;
   /** Says that the part is over for a reason of this side. */
@@ -65,6 +67,7 @@ class SocketHelperLink implements HelperLink {
     start: Promise.withResolvers<MessageOf<'start'>>(),
   };
   private readonly earlySignals: CommandSignal[] = [];
+  private keysHandler: ((peers: readonly PeerKeys[]) => void) | undefined;
   private signalHandler: ((signal: CommandSignal) => void) | undefined;
 
   constructor(socket: Socket) {
@@ -100,6 +103,10 @@ class SocketHelperLink implements HelperLink {
     this.earlySignals.splice(0).forEach(handler);
   }
 
+  onKeys(handler: (peers: readonly PeerKeys[]) => void): void {
+    this.keysHandler = handler;
+  }
+
   declareOver(reason: PartIsOver['reason']): void {
     if (!this.over.aborted) this.overController.abort(new PartIsOver(reason));
   }
@@ -128,6 +135,9 @@ class SocketHelperLink implements HelperLink {
         return;
       case 'start':
         this.steps.start.resolve(message);
+        return;
+      case 'keys':
+        this.keysHandler?.(message.peers);
         return;
       case 'signal':
         if (this.signalHandler === undefined) this.earlySignals.push(message.signal);

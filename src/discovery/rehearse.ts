@@ -12,7 +12,7 @@ export async function rehearse(): Promise<void> {
     port: 0,
     hostPrivateKey: host.privateKey,
     userName: 'rehearsal',
-    authorizedKeys: Promise.resolve([user.publicKey]),
+    findKeys: () => Promise.resolve([user.publicKey]),
     loginTimeoutMs: 5000,
     startSession: () => {
       const group = new ProcessGroup('/bin/sh', ['-c', 'exit 0'], { stdio: 'pipe' });

@@ -1,11 +1,11 @@
-import type { IKeyValue } from 'etcd3';
-import type { Store, StoreEntry } from '../ports/store.ts';
+import type { Store } from '../ports/store.ts';
 import { checkTransaction } from '../contract/check-transaction.ts';
 import { JobError } from '../values/errors.ts';
 import { callStore } from './call-store.ts';
 import { EndpointRing } from './endpoint-ring.ts';
-import type { TlsIdentity } from './endpoint-ring.ts';
+import type { Keepalive, TlsIdentity } from './endpoint-ring.ts';
 import { grantLease } from './keep-lease.ts';
+import { followRange, toEntry } from './follow-range.ts';
 import { toTxnRequest } from './to-txn-request.ts';
 import { watchRange } from './watch-range.ts';
 
@@ -14,12 +14,14 @@ export interface EtcdOptions extends TlsIdentity {
   readonly endpoints: readonly string[];
   /** Deadline of one try. A call is given up after two to three times this, as `callStore` says. */
   readonly callTimeoutMs: number;
+  /** Default: as suits one process. */
+  readonly keepalive?: Keepalive;
 }
 
 /** The site's etcd by mutual TLS. Connects on the first call; `close` ends every watch and renewal, not the leases. */
 export function connectEtcd(options: EtcdOptions): Store {
   const { callTimeoutMs } = options;
-  const ring = new EndpointRing(options.endpoints.map(checkEndpoint), options);
+  const ring = new EndpointRing(options.endpoints.map(checkEndpoint), options, options.keepalive);
   return {
     read: async ({ start, end }) => {
       const request = { key: Buffer.from(start), range_end: Buffer.from(end) };
@@ -48,18 +50,12 @@ export function connectEtcd(options: EtcdOptions): Store {
         isFull: alarms.some(({ alarm }) => alarm === 'Nospace' || /nospace/i.test(alarm)),
       };
     },
-    watch: (range, lookAgain) => watchRange(ring, callTimeoutMs, range, lookAgain),
+    watch: (range, lookAgain) => watchRange(ring, callTimeoutMs, range, () => lookAgain()),
+    follow: (range, lookAgain) => followRange(ring, callTimeoutMs, range, lookAgain),
     close: () => {
       ring.close();
       return Promise.resolve();
     },
-  };
-}
-
-function toEntry(pair: IKeyValue): StoreEntry {
-  return {
-    key: pair.key.toString(),
-    value: pair.value.toString(),
   };
 }
 

@@ -10,6 +10,12 @@ export interface TlsIdentity {
   readonly key: Buffer;
 }
 
+/** Pings by which a frozen member is noticed, milliseconds: one so often, and so long for its answer. */
+export interface Keepalive {
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+}
+
 /** A stay at one member of the store. */
 export interface Visit {
   readonly endpoint: string;
@@ -21,11 +27,11 @@ export interface Visit {
 /** Bytes; the default of 4 MB fails on the keys of a large job. */
 const maxReceiveBytes = 64 * 1024 * 1024;
 
+/** A member that froze is noticed by these even on a connection that only carries a watch. */
+const usualKeepalive: Keepalive = { everyMs: 2000, timeoutMs: 1000 };
+
 const channelOptions = {
   'grpc.max_receive_message_length': maxReceiveBytes,
-  // A member that froze is noticed by these pings even on a connection that only carries a watch.
-  'grpc.keepalive_time_ms': 2000,
-  'grpc.keepalive_timeout_ms': 1000,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 400,
   // What the environment says of proxies must not redirect a privileged program.
@@ -44,9 +50,9 @@ export class EndpointRing {
   #current: Visit;
   #leave = new AbortController();
 
-  constructor(endpoints: readonly string[], tls: TlsIdentity) {
+  constructor(endpoints: readonly string[], tls: TlsIdentity, keepalive: Keepalive = usualKeepalive) {
     setMaxListeners(0, this.#closed.signal);
-    this.#clients = endpoints.map((endpoint) => ({ endpoint, client: openClient(endpoint, tls) }));
+    this.#clients = endpoints.map((endpoint) => ({ endpoint, client: openClient(endpoint, tls, keepalive) }));
     // Any start will do, but not the same for all hosts of a large job.
     this.#position = randomInt(endpoints.length);
     this.#current = this.#visit();
@@ -85,11 +91,15 @@ export class EndpointRing {
   }
 }
 
-function openClient(endpoint: string, tls: TlsIdentity): Etcd3 {
+function openClient(endpoint: string, tls: TlsIdentity, { everyMs, timeoutMs }: Keepalive): Etcd3 {
   return new Etcd3({
     hosts: endpoint,
     credentials: { rootCertificate: tls.ca, certChain: tls.cert, privateKey: tls.key },
-    grpcOptions: channelOptions,
+    grpcOptions: {
+      ...channelOptions,
+      'grpc.keepalive_time_ms': everyMs,
+      'grpc.keepalive_timeout_ms': timeoutMs,
+    },
     faultHandling: { host: () => noop, global: noop },
   });
 }

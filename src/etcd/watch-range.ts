@@ -1,5 +1,5 @@
-import type { IWatchRequest, IWatchResponse } from 'etcd3';
-import type { Watch } from '../ports/store.ts';
+import type { IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { StoreEntry, Watch } from '../ports/store.ts';
 import type { KeyRange } from '../contract/kvs-keys.ts';
 import { pauseMs } from './call-store.ts';
 import type { EndpointRing, Visit } from './endpoint-ring.ts';
@@ -16,16 +16,30 @@ interface WatchStream {
   cancel(): void;
 }
 
+/** What a watch has brought, in order; nothing of a revision is left out. */
+export interface WatchNews {
+  readonly changes: readonly {
+    readonly entry: StoreEntry;
+    readonly isGone: boolean;
+    readonly revision: bigint;
+  }[];
+}
+
 /**
  * Calls `lookAgain` once the watch stands, after each change, and after each end of the stream, which is opened again
  * with back-off until `close`. It never resumes at a revision: the caller reads the state anyway, so neither
  * a compaction nor events lost in a reconnect matter. (etcd3's own watcher loses events and can die silently.)
  */
-export function watchRange(ring: EndpointRing, callTimeoutMs: number, range: KeyRange, lookAgain: () => void): Watch {
+export function watchRange(
+  ring: EndpointRing,
+  callTimeoutMs: number,
+  range: KeyRange,
+  lookAgain: (news: WatchNews | 'stands' | 'broken') => void,
+): Watch {
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ring.closed]);
-  const hint = (): void => {
-    if (!signal.aborted) lookAgain();
+  const hint: Watching['hint'] = (news) => {
+    if (!signal.aborted) lookAgain(news);
   };
   const ended = keepWatching(signal, { ring, callTimeoutMs, range, hint });
   return {
@@ -40,7 +54,7 @@ interface Watching {
   readonly ring: EndpointRing;
   readonly callTimeoutMs: number;
   readonly range: KeyRange;
-  readonly hint: () => void;
+  readonly hint: (news: WatchNews | 'stands' | 'broken') => void;
 }
 
 async function keepWatching(stop: AbortSignal, watching: Watching): Promise<void> {
@@ -49,7 +63,7 @@ async function keepWatching(stop: AbortSignal, watching: Watching): Promise<void
     const stood = await watchOnce(stop, visit, watching).catch(() => false);
     failures = stood ? 0 : failures + 1;
     // A stream that stood and broke may have missed something; one that never stood has nothing to say.
-    if (stood) watching.hint();
+    if (stood) watching.hint('broken');
     else watching.ring.leave(visit);
     await pause(pauseMs(failures, maxPauseMs), { signal: stop });
   }
@@ -77,7 +91,7 @@ async function watchOnce(stop: AbortSignal, visit: Visit, watching: Watching): P
           stands = true;
           clearTimeout(timer);
         }
-        watching.hint();
+        watching.hint(response.created ? 'stands' : { changes: response.events.map(toChange) });
       });
       over.addEventListener('abort', end, { once: true });
       if (over.aborted) end();
@@ -88,6 +102,11 @@ async function watchOnce(stop: AbortSignal, visit: Visit, watching: Watching): P
     stream.cancel();
   }
   return stands;
+}
+
+function toChange({ type, kv }: IEvent): WatchNews['changes'][number] {
+  const entry = { key: kv.key.toString(), value: kv.value.toString() };
+  return { entry, isGone: type === 'Delete', revision: BigInt(kv.mod_revision) };
 }
 
 function createRequest({ start, end }: KeyRange): IWatchRequest {

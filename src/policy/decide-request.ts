@@ -2,6 +2,7 @@ import type { SiteConfig } from '../config/site-schema.ts';
 import { hostNetwork } from '../network/known-networks.ts';
 import type { NetworkName } from '../network/known-networks.ts';
 import { JobError } from '../values/errors.ts';
+import { mostHosts } from '../contract/request-budget.ts';
 import { hostCapacity } from '../values/subnet.ts';
 import { decideDevices, devicesAskForQueue } from './decide-devices.ts';
 import { decideApplication, decideImage, listAsked } from './decide-image.ts';
@@ -117,6 +118,12 @@ export function needsQueue(
 }
 
 function refuseTooManyHosts(site: SiteConfig, hostCount: number): void {
+  if (hostCount > mostHosts)
+    throw new JobError({
+      code: 'ALLOCATION_INVALID',
+      message: `A job may have at most ${mostHosts} hosts; this one has ${hostCount}.`,
+      hint: 'Ask for fewer hosts: more have not been shown to find each other.',
+    });
   const capacity = hostCapacity(site.network.prefixLength);
   if (hostCount <= capacity) return;
   throw new JobError({

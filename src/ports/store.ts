@@ -43,9 +43,22 @@ export interface StoreHealth {
   readonly isFull: boolean;
 }
 
+/** What a reader has found. */
+export interface Reading {
+  /** True: `entries` are all that there are. False: they are those that are new or changed since the last reading; none is gone. */
+  readonly isWhole: boolean;
+  readonly entries: readonly StoreEntry[];
+}
+
 /** Says "look again" until closed. */
 export interface Watch {
   close(): Promise<void>;
+}
+
+/** A watch of a range that reads it, one reading at a time, and does not fetch again what it has told. Fails as `read` does. */
+export interface Follower extends Watch {
+  /** The state is the store's, or was when the watch last gave a hint; with no hint since the last reading, the store's. */
+  read(): Promise<Reading>;
 }
 
 /**
@@ -68,6 +81,8 @@ export interface Store {
    * each hint and also on a slow timer (see `awaitState`).
    */
   watch(range: KeyRange, lookAgain: () => void): Watch;
+  /** A watch that reads, too; absent where reading all of a range again costs nothing worth saving. */
+  follow?(range: KeyRange, lookAgain: () => void): Follower;
   /** Keys alone, where values may be many. */
   listKeys?(range: KeyRange): Promise<readonly string[]>;
   /** Of a store that can run out of room. */

@@ -9,6 +9,8 @@ import { sshAlgorithms } from './ssh-algorithms.ts';
 export interface SshTarget {
   readonly address: string;
   readonly port: number;
+  /** Where the connection comes from; default: as the kernel chooses. */
+  readonly localAddress?: string;
   readonly userName: string;
   readonly privateKey: string;
   /** The only key that the server may show. */
@@ -73,6 +75,7 @@ export function connectSsh(target: SshTarget): Promise<SshConnection> {
     client.connect({
       host: target.address,
       port: target.port,
+      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
       username: target.userName,
       privateKey: target.privateKey,
       algorithms: sshAlgorithms,

@@ -16,8 +16,8 @@ export interface SshServerOptions {
   readonly hostPrivateKey: string;
   /** The only name that may log in. */
   readonly userName: string;
-  /** Keys that may log in. A client that comes before they are known waits for its answer. */
-  readonly authorizedKeys: Promise<readonly string[]>;
+  /** Keys that may log in from this address. A client that comes before they are known waits for its answer. */
+  readonly findKeys: (address: string) => Promise<readonly string[]>;
   /** A connection that has not logged in by then is closed. */
   readonly loginTimeoutMs: number;
   readonly startSession: StartSession;
@@ -38,8 +38,6 @@ const maxLoginAttempts = 4;
  * Fails with `BUG` when it cannot listen: the address and the port are the job's own.
  */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
-  const authorized = options.authorizedKeys.then((keys) => keys.map(decodePublicKey));
-  authorized.catch(() => undefined); // answered per connection below
   const connections = new Set<Connection>();
   const server = new ssh2.Server(
     {
@@ -49,11 +47,11 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
       keepaliveInterval: 0x7fff_ffff,
       keepaliveCountMax: Number.MAX_SAFE_INTEGER,
     },
-    (connection) => {
+    (connection, { ip }) => {
       connections.add(connection);
       (connection as Connection & { setNoDelay(isOn: boolean): void }).setNoDelay(true); // as the client does; missing in the types
       connection.on('close', () => connections.delete(connection));
-      admit(connection, options, authorized);
+      admit(connection, options, ip);
     },
   );
   const port = await listen(server, options);
@@ -83,7 +81,7 @@ async function listen(server: ssh2.Server, options: SshServerOptions): Promise<n
   return (server.address() as AddressInfo).port;
 }
 
-function admit(connection: Connection, options: SshServerOptions, authorized: Promise<readonly Buffer[]>): void {
+function admit(connection: Connection, options: SshServerOptions, address: string): void {
   const timer = setTimeout(() => connection.end(), options.loginTimeoutMs);
   let attempts = 0;
   connection.on('error', () => connection.end());
@@ -98,7 +96,7 @@ function admit(connection: Connection, options: SshServerOptions, authorized: Pr
       connection.end();
       return;
     }
-    authorized.then(
+    options.findKeys(address).then(
       (keys) => (mayLogIn(context, options.userName, keys) ? context.accept() : context.reject(['publickey'])),
       () => connection.end(),
     );
@@ -109,9 +107,10 @@ function admit(connection: Connection, options: SshServerOptions, authorized: Pr
   });
 }
 
-function mayLogIn(context: AuthContext, userName: string, keys: readonly Buffer[]): boolean {
+function mayLogIn(context: AuthContext, userName: string, authorized: readonly string[]): boolean {
   if (context.method !== 'publickey' || context.username !== userName) return false;
   const { data } = context.key;
+  const keys = authorized.map(decodePublicKey);
   if (!keys.some((key) => key.length === data.length && timingSafeEqual(key, data))) return false;
   return context.signature === undefined || hasValidSignature(context, context.signature);
 }

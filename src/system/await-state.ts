@@ -8,9 +8,16 @@ export interface StateEntry {
   readonly value: string;
 }
 
+/** What is new: all that there is, or what has come or changed since the last look while nothing went. */
+export interface StateNews {
+  readonly isWhole: boolean;
+  readonly entries: readonly StateEntry[];
+}
+
 /** What is needed of a store to wait on it; the store's port fits. */
 export interface WatchableStore {
   read(range: KeyRange): Promise<readonly StateEntry[]>;
+  follow?(range: KeyRange, lookAgain: () => void): { read(): Promise<StateNews>; close(): Promise<void> };
   watch(range: KeyRange, lookAgain: () => void): { close(): Promise<void> };
 }
 
@@ -47,13 +54,14 @@ const outagePauseMs = 500;
 /**
  * Waits until `judge` finds a value in the keys of `range`: looks at the state on every hint of a watch and on a slow
  * timer, never at events. One read at a time; hints in between are merged, and the next read waits a multiple of what the
- * last one took, so that a thousand changes of a thousand keys do not cost a million.
+ * last one took, so that a thousand changes of a thousand keys do not cost a million. Where the store can, only what is
+ * new is fetched: `judge` is given all entries, in no order, and what is new since it was asked last.
  * What `judge` throws ends the wait. It may be called many times with the same state.
  */
 export async function awaitState<T>(
   store: WatchableStore,
   range: KeyRange,
-  judge: (entries: readonly StateEntry[]) => T | undefined,
+  judge: (entries: readonly StateEntry[], news: StateNews) => T | undefined,
   options: AwaitStateOptions = {},
 ): Promise<StateOutcome<T>> {
   const { deadlineMs, signal, slowTimerMs = 10_000, tolerateOutage = true } = options;
@@ -62,17 +70,19 @@ export async function awaitState<T>(
   const timer = deadlineMs === undefined ? undefined : setTimeout(() => timeUp.abort(), deadlineMs);
   const over = signal === undefined ? timeUp.signal : AbortSignal.any([signal, timeUp.signal]);
   const bell = new Bell();
-  const watch = store.watch(range, () => bell.ring());
+  const ring = (): void => bell.ring();
+  const follower = store.follow?.(range, ring) ?? followWhole(store, range, ring);
+  const known = new Map<string, StateEntry>();
   let entries: readonly StateEntry[] | undefined;
   let outage: JobError | undefined;
   try {
     while (!over.aborted) {
       const startedAt = performance.now();
       bell.quiet();
+      let news: StateNews | undefined;
       try {
-        const seen = await unlessAborted(over, store.read(range));
-        if (seen === undefined) break;
-        entries = seen;
+        news = await unlessAborted(over, follower.read());
+        if (news === undefined) break;
         outage = undefined;
       } catch (error) {
         if (!tolerateOutage || !(error instanceof JobError) || error.code !== 'STORE_UNREACHABLE') throw error;
@@ -80,17 +90,32 @@ export async function awaitState<T>(
         await pause(outagePauseMs, { signal: over });
         continue;
       }
-      const value = judge(entries);
+      if (news.isWhole) known.clear();
+      for (const entry of news.entries) known.set(entry.key, entry);
+      entries = [...known.values()];
+      const value = judge(entries, news);
       if (value !== undefined) return { kind: 'reached', value };
       await pause(spacingMs(entries.length, performance.now() - startedAt), { signal: over });
       await bell.wait(slowTimerMs, over);
     }
   } finally {
     clearTimeout(timer);
-    await watch.close();
+    await follower.close();
   }
   signal?.throwIfAborted();
   return { kind: 'timeout', entries, outage };
+}
+
+function followWhole(
+  store: WatchableStore,
+  range: KeyRange,
+  lookAgain: () => void,
+): ReturnType<NonNullable<WatchableStore['follow']>> {
+  const watch = store.watch(range, lookAgain);
+  return {
+    read: async () => ({ isWhole: true, entries: await store.read(range) }),
+    close: async () => await watch.close(),
+  };
 }
 
 function spacingMs(entryCount: number, tookMs: number): number {

@@ -233,6 +233,39 @@ describe('a job of agents', () => {
     expect((await job.master.expect('failed')).message).toContain('another host key than the one of this job');
   });
 
+  test('of a large job logs in to each other although each knows node 0 alone at first', async () => {
+    await using job = await AgentJob.start(3);
+    const peers = await job.makeRoster();
+    const keysOf = (index: number) => {
+      const { sshPublicKey, hostPublicKey } = peers[index]!;
+      return { index, sshPublicKey, hostPublicKey };
+    };
+    const places = peers.map(({ index, hostname, host, ip, slots }) => ({ index, hostname, host: host!, ip, slots }));
+    job.welcomeAll({
+      command: shell('ssh node-1 ssh node-2 \'ssh node-1 echo "$HPCDJ_NODE_INDEX" $HPCDJ_NODE_INDEX\''),
+    });
+    for (const [index, node] of job.nodes.entries())
+      node.send({ type: 'roster', peers: index === 0 ? peers : [peers[0]!, ...places.slice(1)] });
+    await Promise.all(job.nodes.map((node) => node.expect('ready')));
+    for (const node of job.nodes) node.send({ type: 'start' });
+    for (const [from, asked] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      expect(await job.nodes[from]!.expect('ask')).toEqual({ type: 'ask', index: asked });
+      job.nodes[from]!.send({ type: 'keys', peers: [keysOf(asked)] });
+    }
+    expect(await job.master.expect('exited')).toMatchObject({ exitStatus: 0 });
+    const known = await readFile(path.join(job.nodes[1]!.privateDirectory, 'ssh/known_hosts'), 'utf8');
+    expect(known.split('\n').map((line) => line.split(' ').at(-1))).toEqual([
+      ...[keysOf(0), keysOf(2)].map(({ hostPublicKey }) => hostPublicKey.split(' ')[1]),
+      '',
+    ]);
+    await job.finish();
+    expect(job.master.stderr).toBe('');
+    expect(job.master.stdout).toMatch(/^\d \d\n$/);
+  });
+
   test('lets OpenSSH in with the written configuration, and nobody without the key', async () => {
     await using job = await AgentJob.start(2);
     await job.run({ command: shell('sleep 600') });

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { agentMessageSchema } from '../../src/contract/agent-protocol.ts';
-import type { AgentMessage, HelperMessage, Peer } from '../../src/contract/agent-protocol.ts';
+import type { AgentMessage, HelperMessage } from '../../src/contract/agent-protocol.ts';
 import type { JobKey } from '../../src/contract/job-key.ts';
+import type { KeyedPeer } from '../../src/contract/roster-text.ts';
 import type { LateCommand } from '../../src/contract/job-request.ts';
 
 type Welcome = Extract<HelperMessage, { type: 'welcome' }>;
@@ -183,7 +184,7 @@ export class AgentJob implements AsyncDisposable {
     );
   }
 
-  async makeRoster(): Promise<Peer[]> {
+  async makeRoster(): Promise<KeyedPeer[]> {
     return Promise.all(
       this.nodes.map(async (node, index) => {
         const { sshPublicKey, hostPublicKey } = await node.expect('hello');

@@ -31,17 +31,25 @@ export interface SshFilesContent {
  */
 export async function writeSshFiles(files: PrivateFiles, roster: Roster, content: SshFilesContent): Promise<void> {
   await writeFile(files.privateKey, content.privateKey, { mode: 0o600 });
-  await writeFile(files.knownHosts, formatKnownHosts(roster, content.port), { mode: 0o600 });
+  await writeKnownHosts(files, roster, content.port);
   await writeFile(files.sshConfig, formatSshConfig(files, content), { mode: 0o600 });
 }
 
-/** Every node under its address and its names, with the job's port. */
+/** Writes the nodes whose keys are known. */
+export async function writeKnownHosts(files: PrivateFiles, roster: Roster, port: number): Promise<void> {
+  await writeFile(files.knownHosts, formatKnownHosts(roster, port), { mode: 0o600 });
+}
+
+/** Every node whose key is known under its address and its names, with the job's port. */
 export function formatKnownHosts(roster: Roster, port: number): string {
   const namesOf = ({ ip, hostname, index, host }: Roster[number]): string =>
     [ip, hostname, shortHostname(index), ...(host === undefined ? [] : [host])]
       .map((name) => `[${name}]:${port}`)
       .join(',');
-  return roster.map((peer) => `${namesOf(peer)} ${peer.hostPublicKey}\n`).join('');
+  return roster
+    .filter(({ hostPublicKey }) => hostPublicKey !== undefined)
+    .map((peer) => `${namesOf(peer)} ${peer.hostPublicKey}\n`)
+    .join('');
 }
 
 function formatSshConfig(files: PrivateFiles, { port, userName }: SshFilesContent): string {

@@ -10,12 +10,13 @@ import type { Welcome } from '../files/build-job-environment.ts';
 import { PartIsOver } from '../connect-helper.ts';
 import type { HelperLink } from '../connect-helper.ts';
 import type { PrivateFiles } from '../files/container-files.ts';
+import { PeerBook } from './peer-book.ts';
 import { PeerLinks, testLinks } from './peer-links.ts';
 import { placeApplicationHostfile } from '../files/place-application-hostfile.ts';
 import { ProcessGroup, ProcessGroups } from '../launch/process-group.ts';
 import { serveRelay } from '../relay/serve-relay.ts';
 import type { UndoStack } from '../undo-stack.ts';
-import { formatHostfile, writeHostfiles, writeSshFiles } from '../files/write-private-files.ts';
+import { formatHostfile, writeHostfiles, writeKnownHosts, writeSshFiles } from '../files/write-private-files.ts';
 
 /** What a node knows of itself once it has been welcomed. */
 export interface Self {
@@ -28,13 +29,19 @@ export interface Self {
 
 type Environment = Readonly<Record<string, string>>;
 
+/** What logins need. */
+interface Known {
+  readonly book: PeerBook;
+  readonly environment: Environment;
+}
+
 /**
  * Serves SSH, learns of the other nodes, writes what launchers read, and on the master tests the links.
  * Returns the environment in which the command and the ranks run; what is added to it later is for all that start later.
  */
 export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): Promise<Record<string, string>> {
   const { welcome, files, userName } = self;
-  const known = Promise.withResolvers<{ roster: Roster; environment: Environment }>();
+  const known = Promise.withResolvers<Known>();
   const server = await serveSsh(self, known.promise, undo);
 
   // Later than the keeper's own deadline, which names the node that is late.
@@ -44,9 +51,12 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   const environment = buildJobEnvironment({ ...self, inherited: process.env, roster });
   await writeHostfiles(files, roster);
   await writeSshFiles(files, roster, { port, userName, privateKey: self.keys.user.privateKey });
+  const book = openBook(link, self, roster);
   const links = new PeerLinks({
     roster,
     ownIndex: welcome.index,
+    keysOf: async (peer) => await book.keysOf(peer),
+    isKnownByAddress: () => !book.isWhole,
     port,
     userName,
     privateKey: self.keys.user.privateKey,
@@ -54,7 +64,7 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   undo.push(() => links.close());
   const relay = await serveRelay(files.relaySocket, userName, links);
   undo.push(() => void relay.close());
-  known.resolve({ roster, environment });
+  known.resolve({ book, environment });
   // First of all at the end: a launcher that is ended, with its job, gives its ranks here time to save what they have.
   if (welcome.index !== commandNode)
     undo.push(async () => {
@@ -68,15 +78,24 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   return environment;
 }
 
+/** The others as this node learns of them; what its `known_hosts` says follows. */
+function openBook(link: HelperLink, { welcome, files }: Self, roster: Roster): PeerBook {
+  const book = new PeerBook(roster, (index) => link.send({ type: 'ask', ...(index === undefined ? {} : { index }) }));
+  let writing = Promise.resolve();
+  link.onKeys((peers) => {
+    book.take(peers);
+    writing = writing.then(
+      async () => await writeKnownHosts(files, book.known, welcome.sshPort).catch(() => undefined), // the job's own ssh needs none
+    );
+  });
+  return book;
+}
+
 function listOthers(roster: Roster, ownIndex: number): Peer[] {
   return roster.filter((peer) => peer.index !== ownIndex);
 }
 
-async function serveSsh(
-  { welcome, keys, userName }: Self,
-  known: Promise<{ roster: Roster; environment: Environment }>,
-  undo: UndoStack,
-): Promise<SshServer> {
+async function serveSsh({ welcome, keys, userName }: Self, known: Promise<Known>, undo: UndoStack): Promise<SshServer> {
   const sessions = new ProcessGroups();
   let environment: Environment = {};
   const server = await startSshServer({
@@ -85,10 +104,11 @@ async function serveSsh(
     hostPrivateKey: keys.host.privateKey,
     userName,
     // Nobody gets in before the environment of the ranks stands.
-    authorizedKeys: known.then((facts) => {
+    findKeys: async (address) => {
+      const facts = await known;
       environment = facts.environment;
-      return facts.roster.map((peer) => peer.sshPublicKey);
-    }),
+      return await facts.book.keysFrom(address);
+    },
     loginTimeoutMs: welcome.discoverDeadlineMs,
     startSession: (request) => startSession(request, environment, sessions, welcome.stopGraceMs),
   });

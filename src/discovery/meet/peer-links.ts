@@ -1,4 +1,4 @@
-import type { Peer, Roster } from '../../contract/agent-protocol.ts';
+import type { Peer, PeerKeys, Roster } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
 import { shortHostname } from '../../contract/job-key.ts';
 import { SshConnectError, connectSsh } from '../../ssh/connect-ssh.ts';
@@ -8,6 +8,10 @@ import { pause } from '../../system/deadline.ts';
 export interface PeerLinksOptions {
   readonly roster: Roster;
   readonly ownIndex: number;
+  /** Fails with `SshConnectError`. */
+  readonly keysOf: (peer: Peer) => Promise<Pick<PeerKeys, 'hostPublicKey'>>;
+  /** True where peers find out by its address who logs in. */
+  readonly isKnownByAddress: () => boolean;
   readonly port: number;
   readonly userName: string;
   readonly privateKey: string;
@@ -15,10 +19,21 @@ export interface PeerLinksOptions {
 
 const maxNamed = 5;
 
-/** The only one that fits; undefined when several do. */
-function findOnly(roster: Roster, fits: (peer: Peer) => boolean): Peer | undefined {
-  const [found, another] = roster.filter(fits);
-  return another === undefined ? found : undefined;
+/** Nodes by every name that they have, in small letters: their own names first, then those of their hosts, then these without a domain. */
+function listNames(roster: Roster): ReadonlyMap<string, Peer> {
+  const names = new Map<string, Peer>();
+  const add = (name: string, peer: Peer): void => void (names.has(name) || names.set(name, peer));
+  for (const peer of roster)
+    for (const name of [peer.hostname.toLowerCase(), shortHostname(peer.index), peer.ip]) add(name, peer);
+  for (const peer of roster) if (peer.host !== undefined) add(peer.host.toLowerCase(), peer);
+  const shortOf = ({ host }: Peer): string | undefined => host?.toLowerCase().split('.')[0];
+  const counts = new Map<string | undefined, number>();
+  for (const peer of roster) counts.set(shortOf(peer), (counts.get(shortOf(peer)) ?? 0) + 1);
+  for (const peer of roster) {
+    const name = shortOf(peer);
+    if (name !== undefined && counts.get(name) === 1) add(name, peer);
+  }
+  return names;
 }
 
 /** One try may take so long: the peer's agent may be starting on a busy host. */
@@ -30,10 +45,12 @@ const connectTimeoutMs = 10_000;
  */
 export class PeerLinks {
   private readonly options: PeerLinksOptions;
+  private readonly names: ReadonlyMap<string, Peer>;
   private readonly links = new Map<number, Promise<SshConnection>>();
 
   constructor(options: PeerLinksOptions) {
     this.options = options;
+    this.names = listNames(options.roster);
   }
 
   /**
@@ -43,14 +60,7 @@ export class PeerLinks {
   findPeer(host: string): Peer | undefined {
     const name = host.toLowerCase();
     if (name === 'localhost' || name === '127.0.0.1') return this.options.roster[this.options.ownIndex];
-    const { roster } = this.options;
-    return (
-      roster.find(
-        (peer) => peer.hostname.toLowerCase() === name || shortHostname(peer.index) === name || peer.ip === name,
-      ) ??
-      roster.find((peer) => peer.host?.toLowerCase() === name) ??
-      findOnly(roster, (peer) => peer.host?.toLowerCase().split('.')[0] === name)
-    );
+    return this.names.get(name);
   }
 
   /** For people: the names by which the nodes are known, of a large job the first ones. */
@@ -82,15 +92,20 @@ export class PeerLinks {
   }
 
   private open(peer: Peer, timeoutMs: number): Promise<SshConnection> {
-    const { port, userName, privateKey } = this.options;
-    const link = connectSsh({
-      address: peer.ip,
-      port,
-      userName,
-      privateKey,
-      hostPublicKey: peer.hostPublicKey,
-      timeoutMs,
-    });
+    const { roster, ownIndex, port, userName, privateKey, isKnownByAddress } = this.options;
+    const own = isKnownByAddress() ? roster[ownIndex] : undefined;
+    const link = this.options.keysOf(peer).then(
+      async ({ hostPublicKey }) =>
+        await connectSsh({
+          address: peer.ip,
+          port,
+          ...(own === undefined ? {} : { localAddress: own.ip }),
+          userName,
+          privateKey,
+          hostPublicKey,
+          timeoutMs,
+        }),
+    );
     this.links.set(peer.index, link);
     link.catch(() => {
       if (this.links.get(peer.index) === link) this.links.delete(peer.index);

@@ -1,14 +1,14 @@
-import type { StoreEntry } from '../../ports/store.ts';
+import type { Reading, StoreEntry } from '../../ports/store.ts';
 import { publicKeySchema } from '../../contract/agent-protocol.ts';
 import { exitStatusOf, isErrorCode, JobError } from '../../values/errors.ts';
 import type { ForwardedSignal, JobEnd, NodePhase, WantedState } from '../../contract/helper-events.ts';
 import { nodePhaseSchema, wantedStateSchema } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
-import { jobPlanSchema } from '../../contract/job-plan.ts';
+import { parsePlan } from '../../contract/plan-text.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
 import { lateCommandSchema } from '../../contract/job-request.ts';
-import { findJsonAs, parseJsonAs } from '../../values/parse-json-as.ts';
+import { findJsonAs } from '../../values/parse-json-as.ts';
 
 /** What one node has published so far. */
 export interface NodeState {
@@ -59,40 +59,75 @@ export function reasonText(end: JobEnd): string {
 }
 
 /**
- * Parses a job's entries (any part of them); what cannot be parsed counts as not there, but for the plan: a job whose plan
- * another release has written may be running, and nobody must take its subnet. Fails with `PLAN_UNREADABLE` then.
+ * A job as its entries say, told piece by piece: what has not changed since the last time is not parsed again. What cannot be parsed counts
+ * as not there, but for the plan: a job whose plan another release has written may be running, and nobody must take its subnet.
  */
-export function parseJobState(prefix: string, job: JobKey, entries: readonly StoreEntry[]): JobState {
-  const fields = new Map<string, string>();
-  const nodes = new Map<number, Map<string, string>>();
-  const root = `${prefix}/${job}/`;
-  const nodePattern = new RegExp(`^${job}_node_([0-9]{1,6})/([A-Z]+)$`);
-  for (const { key, value } of entries) {
-    if (!key.startsWith(root)) continue;
-    const name = key.slice(root.length);
-    const match = nodePattern.exec(name);
-    if (match === null) fields.set(name, value);
-    else {
-      const index = Number(match[1]);
-      const node = nodes.get(index) ?? new Map<string, string>();
-      nodes.set(index, node.set(match[2] ?? '', value));
-    }
-  }
-  // The origin's start script wrote FINISHED where its listing said FINISH: both are read.
-  const finish = fields.get('FINISH') ?? fields.get('FINISHED');
-  const state = finish === undefined ? 'absent' : finish === 'TRUE' ? 'finished' : 'running';
-  return {
-    finish: state,
-    end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
-    plan: parsePlan(job, fields.get('PLAN')),
-    hasKeeper: fields.has('KEEPER'),
-    roster: fields.get('ROSTER'),
-    hasStarted: fields.has('START'),
-    lateCommand: parseLateCommand(fields.get('START')),
-    signals: parseSignals(fields.get('SIGNAL')),
-    wanted: wantedStateSchema.safeParse(fields.get('WANTED')).data,
-    nodes: new Map([...nodes].map(([index, values]) => [index, parseNode(index, values)])),
+export class JobStateParser {
+  private readonly job: JobKey;
+  private readonly root: string;
+  private readonly nodePattern: RegExp;
+  private readonly fields = new Map<string, string>();
+  private readonly values = new Map<number, Map<string, string>>();
+  private readonly nodes = new Map<number, NodeState>();
+  private plan: { readonly text: string | undefined; readonly plan: JobPlan | undefined } = {
+    text: undefined,
+    plan: undefined,
   };
+
+  constructor(prefix: string, job: JobKey) {
+    this.job = job;
+    this.root = `${prefix}/${job}/`;
+    this.nodePattern = new RegExp(`^${job}_node_([0-9]{1,6})/([A-Z]+)$`);
+  }
+
+  /** The job with this news; states that were given before do not change. Fails with `PLAN_UNREADABLE`. */
+  take({ isWhole, entries }: Reading): JobState {
+    if (isWhole) for (const each of [this.fields, this.values, this.nodes]) each.clear();
+    const changed = new Set<number>();
+    for (const { key, value } of entries) {
+      if (!key.startsWith(this.root)) continue;
+      const name = key.slice(this.root.length);
+      const match = this.nodePattern.exec(name);
+      if (match === null) this.fields.set(name, value);
+      else {
+        const index = Number(match[1]);
+        const node = this.values.get(index) ?? new Map<string, string>();
+        this.values.set(index, node.set(match[2] ?? '', value));
+        changed.add(index);
+      }
+    }
+    for (const index of changed) this.nodes.set(index, parseNode(index, this.values.get(index) ?? new Map()));
+    return this.describe();
+  }
+
+  private describe(): JobState {
+    const { fields } = this;
+    // The origin's start script wrote FINISHED where its listing said FINISH: both are read.
+    const finish = fields.get('FINISH') ?? fields.get('FINISHED');
+    const state = finish === undefined ? 'absent' : finish === 'TRUE' ? 'finished' : 'running';
+    return {
+      finish: state,
+      end: state === 'finished' ? parseEnd(fields.get('EXITCODE'), fields.get('REASON')) : undefined,
+      plan: this.readPlan(fields.get('PLAN')),
+      hasKeeper: fields.has('KEEPER'),
+      roster: fields.get('ROSTER'),
+      hasStarted: fields.has('START'),
+      lateCommand: parseLateCommand(fields.get('START')),
+      signals: parseSignals(fields.get('SIGNAL')),
+      wanted: wantedStateSchema.safeParse(fields.get('WANTED')).data,
+      nodes: new Map(this.nodes),
+    };
+  }
+
+  private readPlan(text: string | undefined): JobPlan | undefined {
+    if (text !== this.plan.text) this.plan = { text, plan: readPlan(this.job, text) };
+    return this.plan.plan;
+  }
+}
+
+/** The job as all of its entries say (or all of a part of them), see `JobStateParser`. */
+export function parseJobState(prefix: string, job: JobKey, entries: readonly StoreEntry[]): JobState {
+  return new JobStateParser(prefix, job).take({ isWhole: true, entries });
 }
 
 function parseEnd(exitCode: string | undefined, reason = ''): JobEnd {
@@ -112,10 +147,10 @@ function parseSignals(text = ''): readonly ForwardedSignal[] {
   return text.split(' ').filter((word) => word === 'SIGUSR1' || word === 'SIGUSR2');
 }
 
-function parsePlan(job: JobKey, text: string | undefined): JobPlan | undefined {
+function readPlan(job: JobKey, text: string | undefined): JobPlan | undefined {
   if (text === undefined) return undefined;
   try {
-    return parseJsonAs(jobPlanSchema, text);
+    return parsePlan(text);
   } catch (cause) {
     throw new JobError({
       code: 'PLAN_UNREADABLE',

@@ -10,11 +10,11 @@ import {
   nodesRange,
 } from '../../contract/kvs-keys.ts';
 import type { JobField, KeyRange, NodeField } from '../../contract/kvs-keys.ts';
-import type { Condition, Lease, Put, Store, StoreEntry } from '../../ports/store.ts';
+import type { Condition, Lease, Put, Reading, Store, StoreEntry } from '../../ports/store.ts';
 import { awaitState } from '../../system/await-state.ts';
 import type { AwaitStateOptions } from '../../system/await-state.ts';
 import type { JobError } from '../../values/errors.ts';
-import { parseJobState } from './job-state.ts';
+import { JobStateParser } from './job-state.ts';
 import type { JobState } from './job-state.ts';
 import { storeOfRun } from './store-of-run.ts';
 
@@ -23,8 +23,8 @@ export type JobOutcome<T> =
   | { readonly kind: 'reached'; readonly value: T }
   | { readonly kind: 'timeout'; readonly last: JobState; readonly outage: JobError | undefined };
 
-/** Which part of a job's keys a wait reads. */
-export type JobPart = 'all' | 'control' | 'nodes';
+/** Which part of a job's keys is read; a number: those of this node. */
+export type JobPart = 'all' | 'control' | 'nodes' | number;
 
 /** Where the store is, and how the site's keys begin in it; a `JobStore` is one. */
 export interface SiteStore {
@@ -38,7 +38,7 @@ export class JobStore implements SiteStore {
   readonly store: Store;
   readonly prefix: string;
   readonly job: JobKey;
-  readonly ranges: Readonly<Record<JobPart, KeyRange>>;
+  readonly ranges: Readonly<Record<'all' | 'control' | 'nodes', KeyRange>>;
 
   constructor({ store, prefix }: SiteStore, job: JobKey) {
     this.store = store;
@@ -57,6 +57,10 @@ export class JobStore implements SiteStore {
 
   nodeRange(index: number): KeyRange {
     return nodeRange(this.prefix, this.job, index);
+  }
+
+  private rangeOf(part: JobPart): KeyRange {
+    return typeof part === 'number' ? this.nodeRange(part) : this.ranges[part];
   }
 
   /** FINISH is FALSE. */
@@ -79,12 +83,12 @@ export class JobStore implements SiteStore {
 
   /** What these entries say of the job. Fails with `PLAN_UNREADABLE`. */
   parse(entries: readonly StoreEntry[]): JobState {
-    return parseJobState(this.prefix, this.job, entries);
+    return new JobStateParser(this.prefix, this.job).take({ isWhole: true, entries });
   }
 
   /** The job as its keys say now. Fails with `STORE_UNREACHABLE`, and with `PLAN_UNREADABLE` when another release wrote its plan. */
   async read(part: JobPart = 'all'): Promise<JobState> {
-    return this.parse(await this.store.read(this.ranges[part]));
+    return this.parse(await this.store.read(this.rangeOf(part)));
   }
 
   /** The value of one field; undefined when it is not there. */
@@ -98,10 +102,15 @@ export class JobStore implements SiteStore {
     judge: (state: JobState) => T | undefined,
     { part = 'all', ...options }: AwaitStateOptions & { readonly part?: JobPart } = {},
   ): Promise<JobOutcome<T>> {
-    const look = (entries: readonly StoreEntry[]): T | undefined => judge(this.parse(entries));
-    const outcome = await awaitState(this.store, this.ranges[part], look, options);
+    const parser = new JobStateParser(this.prefix, this.job);
+    let last: JobState | undefined;
+    const look = (_: unknown, news: Reading): T | undefined => {
+      last = parser.take(news);
+      return judge(last);
+    };
+    const outcome = await awaitState(this.store, this.rangeOf(part), look, options);
     if (outcome.kind === 'reached') return outcome;
-    return { kind: 'timeout', last: this.parse(outcome.entries ?? []), outage: outcome.outage };
+    return { kind: 'timeout', last: last ?? this.parse([]), outage: outcome.outage };
   }
 
   /** Writes fields of the job while it runs; false when it is over. With `lease` they vanish when that ends. */

@@ -17,6 +17,7 @@ export function storeOfRun(store: Store, isOurs: Condition): Store {
       ),
     grantLease: async (ttlSeconds) => await store.grantLease(ttlSeconds),
     watch: (range, lookAgain) => store.watch(range, lookAgain),
+    ...(store.follow && { follow: store.follow.bind(store) }),
     close: async () => await store.close(),
   };
 }

@@ -3,6 +3,7 @@ import { JobError } from '../../values/errors.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { jobPlanSchema } from '../../contract/job-plan.ts';
+import { formatPlan } from '../../contract/plan-text.ts';
 import type { JobField } from '../../contract/kvs-keys.ts';
 import { earlierRunKey, keyOnly } from '../../contract/kvs-keys.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
@@ -33,7 +34,7 @@ export async function claimJob(
   });
   const isOurs = await store.commit({
     conditions: [jobStore.lacks('PLAN'), jobStore.lacks('FINISH')],
-    puts: written(JSON.stringify(plan)),
+    puts: written(formatPlan(plan)),
   });
   if (isOurs) return plan;
   const entries = await store.read(jobStore.ranges.all);
@@ -44,7 +45,7 @@ export async function claimJob(
     throw new JobError({ code: 'BUG', message: `Job ${plan.job} could not be claimed although nobody has it.` });
   // In the order of the schema, as it is written again by those who have read it.
   const successor = jobPlanSchema.parse({ ...plan, takesOver: true });
-  await takeOver(jobStore, { earlier: state.plan, state, entries, puts: written(JSON.stringify(successor)) });
+  await takeOver(jobStore, { earlier: state.plan, state, entries, puts: written(formatPlan(successor)) });
   return successor;
 }
 

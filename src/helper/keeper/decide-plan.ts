@@ -8,6 +8,7 @@ import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { jobPlanSchema } from '../../contract/job-plan.ts';
+import { formatPlan } from '../../contract/plan-text.ts';
 import { refuseLargePlan } from '../../contract/request-budget.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { hostAddress, macOf } from '../../values/subnet.ts';
@@ -76,7 +77,7 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     sshPort: site.ssh.port,
     maxRunSeconds: decision.maxRunSeconds,
   } satisfies JobPlan);
-  refuseLargePlan(plan, JSON.stringify(plan));
+  refuseLargePlan(plan, formatPlan(plan));
   return plan;
 }
 

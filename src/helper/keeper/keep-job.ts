@@ -1,14 +1,14 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Roster } from '../../contract/agent-protocol.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import { endByError, killedForMemory } from '../../contract/helper-events.ts';
 import type { HelperEvent, JobEnd } from '../../contract/helper-events.ts';
-import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
+import { formatRoster } from '../../contract/roster-text.ts';
 import { endJobInAnyCase } from '../job/end-job.ts';
 import { findAuthorities } from '../find-authority.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
+import { gatherRoster } from '../job/gather-roster.ts';
 import type { JobMemory } from '../job/job-memory.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
 import { started } from '../job/job-state.ts';
@@ -68,7 +68,7 @@ export async function keepJob(job: KeptJob): Promise<JobEnd> {
       gatherRoster(job.plan, state),
     );
     if (gathered.kind === 'ended') return gathered.end;
-    await publish(job, 'ROSTER', JSON.stringify(gathered.value));
+    await publish(job, 'ROSTER', formatRoster(gathered.value));
     job.emit({ event: 'gathered' });
     const ready = await settle(job, deadlines.discoverSeconds, 'get ready', (state) =>
       countReady(job.plan, state) ? true : undefined,
@@ -236,17 +236,6 @@ async function settle<T>(
   if (outcome.kind === 'reached') return outcome.value;
   if (outcome.outage !== undefined) throw outcome.outage;
   throw tooLate(plan, last, seconds ?? 0, waitedFor);
-}
-
-/** All nodes' addresses and keys in order; undefined until the last one has published. */
-function gatherRoster(plan: JobPlan, state: JobState): Roster | undefined {
-  const roster: Roster = [];
-  for (const { index, host, ip, slots } of plan.nodes) {
-    const { sshPublicKey, hostPublicKey } = state.nodes.get(index) ?? {};
-    if (sshPublicKey === undefined || hostPublicKey === undefined) return undefined;
-    roster.push({ index, hostname: nodeHostname(plan.job, index), host, ip, slots, sshPublicKey, hostPublicKey });
-  }
-  return roster;
 }
 
 function countReady(plan: JobPlan, state: JobState): boolean {

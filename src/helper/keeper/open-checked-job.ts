@@ -6,6 +6,7 @@ import { decideForAnybody, decideRequest } from '../../policy/decide-request.ts'
 import { allOrNone } from '../../system/all-or-none.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
+import { formatPlan } from '../../contract/plan-text.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
 import { decidePlan, resolveHosts } from './decide-plan.ts';
 import { makeToken } from '../job/make-token.ts';
@@ -90,7 +91,7 @@ export async function openCheckedJob(
     subnet,
     token,
   });
-  if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(JSON.stringify(decided)));
+  if (sharedStore !== undefined) await spendOpening(opening, Buffer.byteLength(formatPlan(decided)));
   const jobStore = jobStoreOf(site, store, decided.job);
   const plan = await claimJob(jobStore, decided, lease, claims);
   claims.move();

@@ -1,5 +1,4 @@
-import { rosterSchema } from '../../contract/agent-protocol.ts';
-import type { AgentMessage, Roster } from '../../contract/agent-protocol.ts';
+import type { AgentMessage } from '../../contract/agent-protocol.ts';
 import { JobError } from '../../values/errors.ts';
 import type { JobEnd, WantedState } from '../../contract/helper-events.ts';
 import { commandNode, nodeHostname } from '../../contract/job-key.ts';
@@ -8,10 +7,11 @@ import { oneLine } from '../../values/one-line.ts';
 import type { Suspension } from '../job/follow-suspension.ts';
 import type { JobState } from '../job/job-state.ts';
 import { hasInput } from '../host/job-input.ts';
+import { answerAsks } from './answer-asks.ts';
+import { findPeers } from './find-peers.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
 import type { AgentLink } from './serve-agent.ts';
-import { parseJsonAs } from '../../values/parse-json-as.ts';
 
 /**
  * Leads the agent of this node from its first word to the end of the job, and publishes what it reports. That it is the
@@ -26,7 +26,7 @@ export async function converse(
   imageEnvironment: Readonly<Record<string, string>>,
 ): Promise<JobEnd | undefined> {
   using _forwarding = own.signalsByStore ? undefined : forwardSignals(link);
-  return await converseUntilOver(own, link, suspension, imageEnvironment);
+  return await converseUntilOver(own, answerAsks(own, link), suspension, imageEnvironment);
 }
 
 async function converseUntilOver(
@@ -47,9 +47,10 @@ async function converseUntilOver(
     PHASE: 'discovering',
   });
   const roster = await own.followed.until((state) => state.roster);
+  const peers = roster === undefined ? undefined : await findPeers(own, roster);
   reached(own, 'roster');
-  if (roster === undefined) return undefined;
-  link.send({ type: 'roster', peers: readRoster(roster) });
+  if (peers === undefined) return undefined;
+  link.send({ type: 'roster', peers: [...peers] });
   const jobOver = own.followed.until(signalReader(own, link));
   jobOver.catch(() => undefined);
   const isReady = await Promise.race([expectMessage(link, 'ready').then(() => true), jobOver.then(() => false)]);
@@ -91,20 +92,6 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,
     stopGraceMs: site.deadlines.stopSeconds * 1000,
   };
-}
-
-/** All nodes, as the keeper has published them. Fails with `PLAN_UNREADABLE` for what no keeper of this release writes. */
-export function readRoster(text: string): Roster {
-  try {
-    return parseJsonAs(rosterSchema, text);
-  } catch (cause) {
-    throw new JobError({
-      code: 'PLAN_UNREADABLE',
-      message: 'The list of the nodes in the store was not written by this release of hpc-submit-dockerjob.',
-      hint: 'Install the same release on all hosts of the job, and submit it again.',
-      cause,
-    });
-  }
 }
 
 /** What its agent is told at the start. Fails with `BUG` when neither the plan nor START says what to run. */

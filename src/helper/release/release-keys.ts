@@ -3,6 +3,7 @@ import type { Condition } from '../../ports/store.ts';
 import { asClause, asJobError } from '../../values/errors.ts';
 import type { HostsEnd, UsedByNode } from '../../contract/helper-events.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
+import { formatPlan } from '../../contract/plan-text.ts';
 import { nodeUsageSchema } from '../../contract/node-usage.ts';
 import { freeSubnet } from '../job/claim-subnet.ts';
 import { findUnreleased } from '../job/find-unreleased.ts';
@@ -89,7 +90,7 @@ export async function removeKeys(jobStore: JobStore, plan: JobPlan): Promise<voi
   const { token, network } = plan;
   const removeIf = async (text: string): Promise<boolean> =>
     await store.commit({ conditions: [jobStore.has('PLAN', text)], deletes: [jobStore.ranges.all] });
-  if (!(await removeIf(JSON.stringify(plan)))) {
+  if (!(await removeIf(formatPlan(plan)))) {
     const text = await jobStore.readField('PLAN');
     if (text === undefined) await removeOrphanKeys(jobStore);
     else if (tokenIn(text) === token) await removeIf(text);

@@ -10,7 +10,15 @@ const roster = [0, 1, 12].map((index) => ({
   sshPublicKey: key,
   hostPublicKey: key,
 }));
-const links = new PeerLinks({ roster, ownIndex: 1, port: 2222, userName: 'alice', privateKey: '' });
+const links = new PeerLinks({
+  roster,
+  ownIndex: 1,
+  keysOf: () => Promise.resolve({ hostPublicKey: key }),
+  isKnownByAddress: () => false,
+  port: 2222,
+  userName: 'alice',
+  privateKey: '',
+});
 
 describe('findPeer', () => {
   it.each([

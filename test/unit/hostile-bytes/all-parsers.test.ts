@@ -61,6 +61,8 @@ const schemaUse = /JsonAs\((?<given>\w+Schema),|\b(?<asked>\w+Schema)\.(?:safePa
 /** Parts of answers of programs that root runs with fixed words, and values within those of the lists. */
 const partsOfOthers = [
   ...[
+    'packedSchema',
+    'columnsSchema',
     'graphDriverSchema',
     'layersSchema',
     'statSchema',

@@ -1,3 +1,4 @@
+import { deflateRawSync } from 'node:zlib';
 import * as z from 'zod';
 import { hierarchiesBelow, parseCgroups } from '../../../src/cgroup/hierarchies.ts';
 import { parseSite } from '../../../src/config/parse-site.ts';
@@ -22,7 +23,8 @@ import { groupText, namesOfNodes, passwdText } from '../../../src/helper/host/ru
 import { parseSubnetClaim } from '../../../src/helper/job/claim-subnet.ts';
 import { parseEarlierRun } from '../../../src/helper/job/earlier-runs.ts';
 import { parseJobState } from '../../../src/helper/job/job-state.ts';
-import { readRoster } from '../../../src/helper/node/converse.ts';
+import { parsePlan } from '../../../src/contract/plan-text.ts';
+import { parseRoster } from '../../../src/contract/roster-text.ts';
 import { findConfigurationFaults } from '../../../src/helper/node/judge-image.ts';
 import { findMount, liesBelow, parseMountTable } from '../../../src/system/mount-table.ts';
 import { isolateAgent } from '../../../src/policy/describe-container.ts';
@@ -105,6 +107,8 @@ function holdPlan(text: string): void {
   if (own !== undefined) taken(['HOST_UNFIT'], () => planTunnel(judged, own));
 }
 
+const packNodes = (columns: object): string => deflateRawSync(JSON.stringify(columns)).toString('base64');
+
 const keys = {
   '/12/FINISH': 'FALSE',
   '/12/PLAN': plan,
@@ -122,6 +126,26 @@ const keys = {
 
 const ofStore: readonly HostileParser[] = [
   { name: 'contract/job-plan#jobPlanSchema', isJson: true, seeds: [plan, JSON.stringify(makePlan())], hold: holdPlan },
+  {
+    name: 'contract/plan-text#parsePlan',
+    isJson: true,
+    seeds: [
+      plan,
+      JSON.stringify({
+        ...makePlan({ hosts: ['c1', 'c2'] }),
+        nodes: { count: 2, packed: packNodes({ hosts: ['c1', 'c2'], addresses: ['192.0.2.1', ''], slots: [1, 2] }) },
+      }),
+    ],
+    hold: (text) => {
+      let found: unknown;
+      try {
+        found = parsePlan(text);
+      } catch {
+        return mustLeaveObjectsAlone();
+      }
+      holdPlan(JSON.stringify(found));
+    },
+  },
   {
     name: 'helper/job/job-state#parseJobState',
     isJson: true,
@@ -152,12 +176,16 @@ const ofStore: readonly HostileParser[] = [
     },
   },
   {
-    name: 'helper/node/converse#readRoster',
+    name: 'contract/roster-text#parseRoster',
     isJson: true,
-    seeds: [roster],
+    seeds: [roster, `{"nodes":300,"first":{"index":0,"sshPublicKey":"${publicKey}","hostPublicKey":"${publicKey}"}}`],
     hold: (text) => {
-      for (const { sshPublicKey, hostPublicKey, host = 'c1' } of taken(['PLAN_UNREADABLE'], () => readRoster(text)) ??
-        []) {
+      const found = parseRoster(text);
+      for (const { sshPublicKey, hostPublicKey, host = 'c1' } of found === undefined
+        ? []
+        : 'nodes' in found
+          ? [{ ...found.first, host: 'c1' }]
+          : found) {
         mustBePlain(sshPublicKey + hostPublicKey, 'a key');
         mustBeHosts([host]);
       }
