@@ -45,6 +45,7 @@ export function followRange(
       const told = isComplete ? view.apply(taken) : undefined;
       if (told !== undefined) return told;
       const stream = stands ? streams : undefined;
+      completeOn = undefined; // what was heard is given up, also when the store does not answer
       const reading = await view.fetch();
       completeOn = stream;
       return reading;

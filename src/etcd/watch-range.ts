@@ -106,7 +106,7 @@ async function watchOnce(stop: AbortSignal, visit: Visit, watching: Watching): P
 
 function toChange({ type, kv }: IEvent): WatchNews['changes'][number] {
   const entry = { key: kv.key.toString(), value: kv.value.toString() };
-  return { entry, isGone: type === 'Delete', revision: BigInt(kv.mod_revision) };
+  return { entry, isGone: type !== 'Put', revision: BigInt(kv.mod_revision) };
 }
 
 function createRequest({ start, end }: KeyRange): IWatchRequest {
