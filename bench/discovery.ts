@@ -2,7 +2,7 @@
  * How long a job of N nodes takes from "all may publish their keys" to "all have seen START", and what it costs the store.
  * The keeper and the nodes run the product's own code against an etcd of this bench's own; what is played stands in
  * bench/README.md. Needs the etcd command: npm run bench -- discovery [--nodes 2,16,64] [--rounds 3] [--processes 2]
- * [--json FILE]
+ * [--cold: no round before the first] [--json FILE]
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '2,16,64,128,256,512,1024' },
     rounds: { type: 'string', default: '3' },
     processes: { type: 'string', default: '2' },
+    cold: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -149,7 +150,7 @@ async function measure(nodeCount: number, rounds: number): Promise<readonly Roun
   );
   const found: Round[] = [];
   // The first one warms up whatever is compiled while it runs.
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = values.cold ? 1 : 0; round <= rounds; round += 1) {
     const one = await measureRound({ server, keeper, nodes }, String(100 + round), nodeCount);
     if (round > 0) found.push(one);
   }

@@ -24,7 +24,8 @@ const site = parseSite(
 );
 const launchId = '0123456789abcdef';
 const keys = Array.from({ length: 64 }, () => makeKeyPair().publicKey);
-const connectingAtOnce = 16;
+/** What comes before the measured part comes bit by bit, as a launcher starts nodes. */
+const mostAtOnce = 32;
 
 interface Client {
   readonly index: number;
@@ -42,17 +43,21 @@ let startedAtMs = 0;
 
 async function connectAll({ store: address, from, to }: Extract<Order, { type: 'connect' }>): Promise<void> {
   const indexes = Array.from({ length: to - from }, (_, at) => from + at);
-  const waiting = indexes.values();
-  const made: Client[] = [];
+  clients = await mapBitByBit(indexes, async (index) => {
+    const store = connectClient(address);
+    await store.read({ start: '/none', end: '/none0' });
+    return { index, store };
+  });
+}
+
+async function mapBitByBit<From, To>(all: readonly From[], act: (each: From) => Promise<To>): Promise<readonly To[]> {
+  const made: To[] = [];
+  const waiting = all.values();
   const work = async (): Promise<void> => {
-    for (const index of waiting) {
-      const store = connectClient(address);
-      await store.read({ start: '/none', end: '/none0' });
-      made.push({ index, store });
-    }
+    for (const each of waiting) made.push(await act(each));
   };
-  await Promise.all(Array.from({ length: connectingAtOnce }, work));
-  clients = made;
+  await Promise.all(Array.from({ length: mostAtOnce }, work));
+  return made;
 }
 
 async function join({ index, store }: Client, job: JobKey): Promise<Joined> {
@@ -131,7 +136,8 @@ let allStarted: Promise<unknown> = Promise.resolve();
 
 serveOrders(async (order: Order): Promise<Partial<Done>> => {
   if (order.type === 'connect') await connectAll(order);
-  else if (order.type === 'join') joined = await Promise.all(clients.map((one) => join(one, order.job as JobKey)));
+  else if (order.type === 'join')
+    joined = await mapBitByBit(clients, async (one) => await join(one, order.job as JobKey));
   else if (order.type === 'go') {
     go();
     await allStarted;

@@ -11,7 +11,7 @@ export const mostEnvironmentBytes = 64 * 1024;
 /** All words of the command together; a single one is bounded by Linux, see `commandSchema`. */
 const mostCommandBytes = 128 * 1024;
 /** Hosts of one job: with so many its discovery was measured, see bench/README.md. */
-export const mostHosts = 10_000;
+export const mostHosts = 4096;
 /** More than `mostHosts` hosts with names of usual length beside an environment and a command of usual size. */
 export const mostPlanBytes = 512 * 1024;
 

@@ -69,6 +69,12 @@ mounts: { allowed: [{ source: /scratch }] }`);
   });
 
   it.each<[string, Partial<RequestToDecide>, string, RegExp]>([
+    [
+      'more hosts than were ever measured',
+      { hostCount: 4097 },
+      'ALLOCATION_INVALID',
+      /at most 4096 hosts; this one has 4097/,
+    ],
     ['more hosts than a subnet holds', { hostCount: 254 }, 'ALLOCATION_INVALID', /room for 253 hosts/],
     ['no image', { image: undefined }, 'IMAGE_MISSING_IN_REQUEST', /neither APPLICATION/],
     ['an image that is not allowed', { image: 'evil/x:1' }, 'IMAGE_NOT_ALLOWED', /lab\/\*/],
