@@ -23,6 +23,7 @@ import { groupText, namesOfNodes, passwdText } from '../../../src/helper/host/ru
 import { parseSubnetClaim } from '../../../src/helper/job/claim-subnet.ts';
 import { parseEarlierRun } from '../../../src/helper/job/earlier-runs.ts';
 import { parseJobState } from '../../../src/helper/job/job-state.ts';
+import type { JobPlan } from '../../../src/contract/job-plan.ts';
 import { parsePlan } from '../../../src/contract/plan-text.ts';
 import { parseRoster } from '../../../src/contract/roster-text.ts';
 import { findConfigurationFaults } from '../../../src/helper/node/judge-image.ts';
@@ -130,20 +131,21 @@ const ofStore: readonly HostileParser[] = [
     name: 'contract/plan-text#parsePlan',
     isJson: true,
     seeds: [
-      plan,
       JSON.stringify({
         ...makePlan({ hosts: ['c1', 'c2'] }),
         nodes: { count: 2, packed: packNodes({ hosts: ['c1', 'c2'], addresses: ['192.0.2.1', ''], slots: [1, 2] }) },
       }),
     ],
     hold: (text) => {
-      let found: unknown;
+      let found: JobPlan;
       try {
         found = parsePlan(text);
       } catch {
         return mustLeaveObjectsAlone();
       }
-      holdPlan(JSON.stringify(found));
+      mustLeaveObjectsAlone();
+      mustBeHosts(found.nodes.map(({ host }) => host));
+      mustEqual(parsePlan(JSON.stringify(found)), found, 'read again');
     },
   },
   {
