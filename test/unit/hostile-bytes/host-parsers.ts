@@ -7,6 +7,7 @@ import { findingSchema, renderFinding } from '../../../src/contract/finding.ts';
 import { helperEventSchema } from '../../../src/contract/helper-events.ts';
 import { requireJobKey } from '../../../src/contract/job-key.ts';
 import { jobPlanSchema } from '../../../src/contract/job-plan.ts';
+import type { JobPlan } from '../../../src/contract/job-plan.ts';
 import { isOwnContainer } from '../../../src/contract/own-objects.ts';
 import { isSchedulerJobId } from '../../../src/contract/schedulers.ts';
 import { propagationOf } from '../../../src/docker/choose-mount-propagation.ts';
@@ -23,7 +24,6 @@ import { groupText, namesOfNodes, passwdText } from '../../../src/helper/host/ru
 import { parseSubnetClaim } from '../../../src/helper/job/claim-subnet.ts';
 import { parseEarlierRun } from '../../../src/helper/job/earlier-runs.ts';
 import { parseJobState } from '../../../src/helper/job/job-state.ts';
-import type { JobPlan } from '../../../src/contract/job-plan.ts';
 import { parsePlan } from '../../../src/contract/plan-text.ts';
 import { parseRoster } from '../../../src/contract/roster-text.ts';
 import { findConfigurationFaults } from '../../../src/helper/node/judge-image.ts';
@@ -141,7 +141,8 @@ const ofStore: readonly HostileParser[] = [
       try {
         found = parsePlan(text);
       } catch {
-        return mustLeaveObjectsAlone();
+        mustLeaveObjectsAlone();
+        return;
       }
       mustLeaveObjectsAlone();
       mustBeHosts(found.nodes.map(({ host }) => host));
