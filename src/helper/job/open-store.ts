@@ -14,10 +14,18 @@ export function jobStoreOf({ site }: SiteConfig, store: Store, job: JobKey): Job
   return new JobStore({ store, prefix: site.keyPrefix }, job);
 }
 
+/**
+ * The store that the job's keeper serves at this socket. Its calls have the deadline of the site's calls to etcd: where a
+ * host is so slow that the site raised that, its keeper needs as long.
+ */
+export function connectKeeper({ etcd }: SiteConfig, socket: string): Store {
+  return connectLocalStore(socket, { callTimeoutMs: 2 * etcd.callTimeoutMs });
+}
+
 /** The store that holds this job: the one that `open-job` serves on this host for a job on one host, else etcd. */
 export async function openStore(site: SiteConfig, job: JobKey): Promise<JobStore> {
   const socket = localStoreSocket(job);
-  return jobStoreOf(site, existsSync(socket) ? connectLocalStore(socket) : await openSharedStore(site), job);
+  return jobStoreOf(site, existsSync(socket) ? connectKeeper(site, socket) : await openSharedStore(site), job);
 }
 
 /**
@@ -27,7 +35,7 @@ export async function openStore(site: SiteConfig, job: JobKey): Promise<JobStore
  */
 export async function openStoreToEnd(site: SiteConfig, job: JobKey): Promise<JobStore> {
   const socket = localStoreSocket(job);
-  const store = existsSync(socket) ? emptyOnceGone(connectLocalStore(socket), socket) : await openOrEmpty(site);
+  const store = existsSync(socket) ? emptyOnceGone(connectKeeper(site, socket), socket) : await openOrEmpty(site);
   return jobStoreOf(site, store, job);
 }
 

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { parseSite } from '../../../src/config/parse-site.ts';
-import { emptyOnceGone, openStoreToEnd } from '../../../src/helper/job/open-store.ts';
+import { connectKeeper, emptyOnceGone, openStoreToEnd } from '../../../src/helper/job/open-store.ts';
 import { steerJob } from '../../../src/helper/control/steer-job.ts';
 import { connectLocalStore } from '../../../src/local-store/connect-local-store.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
@@ -88,4 +89,20 @@ describe('the store of a job on one host', () => {
     const { store } = await openStoreToEnd(site, makePlan().job);
     expect(await store.read(jobRange('', plan.job))).toEqual([]);
   });
+});
+
+it('waits for the keeper as long as the site waits for etcd', async () => {
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(socket, resolve));
+  onTestFinished(() => void silent.close());
+  const askWithin = async (callTimeoutMs: number): Promise<number> => {
+    const store = connectKeeper(parseSite(`version: 1\netcd: {callTimeoutMs: ${callTimeoutMs}}`), socket);
+    const startedAt = performance.now();
+    await expect(store.read(jobRange('', plan.job))).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    await store.close();
+    return performance.now() - startedAt;
+  };
+  const [short, long] = await Promise.all([askWithin(100), askWithin(1250)]);
+  expect(short).toBeLessThan(2000);
+  expect(long).toBeGreaterThanOrEqual(2495);
 });
