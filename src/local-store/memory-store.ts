@@ -21,6 +21,33 @@ interface Watcher {
   isHinted: boolean;
 }
 
+/** Who looks again after a change. */
+class Watchers {
+  readonly #watchers = new Set<Watcher>();
+
+  open(range: KeyRange, lookAgain: () => void): Watch {
+    const watcher: Watcher = { range, lookAgain, isHinted: false };
+    this.#watchers.add(watcher);
+    return { close: () => Promise.resolve(void this.#watchers.delete(watcher)) };
+  }
+
+  hintAbout(keys: readonly string[]): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.isHinted || !keys.some((key) => isInRange(watcher.range, key))) continue;
+      // Later, so that a hint never runs inside the transaction, and once for many changes.
+      watcher.isHinted = true;
+      setImmediate(() => {
+        watcher.isHinted = false;
+        if (this.#watchers.has(watcher)) watcher.lookAgain();
+      });
+    }
+  }
+
+  close(): void {
+    this.#watchers.clear();
+  }
+}
+
 /**
  * A store in this process with the meaning of etcd's: transactions are all or nothing, ranges by byte order.
  * A lease lives until its holder revokes it: who holds it and the store end together. Keys must be ASCII.
@@ -28,24 +55,12 @@ interface Watcher {
 export function createMemoryStore(): MemoryStore {
   const entries = new Map<string, Held>();
   const leases = new Map<string, AbortController>();
-  const watchers = new Set<Watcher>();
+  const watchers = new Watchers();
   let leaseCount = 0;
   let isClosed = false;
 
   const requireOpen = (): void => {
     if (isClosed) throw new JobError({ code: 'STORE_UNREACHABLE', message: 'The job-local store is closed.' });
-  };
-
-  const hintAbout = (keys: readonly string[]): void => {
-    for (const watcher of watchers) {
-      if (watcher.isHinted || !keys.some((key) => isInRange(watcher.range, key))) continue;
-      // Later, so that a hint never runs inside the transaction, and once for many changes.
-      watcher.isHinted = true;
-      setImmediate(() => {
-        watcher.isHinted = false;
-        if (watchers.has(watcher)) watcher.lookAgain();
-      });
-    }
   };
 
   const removeWhere = (isDoomed: (entry: Held) => boolean): string[] => {
@@ -58,20 +73,8 @@ export function createMemoryStore(): MemoryStore {
     const lost = leases.get(id);
     if (lost === undefined) return undefined;
     leases.delete(id);
-    hintAbout(removeWhere(({ leaseId }) => leaseId === id));
+    watchers.hintAbout(removeWhere(({ leaseId }) => leaseId === id));
     return lost;
-  };
-
-  const holds = (condition: Condition): boolean => {
-    const entry = entries.get(condition.key);
-    switch (condition.kind) {
-      case 'absent':
-        return entry === undefined;
-      case 'present':
-        return entry !== undefined;
-      case 'value':
-        return entry?.value === condition.equals;
-    }
   };
 
   return {
@@ -86,14 +89,14 @@ export function createMemoryStore(): MemoryStore {
       requireOpen();
       checkTransaction(transaction);
       const { conditions = [], puts = [], deletes = [] } = transaction;
-      if (!conditions.every(holds)) return false;
+      if (!conditions.every((condition) => holds(entries, condition))) return false;
       if (puts.some(({ lease }) => lease !== undefined && !leases.has(lease.id))) throw leaseEnded();
       const touched = removeWhere(({ key }) => deletes.some((range) => isInRange(range, key)));
       for (const { key, value, lease } of puts) {
         entries.set(key, { key, value, leaseId: lease?.id });
         touched.push(key);
       }
-      hintAbout(touched);
+      watchers.hintAbout(touched);
       return true;
     },
     // eslint-disable-next-line @typescript-eslint/require-await -- as above
@@ -105,18 +108,26 @@ export function createMemoryStore(): MemoryStore {
       leases.set(id, lost);
       return { id, lost: lost.signal, revoke: () => Promise.resolve(void endLease(id)) };
     },
-    watch: (range, lookAgain): Watch => {
-      const watcher: Watcher = { range, lookAgain, isHinted: false };
-      watchers.add(watcher);
-      return { close: () => Promise.resolve(void watchers.delete(watcher)) };
-    },
+    watch: (range, lookAgain) => watchers.open(range, lookAgain),
     close: () => {
       isClosed = true;
-      watchers.clear();
+      watchers.close();
       return Promise.resolve();
     },
     expireLease: (id) => endLease(id)?.abort(leaseEnded()),
   };
+}
+
+function holds(entries: ReadonlyMap<string, Held>, condition: Condition): boolean {
+  const entry = entries.get(condition.key);
+  switch (condition.kind) {
+    case 'absent':
+      return entry === undefined;
+    case 'present':
+      return entry !== undefined;
+    case 'value':
+      return entry?.value === condition.equals;
+  }
 }
 
 function toEntry({ key, value }: Held): StoreEntry {

@@ -71,23 +71,13 @@ const mostTaskEnds = 1000;
 const mostKeptEnds = 20;
 const maxRequestBytes = 1024 * 1024;
 
+/** Of signals for a command that does not run yet. */
+const mostEarlySignals = 10;
+
 /** Reads the request and then orders; the end of the input means that the middleware is gone: the job is released. */
 export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: number): Orders {
-  const cancel = new AbortController();
-  const launcher = new AbortController();
+  const told = new ToldOrders();
   const request = Promise.withResolvers<string>();
-  const lateCommand = Promise.withResolvers<LateCommand>();
-  const early: ForwardedSignal[] = [];
-  let passSignal = (signal: ForwardedSignal): void => {
-    if (early.length < 10) early.push(signal);
-  };
-  let earlyWanted: WantedState | undefined;
-  let passWanted = (wanted: WantedState): void => void (earlyWanted = wanted);
-  const earlyTaskEnds: EndedTasks[] = [];
-  const taskEnds: EndedTasks[] = [];
-  let tellTaskEnd = (end: EndedTasks): void => {
-    if (earlyTaskEnds.length < mostTaskEnds) earlyTaskEnds.push(end);
-  };
   request.promise.catch(() => undefined);
   const refuse = (message: string): void =>
     request.reject(new JobError({ code: 'USAGE', message, hint: 'open-job is called by hpc-submit-dockerjob.' }));
@@ -95,74 +85,129 @@ export function receiveOrders(input: NodeJS.ReadableStream, requestDeadlineMs: n
     () => refuse(`No request arrived on standard input within ${requestDeadlineMs / 1000} s.`),
     requestDeadlineMs,
   );
-  let pending = 0;
-  input.on('data', (chunk: Buffer) => {
-    pending = chunk.includes(10) ? 0 : pending + chunk.length;
-    if (pending <= maxRequestBytes) return;
-    refuse('The request is longer than 1 MiB.');
+  const lines = createInterface({ input, crlfDelay: Infinity });
+  boundLines(input, () => {
+    refuse(tooLong);
     lines.close();
   });
-  const lines = createInterface({ input, crlfDelay: Infinity });
-  let hasRequest = false;
-  lines.on('line', (line) => {
-    if (!hasRequest) {
-      hasRequest = true;
-      clearTimeout(timer);
-      // Bytes that are no text have become three each: the plan made of them would not fit into the store.
-      if (Buffer.byteLength(line) > maxRequestBytes) refuse('The request is longer than 1 MiB.');
-      request.resolve(line);
-      return;
-    }
-    const order = parseOrder(line);
-    if (order?.order === 'cancel') cancel.abort(cancelledBy(order.signal));
-    if (order?.order === 'command' && isWithinBudget(order)) {
-      const { order: _order, ...late } = order;
-      lateCommand.resolve(late);
-    }
-    if (order?.order === 'signal') passSignal(order.signal);
-    if (order?.order === 'want') passWanted(order.state);
-    if (order?.order === 'task-ended') {
-      if (taskEnds.length < mostKeptEnds) taskEnds.push(order);
-      tellTaskEnd(order);
-    }
-    if (order?.order === 'launcher-ended') {
-      launcher.abort();
-      cancel.abort(new LauncherEnded(order, taskEnds));
-    }
+  lines.once('line', (line) => {
+    clearTimeout(timer);
+    // Bytes that are no text have become three each: the plan made of them would not fit into the store.
+    if (Buffer.byteLength(line) > maxRequestBytes) refuse(tooLong);
+    request.resolve(line);
+    lines.on('line', (order) => told.heed(parseOrder(order)));
   });
   lines.on('close', () => {
     clearTimeout(timer);
     refuse('The input ended before a request.');
-    launcher.abort();
-    cancel.abort(new CallerDied());
+    told.end(new CallerDied());
   });
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const onSignal = (signal: NodeJS.Signals): void => cancel.abort(cancelledBy(signal));
-  for (const signal of signals) process.on(signal, onSignal);
+  const forgetSignals = heedSignals((signal) => told.cancel(cancelledBy(signal)));
   return {
     request: request.promise,
-    lateCommand: lateCommand.promise,
-    cancelled: cancel.signal,
-    launcherEnded: launcher.signal,
-    onSignal: (handler) => {
-      passSignal = handler;
-      early.splice(0).forEach(handler);
-    },
-    onWanted: (handler) => {
-      passWanted = handler;
-      if (earlyWanted !== undefined) handler(earlyWanted);
-    },
-    onTaskEnd: (handler) => {
-      tellTaskEnd = handler;
-      earlyTaskEnds.splice(0).forEach(handler);
-    },
-    toldTaskEnds: () => taskEnds,
+    lateCommand: told.lateCommand,
+    cancelled: told.cancelled,
+    launcherEnded: told.launcherEnded,
+    onSignal: (handler) => told.signals.giveTo(handler),
+    onWanted: (handler) => told.wanted.giveTo(handler),
+    onTaskEnd: (handler) => told.taskEnds.giveTo(handler),
+    toldTaskEnds: () => told.firstTaskEnds,
     close: () => {
       clearTimeout(timer);
       lines.close();
-      for (const signal of signals) process.removeListener(signal, onSignal);
+      forgetSignals();
     },
   };
+}
+
+const tooLong = 'The request is longer than 1 MiB.';
+
+/** Calls `refuse` for each part of a line that is longer than a request may be: nobody collects it. */
+function boundLines(input: NodeJS.ReadableStream, refuse: () => void): void {
+  let pending = 0;
+  input.on('data', (chunk: Buffer) => {
+    pending = chunk.includes(10) ? 0 : pending + chunk.length;
+    if (pending > maxRequestBytes) refuse();
+  });
+}
+
+/** Calls `end` for each signal that asks this process to end; returns what undoes it. */
+function heedSignals(end: (signal: NodeJS.Signals) => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.removeListener(signal, end);
+  };
+}
+
+/** Words for somebody who listens later: until then the first ones are kept, or the last ones. */
+class KeptWords<Word> {
+  readonly #most: number;
+  readonly #which: 'first' | 'last';
+  readonly #kept: Word[] = [];
+  #handler: ((word: Word) => void) | undefined;
+
+  constructor(most: number, which: 'first' | 'last') {
+    this.#most = most;
+    this.#which = which;
+  }
+
+  take(word: Word): void {
+    if (this.#handler !== undefined) {
+      this.#handler(word);
+      return;
+    }
+    if (this.#kept.length === this.#most && this.#which === 'last') this.#kept.shift();
+    if (this.#kept.length < this.#most) this.#kept.push(word);
+  }
+
+  giveTo(handler: (word: Word) => void): void {
+    this.#handler = handler;
+    this.#kept.splice(0).forEach((word) => handler(word));
+  }
+}
+
+/** What the orders have said so far. */
+class ToldOrders {
+  readonly signals = new KeptWords<ForwardedSignal>(mostEarlySignals, 'first');
+  readonly wanted = new KeptWords<WantedState>(1, 'last');
+  readonly taskEnds = new KeptWords<EndedTasks>(mostTaskEnds, 'first');
+  readonly firstTaskEnds: EndedTasks[] = [];
+  readonly #cancel = new AbortController();
+  readonly #launcher = new AbortController();
+  readonly #lateCommand = Promise.withResolvers<LateCommand>();
+  readonly cancelled = this.#cancel.signal;
+  readonly launcherEnded = this.#launcher.signal;
+  readonly lateCommand = this.#lateCommand.promise;
+
+  cancel(error: JobError): void {
+    this.#cancel.abort(error);
+  }
+
+  /** Nothing more will come: no node either. */
+  end(error: JobError): void {
+    this.#launcher.abort();
+    this.#cancel.abort(error);
+  }
+
+  heed(order: Order | undefined): void {
+    if (order?.order === 'cancel') this.cancel(cancelledBy(order.signal));
+    if (order?.order === 'command') this.#takeCommand(order);
+    if (order?.order === 'signal') this.signals.take(order.signal);
+    if (order?.order === 'want') this.wanted.take(order.state);
+    if (order?.order === 'task-ended') this.#takeTaskEnd(order);
+    if (order?.order === 'launcher-ended') this.end(new LauncherEnded(order, this.firstTaskEnds));
+  }
+
+  #takeCommand(told: Extract<Order, { order: 'command' }>): void {
+    const { order: _order, ...late } = told;
+    if (isWithinBudget(late)) this.#lateCommand.resolve(late);
+  }
+
+  #takeTaskEnd(end: EndedTasks): void {
+    if (this.firstTaskEnds.length < mostKeptEnds) this.firstTaskEnds.push(end);
+    this.taskEnds.take(end);
+  }
 }
 
 function parseOrder(line: string): Order | undefined {
