@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { cgroupRoot, listHierarchies, unifiedName } from './hierarchies.ts';
+import { readdir } from 'node:fs/promises';
+import { cgroupRoot, hierarchiesOf } from './hierarchies.ts';
+import { readKernelNumber } from './read-kernel-file.ts';
 
 /** As engines name the cgroups of containers, with the cgroupfs driver and with systemd's. */
 const containerPattern = /^(?:docker-)?[0-9a-f]{64}(?:\.scope)?$/;
@@ -31,12 +32,11 @@ export async function countKills(
   path: string,
   { root = cgroupRoot, vmstat = '/proc/vmstat' }: KillFiles = {},
 ): Promise<KillCounts> {
-  const hierarchies = await listHierarchies(root);
-  const isUnified = hierarchies.length === 1 && hierarchies[0]?.name === unifiedName;
-  const memory = isUnified ? root : hierarchies.find(({ name }) => name.split(',').includes('memory'))?.directory;
+  const [memory] = await hierarchiesOf('memory', root);
   const hostKills = await readCount(vmstat, killPattern);
   if (memory === undefined) return { ownKills: 0, failures: 0, hostKills };
-  const directory = `${memory}${path}`;
+  const { isUnified } = memory;
+  const directory = `${memory.directory}${path}`;
   const [ownKills, failures] = await Promise.all([
     // Those of each cgroup itself: the other file of cgroup v2 counts what is below as well.
     sumOwnKills(directory, isUnified ? 'memory.events.local' : 'memory.oom_control'),
@@ -71,6 +71,5 @@ async function sumOwnKills(top: string, file: string): Promise<number> {
 }
 
 async function readCount(file: string, pattern: RegExp): Promise<number> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return Number(pattern.exec(text)?.[1] ?? 0);
+  return (await readKernelNumber(file, pattern)) ?? 0;
 }

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { cgroupRoot, listHierarchies, unifiedName } from './hierarchies.ts';
+import type { ControllerHierarchy } from './hierarchies.ts';
+import { cgroupRoot, hierarchiesOf } from './hierarchies.ts';
+import { asLimit, readKernelFile, readKernelNumber } from './read-kernel-file.ts';
 
 /** What a cgroup holds its processes to. */
 export interface CgroupLimits {
@@ -10,21 +11,12 @@ export interface CgroupLimits {
   readonly cpuset?: string;
 }
 
-/** No machine has so much: cgroup v1 writes no limit as the greatest number of pages. */
-const noLimit = 2 ** 60;
-
 /** The limits of the cgroup at `path` below each hierarchy. What cannot be read counts as no limit; never fails. */
 export async function readLimits(path: string, root = cgroupRoot, hostCpus = cpus().length): Promise<CgroupLimits> {
-  const hierarchies = await listHierarchies(root);
-  const directoryOf = (controller: string): string | undefined =>
-    hierarchies.find(({ name }) => name.split(',').includes(controller))?.directory;
-  const isUnified = hierarchies.length === 1 && hierarchies[0]?.name === unifiedName;
-  const memory = isUnified ? root : directoryOf('memory');
-  const cpuset = isUnified ? root : directoryOf('cpuset');
-  const memoryFile = isUnified ? 'memory.max' : 'memory.limit_in_bytes';
+  const [[memory], [cpuset]] = await Promise.all([hierarchiesOf('memory', root), hierarchiesOf('cpuset', root)]);
   const [memoryBytes, processors] = await Promise.all([
-    memory === undefined ? undefined : readLeast(memory, path, memoryFile),
-    cpuset === undefined ? '' : readText(`${cpuset}${path}/${isUnified ? 'cpuset.cpus.effective' : 'cpuset.cpus'}`),
+    memory === undefined ? undefined : readLeast(memory, path),
+    cpuset === undefined ? '' : readProcessors(cpuset, path),
   ]);
   const count = countCpus(processors);
   return {
@@ -33,13 +25,19 @@ export async function readLimits(path: string, root = cgroupRoot, hostCpus = cpu
   };
 }
 
-async function readLeast(hierarchy: string, path: string, file: string): Promise<number | undefined> {
+async function readLeast({ directory, isUnified }: ControllerHierarchy, path: string): Promise<number | undefined> {
+  const file = isUnified ? 'memory.max' : 'memory.limit_in_bytes';
   const found: number[] = [];
   for (let each = path; each !== ''; each = each.slice(0, each.lastIndexOf('/'))) {
-    const text = await readText(`${hierarchy}${each}/${file}`);
-    if (/^\d{1,19}$/.test(text) && Number(text) < noLimit) found.push(Number(text));
+    const limit = asLimit(await readKernelNumber(`${directory}${each}/${file}`, /^(\d{1,19})$/m));
+    if (limit !== undefined) found.push(limit);
   }
   return found.length === 0 ? undefined : Math.min(...found);
+}
+
+async function readProcessors({ directory, isUnified }: ControllerHierarchy, path: string): Promise<string> {
+  const file = isUnified ? 'cpuset.cpus.effective' : 'cpuset.cpus';
+  return ((await readKernelFile(`${directory}${path}/${file}`)) ?? '').trim();
 }
 
 /** How many processors a list like `0-1,4` has; undefined for a text that is no such list, or is empty. */
@@ -49,11 +47,4 @@ export function countCpus(list: string): number | undefined {
     const [first = 0, last = first] = range.split('-').map(Number);
     return sum + Math.max(0, last - first + 1);
   }, 0);
-}
-
-async function readText(path: string): Promise<string> {
-  return await readFile(path, 'utf8').then(
-    (text) => text.trim(),
-    () => '',
-  );
 }

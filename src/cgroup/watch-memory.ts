@@ -1,5 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { ControllerPlace } from './hierarchies.ts';
+import { cgroupRoot, placesOf } from './hierarchies.ts';
+import { asLimit, readCgroupsOf, readKernelFile, readKernelNumber } from './read-kernel-file.ts';
 
 /** Processes that the kernel has killed because memory ran out, and what was to be had. */
 export interface MemoryTrouble {
@@ -18,21 +20,15 @@ export interface MemoryAccount {
   readState(): Promise<MemoryTrouble | undefined>;
 }
 
-const root = '/sys/fs/cgroup';
-
 /** The account of a process; undefined when it has ended. Never fails. */
-export async function findMemoryAccount(pid: number, cgroupRoot = root): Promise<MemoryAccount | undefined> {
-  const text = await readOrUndefined(`/proc/${pid}/cgroup`);
-  return text === undefined ? undefined : memoryAccountOf(text, cgroupRoot);
+export async function findMemoryAccount(pid: number, root = cgroupRoot): Promise<MemoryAccount | undefined> {
+  return await findAccountIn(await readCgroupsOf(pid), root);
 }
 
-/** The account that the text of /proc/<pid>/cgroup names. */
-export function memoryAccountOf(procCgroupText: string, cgroupRoot = root): MemoryAccount | undefined {
-  const lines = procCgroupText.split('\n').map((line) => /^\d+:([^:]*):(\/.*)$/.exec(line));
-  const v1 = lines.find((match) => match?.[1]?.split(',').includes('memory'))?.[2];
-  if (v1 !== undefined) return accountOf(async () => await readV1(`${cgroupRoot}/memory${v1}`));
-  const v2 = lines.find((match) => match?.[1] === '')?.[2];
-  return v2 === undefined ? undefined : accountOf(async () => await readV2(cgroupRoot, `${cgroupRoot}${v2}`));
+/** The account that the text of /proc/<pid>/cgroup names. Never fails. */
+export async function findAccountIn(procCgroupText: string, root = cgroupRoot): Promise<MemoryAccount | undefined> {
+  const [place] = await placesOf(procCgroupText, 'memory', root);
+  return place && accountOf(async () => await (place.isUnified ? readV2(place) : readV1(place)));
 }
 
 function accountOf(readState: MemoryAccount['readState']): MemoryAccount {
@@ -43,49 +39,33 @@ function accountOf(readState: MemoryAccount['readState']): MemoryAccount {
   return { readState, readTrouble };
 }
 
-async function readV1(directory: string): Promise<MemoryTrouble | undefined> {
-  const killedCount = await readNumber(`${directory}/memory.oom_control`, /^oom_kill (\d+)$/m);
+async function readV1({ directory }: ControllerPlace): Promise<MemoryTrouble | undefined> {
+  const killedCount = await readKernelNumber(`${directory}/memory.oom_control`, /^oom_kill (\d+)$/m);
   if (killedCount === undefined) return undefined;
   return {
     killedCount,
-    limitBytes: asLimit(await readNumber(`${directory}/memory.stat`, /^hierarchical_memory_limit (\d+)$/m)),
-    peakBytes: await readNumber(`${directory}/memory.max_usage_in_bytes`, /^(\d+)$/m),
+    limitBytes: asLimit(await readKernelNumber(`${directory}/memory.stat`, /^hierarchical_memory_limit (\d+)$/m)),
+    peakBytes: await readKernelNumber(`${directory}/memory.max_usage_in_bytes`, /^(\d+)$/m),
   };
 }
 
 /** A threaded cgroup has no account of its own: its memory counts in the next one above that is none. */
-async function readV2(top: string, own: string): Promise<MemoryTrouble | undefined> {
+async function readV2({ top, directory: own }: ControllerPlace): Promise<MemoryTrouble | undefined> {
   let directory = own;
   while (directory.startsWith(`${top}/`) && (await isThreaded(directory))) directory = dirname(directory);
-  const killedCount = await readNumber(`${directory}/memory.events`, /^oom_kill (\d+)$/m);
+  const killedCount = await readKernelNumber(`${directory}/memory.events`, /^oom_kill (\d+)$/m);
   if (killedCount === undefined) return undefined;
   const limits: number[] = [];
   for (let each = directory; each.startsWith(top) && each !== top; each = dirname(each)) {
-    const limit = await readNumber(`${each}/memory.max`, /^(\d+)$/m);
+    const limit = await readKernelNumber(`${each}/memory.max`, /^(\d+)$/m);
     if (limit !== undefined) limits.push(limit);
   }
-  const peakBytes = await readNumber(`${directory}/memory.peak`, /^(\d+)$/m);
+  const peakBytes = await readKernelNumber(`${directory}/memory.peak`, /^(\d+)$/m);
   return { killedCount, limitBytes: limits.length === 0 ? undefined : Math.min(...limits), peakBytes };
 }
 
 async function isThreaded(directory: string): Promise<boolean> {
-  return (await readOrUndefined(`${directory}/cgroup.type`))?.trim() === 'threaded';
-}
-
-/** No machine has so much: cgroup v1 writes no limit as the greatest number of pages. */
-const noLimit = 2 ** 60;
-
-function asLimit(bytes: number | undefined): number | undefined {
-  return bytes === undefined || bytes >= noLimit ? undefined : bytes;
-}
-
-async function readNumber(path: string, pattern: RegExp): Promise<number | undefined> {
-  const [, digits] = pattern.exec((await readOrUndefined(path)) ?? '') ?? [];
-  return digits === undefined ? undefined : Number(digits);
-}
-
-async function readOrUndefined(path: string): Promise<string | undefined> {
-  return await readFile(path, 'utf8').catch(() => undefined);
+  return (await readKernelFile(`${directory}/cgroup.type`))?.trim() === 'threaded';
 }
 
 const mebibyte = 1024 ** 2;
@@ -104,5 +84,5 @@ export function describeMemoryTrouble(host: string, { killedCount, limitBytes, p
 
 /** True where the host can swap: then a small limit makes programs slow, and does not forbid them. */
 export async function hasSwap(file = '/proc/meminfo'): Promise<boolean> {
-  return (await readNumber(file, /^SwapTotal:\s+(\d+) kB$/m)) !== 0;
+  return (await readKernelNumber(file, /^SwapTotal:\s+(\d+) kB$/m)) !== 0;
 }

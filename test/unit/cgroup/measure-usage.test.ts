@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findUsageMeter, usageMeterOf } from '../../../src/cgroup/measure-usage.ts';
+import { findUsageMeter, findMeterIn } from '../../../src/cgroup/measure-usage.ts';
 
 let root: string;
 const put = (files: Readonly<Record<string, string>>): void => {
@@ -18,13 +18,13 @@ beforeAll(() => {
     'cpu,cpuacct/job_7/docker/cpuacct.usage': '12500000000\n',
     'memory/job_7/docker/memory.max_usage_in_bytes': '345000000\n',
     'memory/job_7/docker/memory.oom_control': 'oom_kill 0\n',
-    'slice/job_8/cpu.stat': 'usage_usec 2250000\nuser_usec 2000000\nsystem_usec 250000\n',
-    'slice/job_8/memory.peak': '128000000\n',
-    'slice/job_8/memory.events': 'oom_kill 0\n',
-    'slice/job_8/threads/cgroup.type': 'threaded\n',
-    'slice/job_8/threads/cpu.stat': 'usage_usec 250000\n',
-    'old/job_9/cpu.stat': 'usage_usec 1000000\n',
-    'old/job_9/memory.events': 'oom_kill 0\n',
+    'unified/slice/job_8/cpu.stat': 'usage_usec 2250000\nuser_usec 2000000\nsystem_usec 250000\n',
+    'unified/slice/job_8/memory.peak': '128000000\n',
+    'unified/slice/job_8/memory.events': 'oom_kill 0\n',
+    'unified/slice/job_8/threads/cgroup.type': 'threaded\n',
+    'unified/slice/job_8/threads/cpu.stat': 'usage_usec 250000\n',
+    'unified/old/job_9/cpu.stat': 'usage_usec 1000000\n',
+    'unified/old/job_9/memory.events': 'oom_kill 0\n',
   });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -51,7 +51,7 @@ describe('what the kernel says that a cgroup has used', () => {
     ['a cgroup that is gone', '0::/gone\n', {}],
     ['a process that is gone', '', {}],
   ])('of %s', async (_name, text, expected) => {
-    expect(await usageMeterOf(text, root)()).toEqual(expected);
+    expect(await (await findMeterIn(text, root))()).toEqual(expected);
   });
 
   it('grows with a real process', async () => {

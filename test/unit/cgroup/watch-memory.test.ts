@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeMemoryTrouble, memoryAccountOf } from '../../../src/cgroup/watch-memory.ts';
+import { describeMemoryTrouble, findAccountIn } from '../../../src/cgroup/watch-memory.ts';
 
 let root: string;
 const put = (directory: string, files: Readonly<Record<string, string>>): void => {
@@ -22,8 +22,8 @@ beforeAll(() => {
     'memory.oom_control': 'oom_kill 1\n',
     'memory.stat': 'hierarchical_memory_limit 9223372036854771712\n',
   });
-  put('slice', { 'memory.max': '2147483648\n' });
-  put('slice/job.scope', {
+  put('unified/slice', { 'memory.max': '2147483648\n' });
+  put('unified/slice/job.scope', {
     'memory.events': 'low 0\nhigh 0\nmax 4\noom 1\noom_kill 1\noom_group_kill 0\n',
     'memory.max': 'max\n',
     'memory.peak': '2147000000\n',
@@ -42,11 +42,11 @@ describe('what the kernel counts of memory', () => {
     ['0::/slice/job.scope\n', { killedCount: 1, limitBytes: 2 ** 31, peakBytes: 2_147_000_000 }],
     ['0::/gone\n', undefined],
   ])('of %j', async (text, expected) => {
-    expect(await memoryAccountOf(text, root)?.readTrouble()).toEqual(expected);
+    expect(await (await findAccountIn(text, root))?.readTrouble()).toEqual(expected);
   });
 
-  it('is nothing of a process that has none', () => {
-    expect(memoryAccountOf('', root)).toBeUndefined();
+  it('is nothing of a process that has none', async () => {
+    expect(await findAccountIn('', root)).toBeUndefined();
   });
 
   it('is told with limit and peak', () => {
