@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ContainerEnd } from '../ports/container-engine.ts';
+import { lasts, pause } from '../system/deadline.ts';
 import { JobError } from '../values/errors.ts';
 import type { EngineClient } from './call-engine.ts';
 import { isUnreachable } from './call-engine.ts';
@@ -35,7 +35,7 @@ export async function awaitContainerEnd(
     });
     if (state === undefined) {
       await unseen.look();
-      await sleep(lookEveryMs, undefined, { signal });
+      await pause(lookEveryMs, { signal });
       continue;
     }
     awaySince = undefined;
@@ -82,10 +82,8 @@ class UnseenEnd {
   }
 
   async #watch(answered: AbortSignal): Promise<never> {
-    for (;;) {
-      await sleep(lookEveryMs, undefined, { signal: answered, ref: false });
-      await this.look();
-    }
+    while (await lasts(lookEveryMs, answered, { keepsAlive: false })) await this.look();
+    throw answered.reason;
   }
 }
 
@@ -114,8 +112,6 @@ async function awaitHint(
 ): Promise<void> {
   const slice = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
   const over = new Promise((resolve) => slice.addEventListener('abort', resolve, { once: true }));
-  const hint = container.wait({ condition, abortSignal: slice }).catch(async () => {
-    await sleep(500, undefined, { signal: slice }).catch(() => undefined);
-  });
+  const hint = container.wait({ condition, abortSignal: slice }).catch(async () => await pause(500, { signal: slice }));
   await Promise.race([hint, over]);
 }

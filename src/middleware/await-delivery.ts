@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
+import { lasts } from '../system/deadline.ts';
 import { flushOutput } from '../system/flush-output.ts';
 
 /** What can be seen of the output on its way through the launcher. */
@@ -41,7 +41,7 @@ export async function awaitDelivery(
   for (;;) {
     const startedAt = performance.now();
     const wait = new AbortController();
-    const next = pause(lookEveryMs, undefined, { signal: wait.signal }).then(async () => await view.progress());
+    const next = lasts(lookEveryMs, wait.signal).then(async (isDue) => (isDue ? await view.progress() : undefined));
     next.catch(() => undefined);
     const now = await Promise.race([over, next]);
     wait.abort();

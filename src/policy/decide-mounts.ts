@@ -3,7 +3,8 @@ import { JobError } from '../values/errors.ts';
 import { showWord } from '../values/one-line.ts';
 import type { Application } from './decide-image.ts';
 import type { DecidingRule, RequestToDecide } from './request-to-decide.ts';
-import { asksForQueue, describeAdmission, findBar } from './requester.ts';
+import type { Choice } from './decide-entries.ts';
+import { decideEntries, entriesAskForQueue, listEntries } from './decide-entries.ts';
 import type { Bar, Requester } from './requester.ts';
 
 export interface DecidedMount {
@@ -16,26 +17,19 @@ export interface MountWithRule extends DecidedMount {
   readonly rule: DecidingRule;
 }
 
-/**
- * What the containers of the request see of the hosts; fails with `MOUNT_NOT_ALLOWED`. A mount that every container gets
- * is left out for those whom it is not for: nobody has asked for it.
- */
+type Wanted = Pick<RequestToDecide, 'mounts'>;
+type AllowedMount = SiteConfig['mounts']['allowed'][number];
+
+/** What the containers of the request see of the hosts; fails with `MOUNT_NOT_ALLOWED`. */
 export function decideMounts(
   site: SiteConfig,
-  request: Pick<RequestToDecide, 'mounts'>,
+  request: Wanted,
   application: Application | undefined,
   requester: Requester,
 ): MountWithRule[] {
-  const wanted = new Map<string, string>();
-  for (const mount of site.mounts.allowed)
-    if (mount.always && findBar(mount, requester) === undefined) wanted.set(mount.source, 'always');
-  for (const source of application?.mounts ?? []) wanted.set(source, 'for the application');
-  for (const source of request.mounts) wanted.set(source, 'as asked for');
-  return [...wanted].map(([source, why]) => {
-    const allowed = site.mounts.allowed.find((mount) => mount.source === source);
-    const bar = allowed === undefined ? undefined : findBar(allowed, requester);
-    if (allowed === undefined || bar !== undefined) throw mountNotAllowed(site, source, bar);
-    const { target, readOnly } = allowed;
+  const choice = choiceOf(site, request, application);
+  const refuse = (source: string, bar: Bar | undefined): JobError => mountNotAllowed(choice, source, bar);
+  return decideEntries(choice, requester, refuse).map(({ name: source, entry: { target, readOnly }, why }) => {
     const decision = `mounted at ${target}${readOnly ? ', read-only' : ''}, ${why}`;
     // The same for everybody who judges it, however it came to be wanted.
     const rule = `mounts.allowed "${source}"`;
@@ -44,24 +38,23 @@ export function decideMounts(
 }
 
 /** True when the answer rests on the partition or queue of the job. */
-export function mountsAskForQueue(
-  { mounts }: SiteConfig,
-  request: Pick<RequestToDecide, 'mounts'>,
-  application: Application | undefined,
-): boolean {
-  const wanted = [...request.mounts, ...(application?.mounts ?? [])];
-  return mounts.allowed.some((mount) => asksForQueue(mount) && (mount.always || wanted.includes(mount.source)));
+export function mountsAskForQueue(site: SiteConfig, request: Wanted, application: Application | undefined): boolean {
+  return entriesAskForQueue(choiceOf(site, request, application));
 }
 
-function mountNotAllowed({ mounts }: SiteConfig, source: string, bar: Bar | undefined): JobError {
-  const allowed = mounts.allowed.map((mount) => `${mount.source}${describeAdmission(mount)}`);
+function choiceOf({ mounts }: SiteConfig, request: Wanted, application: Application | undefined): Choice<AllowedMount> {
+  const nameOf = ({ source }: AllowedMount): string => source;
+  return { allowed: mounts.allowed, nameOf, ofApplication: application?.mounts ?? [], asked: request.mounts };
+}
+
+function mountNotAllowed(choice: Choice<AllowedMount>, source: string, bar: Bar | undefined): JobError {
   return new JobError({
     code: 'MOUNT_NOT_ALLOWED',
     message:
       bar === undefined
         ? `${showWord(source)} may not be mounted into a container at this site.`
         : `${showWord(source)} may not be mounted into the containers of this job: ${bar.words}.`,
-    hint: `${hintAtTarget(source)}Allowed are: ${allowed.join(', ') || 'none'} (site.yaml mounts.allowed).`,
+    hint: `${hintAtTarget(source)}Allowed are: ${listEntries(choice)} (site.yaml mounts.allowed).`,
     rule: bar === undefined ? 'mounts.allowed' : `mounts.allowed "${source}".${bar.list}`,
   });
 }

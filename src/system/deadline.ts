@@ -13,6 +13,16 @@ export async function pause(milliseconds: number, options: PauseOptions = {}): P
   await sleep(milliseconds, undefined, { ref: keepsAlive, ...(signal && { signal }) }).catch(() => undefined);
 }
 
+/** True when the whole time passes; false as soon as the signal aborts before. Never fails. */
+export async function lasts(
+  milliseconds: number,
+  signal: AbortSignal,
+  { keepsAlive = true }: Pick<PauseOptions, 'keepsAlive'> = {},
+): Promise<boolean> {
+  await pause(milliseconds, { signal, keepsAlive });
+  return !signal.aborted;
+}
+
 /**
  * The work's value, or `late` when that takes longer. Fails when the work fails in time. The work is not ended: what it
  * comes to later is not heard.

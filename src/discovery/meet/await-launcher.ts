@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../system/deadline.ts';
 
 /**
  * Resolves when the launcher of the ranks has done its work here at the end of a job: nothing but us runs in this container,
@@ -10,7 +10,7 @@ export async function awaitLauncher(hasLogins: () => boolean, ms: number): Promi
   const deadline = performance.now() + ms;
   for (let pauseMs = 5; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 100)) {
     if (!hasLogins() || !othersRun()) return;
-    await sleep(pauseMs);
+    await pause(pauseMs);
   }
 }
 

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ConfirmedJob, SchedulerAuthority } from '../../ports/scheduler.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
+import { lasts } from '../../system/deadline.ts';
 
 /**
  * A young job is asked for more often: one that lasts longer than its scheduler's job does so by about its own age, and many
@@ -51,7 +51,7 @@ export function endWithScheduler(
     while (times < 2) {
       const ageMs = performance.now() - openedAtMs;
       const ms = isAwaited ? pace.beforeScriptMs : pauseMs(pace, times > 0, ageMs);
-      await pause(ms, undefined, { signal: over, ref: false });
+      if (!(await lasts(ms, over, { keepsAlive: false }))) return;
       times = (await hasLeft(authority, plan, given).catch(() => false)) ? times + 1 : 0;
     }
     ended.abort(
@@ -62,7 +62,7 @@ export function endWithScheduler(
       }),
     );
   };
-  look().catch(() => undefined); // `over` aborted
+  void look();
   return ended.signal;
 }
 

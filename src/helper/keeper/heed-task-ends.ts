@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { JobError } from '../../values/errors.ts';
 import { killedForMemory } from '../../contract/helper-events.ts';
 import { nodeHostname } from '../../contract/job-key.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
+import { lasts } from '../../system/deadline.ts';
 import { endInOneLine, oneLine } from '../../values/one-line.ts';
 import type { JobState } from '../job/job-state.ts';
 import type { JobStore } from '../job/job-store.ts';
@@ -38,7 +38,7 @@ export function heedTaskEnds(orders: Pick<Orders, 'onTaskEnd'>, job: HeededJob, 
   const heed = async (): Promise<void> => {
     isHeeding = true;
     while (waiting.length > 0) {
-      await pause(graceMs, undefined, { signal: job.over, ref: false });
+      if (!(await lasts(graceMs, job.over, { keepsAlive: false }))) return;
       const error = await judge(job, waiting.splice(0));
       if (error !== undefined) gone.abort(error);
     }
@@ -46,7 +46,7 @@ export function heedTaskEnds(orders: Pick<Orders, 'onTaskEnd'>, job: HeededJob, 
   };
   orders.onTaskEnd((tasks) => {
     if (waiting.length < mostWaiting) waiting.push(tasks);
-    if (!isHeeding) heed().catch(() => undefined); // the job is over
+    if (!isHeeding) heed().catch(() => undefined);
   });
   return gone.signal;
 }

@@ -1,9 +1,9 @@
 import { statfs } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { SiteConfig } from '../../config/site-schema.ts';
 import type { StartedContainer } from '../../ports/container-engine.ts';
 import { formatBytes } from '../../values/format-bytes.ts';
 import { JobError } from '../../values/errors.ts';
+import { lasts } from '../../system/deadline.ts';
 import { measureRemovedFiles } from '../../system/measure-removed-files.ts';
 import type { DiskUse } from '../../system/measure-tree.ts';
 import { measureTree } from '../../system/measure-tree.ts';
@@ -99,7 +99,7 @@ async function watchUntilExceeded(
         last = { freeBytes: free.bytes, freeInodes: free.inodes, at: now, pauseMs };
       }
     }
-    await pause(lookEveryMs, undefined, { signal: over, ref: false }).catch(() => new Promise<never>(() => undefined));
+    if (!(await lasts(lookEveryMs, over, { keepsAlive: false }))) return await new Promise<never>(() => undefined);
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { JobKey } from '../../contract/job-key.ts';
+import { lasts } from '../../system/deadline.ts';
 import { signalProcess } from '../../system/signal-process.ts';
 import type { HelperMark } from '../host/helper-marks.ts';
 import { findMarked } from '../host/helper-marks.ts';
@@ -33,17 +33,16 @@ export async function endStillHelpers(
     patience = usualPatience,
   }: { readonly marks: readonly HelperMark[]; readonly removed: AbortSignal; readonly patience?: Patience },
 ): Promise<void> {
-  const lasts = async (ms: number): Promise<boolean> => await pause(ms, true, { signal: removed }).catch(() => false);
-  if (!(await lasts(patience.askAfterMs))) return;
+  if (!(await lasts(patience.askAfterMs, removed))) return;
   const others = marks.filter(({ pid }) => pid !== process.pid);
   for (const mark of others) if ((await findMarked(job, mark)) !== undefined) signal(mark, 'SIGTERM');
-  if (others.length === 0 || !(await lasts(patience.settleMs))) return;
+  if (others.length === 0 || !(await lasts(patience.settleMs, removed))) return;
   let before: readonly Look[];
   let lookedAt: number;
   do {
     before = await Promise.all(others.map(async (mark) => ({ mark, facts: await findMarked(job, mark) })));
     lookedAt = performance.now();
-    if (!(await lasts(patience.stillMs))) return;
+    if (!(await lasts(patience.stillMs, removed))) return;
     // Later than that we have been stopped ourselves, with the helper perhaps: it has had no time to move.
   } while (performance.now() - lookedAt > patience.stillMs + patience.settleMs);
   for (const { mark, facts } of before) {

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
+import { lasts } from '../../system/deadline.ts';
 import type { JobKey } from '../../contract/job-key.ts';
 import { readStart, signalProcess } from '../../system/signal-process.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -36,10 +36,9 @@ export async function endTracers(
     patience = usualPatience,
   }: { readonly uids: ReadonlySet<number>; readonly removed: AbortSignal; readonly patience?: TracerPatience },
 ): Promise<void> {
-  const lasts = async (ms: number): Promise<boolean> => await pause(ms, true, { signal: removed }).catch(() => false);
-  if (!(await lasts(patience.askAfterMs))) return;
+  if (!(await lasts(patience.askAfterMs, removed))) return;
   let before = await findHeld(uids);
-  while (await lasts(patience.lookEveryMs)) {
+  while (await lasts(patience.lookEveryMs, removed)) {
     const now = await findHeld(uids);
     const again = now.filter(({ pid, tracer }) => before.some((held) => held.pid === pid && held.tracer === tracer));
     for (const tracer of new Set(again.map((held) => held.tracer))) {
