@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import type { Log, LogLevel } from '../system/log.ts';
 import { openLog, silentLog } from '../system/log.ts';
+import { startAsRoot } from '../system/start-as-root.ts';
 
 /**
  * The helper's log, to syslog by one logger(1) that lives as long as this process. It goes to no file: a disk that hangs
@@ -8,16 +8,10 @@ import { openLog, silentLog } from '../system/log.ts';
  */
 export async function openHelperLog(level: LogLevel): Promise<Log> {
   if (level === 'off') return silentLog;
-  const child = spawn('/usr/bin/logger', ['-t', 'hpc-dockerjob-helper', '-p', 'daemon.debug', '--size', '8192'], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true, // the suspension of the job must not stop it
-    env: { PATH: '/usr/bin:/bin' },
-  });
-  child.on('error', () => undefined);
-  child.stdin.on('error', () => undefined);
-  child.unref();
+  const argv = ['-t', 'hpc-dockerjob-helper', '-p', 'daemon.debug', '--size', '8192'];
+  const { stdin } = startAsRoot('/usr/bin/logger', argv, { hasInput: true });
   return await openLog('hpc-dockerjob-helper', level, (line) => {
-    if (child.stdin.writableLength < mostWaitingBytes) child.stdin.write(`${line.slice(0, mostLineLength)}\n`);
+    if (stdin && stdin.writableLength < mostWaitingBytes) stdin.write(`${line.slice(0, mostLineLength)}\n`);
   });
 }
 

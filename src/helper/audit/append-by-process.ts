@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { within } from '../../system/deadline.ts';
+import { startAsRoot } from '../../system/start-as-root.ts';
 
 /** Directories and programs of the records of this host. */
 export interface AuditPlaces {
@@ -17,13 +17,6 @@ const mostWaitMs = 1000;
 
 /** Has what is in the spool appended to the file by a process of its own, and waits for it for a second. Never fails. */
 export async function appendByProcess(file: string, { appender, spool, state }: AuditPlaces): Promise<void> {
-  const child = spawn('/bin/sh', [appender, spool, file, state], {
-    stdio: 'ignore',
-    cwd: '/',
-    detached: true, // a session of its own: who ends or suspends a job does not mean it
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  });
-  child.unref();
-  const ended = once(child, 'exit').catch(() => undefined);
+  const ended = once(startAsRoot('/bin/sh', [appender, spool, file, state]), 'exit').catch(() => undefined);
   await within(mostWaitMs, ended, undefined);
 }

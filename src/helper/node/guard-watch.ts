@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { findFreezeState } from '../../cgroup/find-freeze-state.ts';
 import type { StartedContainer } from '../../ports/container-engine.ts';
@@ -6,6 +5,7 @@ import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { within } from '../../system/deadline.ts';
 import { readLines } from '../../system/lines.ts';
 import { findRootMount } from '../../system/open-files.ts';
+import { startAsRoot } from '../../system/start-as-root.ts';
 import { JobError } from '../../values/errors.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 import { readProcess } from '../host/read-process.ts';
@@ -42,30 +42,23 @@ const mostBytes = 4096;
 /**
  * Starts the guard of this process's watch: a process of root's in no cgroup and session of the job. Users can freeze or
  * end run-node, as everything that belongs to a job of theirs; then the guard has the container watched by another one.
+ * Fails with `HOST_UNFIT` where this process can open no pipe to it.
  */
 export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardPrograms): WatchGuard {
   const words = [guard, String(silenceSeconds), process.execPath, '--disable-sigusr1', watch, JSON.stringify(layer)];
-  const child = spawn('/bin/bash', words, {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    cwd: '/',
-    detached: true,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-    // By their numbers some schedulers find the processes of a job: so it has no groups.
-    ...(process.getuid?.() === 0 ? { uid: 0, gid: 0 } : {}),
-  });
+  const child = startAsRoot('/bin/bash', words, { hasInput: true, hasOutput: true, dropsGroups: true });
   const { stdin, stdout } = child;
+  if (!stdin || !stdout) throw unguarded();
   const started = Promise.withResolvers<true>();
   const over = Promise.withResolvers<never>();
   const fail = (): void => started.reject(unguarded());
   child.on('error', fail).on('exit', fail);
-  for (const stream of [stdin, stdout]) stream.on('error', () => undefined);
   readLines(stdout as never, mostBytes, (line) => {
     if (line === 'ready') started.resolve(true);
     const excess = findJsonAs(excessSchema, line);
     if (excess !== undefined) over.reject(JobError.fromWire(excess));
   });
   const looks = setInterval(() => void stdin.write('\n'), lookEveryMs).unref();
-  child.unref();
   for (const stream of [stdin, stdout]) (stream as unknown as { unref?: () => void }).unref?.();
   const ready = within(readyMs, started.promise, 'late' as const).then((word) => {
     if (word === 'late') throw unguarded();
