@@ -15,6 +15,7 @@ export interface Credentials {
 /** Whom a certificate is for. */
 export interface CertificateSubject {
   readonly commonName: string;
+  /** Further names by which others connect to it. */
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
   readonly role: CertificateRole;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { asClause, JobError } from '../values/errors.ts';
-import type { CertificateRole, Credentials } from './certificates.ts';
+import type { CertificateRole, CertificateSubject, Credentials } from './certificates.ts';
 import { issueCertificate, makeAuthority, readFacts } from './certificates.ts';
 import type { PkiDirectory } from './pki-directory.ts';
 import {
@@ -28,13 +28,8 @@ export async function initAuthority(directory: PkiDirectory, name: string, valid
 }
 
 /** Whom to issue a certificate for, as an administrator writes it. */
-export interface HostRequest {
+export interface HostRequest extends Omit<CertificateSubject, 'commonName'> {
   readonly host: string;
-  readonly role: CertificateRole;
-  /** Further names by which others connect to it. */
-  readonly dnsNames: readonly string[];
-  readonly addresses: readonly string[];
-  readonly validDays: number;
 }
 
 /** Issues a host's first certificate; resolves to the directory with its three files. Fails with `USAGE` for a name or address that is none. */

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { pause } from '../../system/deadline.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 
 /**
  * Resolves when the launcher of the ranks has done its work here at the end of a job: nothing but us runs in this container,
@@ -7,11 +7,8 @@ import { pause } from '../../system/deadline.ts';
  * to save what they have, and its daemons are in no process group of ours.
  */
 export async function awaitLauncher(hasLogins: () => boolean, ms: number): Promise<void> {
-  const deadline = performance.now() + ms;
-  for (let pauseMs = 5; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 100)) {
-    if (!hasLogins() || !othersRun()) return;
-    await pause(pauseMs);
-  }
+  const isOver = (): true | undefined => !hasLogins() || !othersRun() || undefined;
+  await retryUntil(isOver, { pauseMs: { first: 5, most: 100 }, deadlineMs: ms });
 }
 
 /** In a container /proc has its processes alone; the first one is the engine's. */

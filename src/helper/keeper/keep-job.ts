@@ -13,7 +13,7 @@ import type { JobMemory } from '../job/job-memory.ts';
 import type { JobState, NodeState } from '../job/job-state.ts';
 import { started } from '../job/job-state.ts';
 import type { JobOutcome, JobStore } from '../job/job-store.ts';
-import { pause } from '../../system/deadline.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 import { persistUntil } from '../job/persist-until.ts';
 import { describeTaskEnd, isSameHost } from './heed-task-ends.ts';
 import { findLostHost } from './find-lost-host.ts';
@@ -155,13 +155,7 @@ async function hearOfMemory(
     const node = plan.nodes.find(({ host }) => hosts.some((name) => isSameHost(name, host)));
     return node && killedForMemoryError(plan, node.index);
   };
-  const overAt = performance.now() + deadlineMs;
-  let found = look();
-  while (found === undefined && performance.now() < overAt) {
-    await pause(lookAgainMs);
-    found = look();
-  }
-  return found;
+  return await retryUntil(look, { pauseMs: lookAgainMs, deadlineMs });
 }
 
 const lookAgainMs = 100;

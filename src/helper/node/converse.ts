@@ -112,11 +112,9 @@ async function expectMessage<T extends AgentMessage['type']>(
   link: AgentLink,
   type: T,
 ): Promise<Extract<AgentMessage, { type: T }>> {
-  for (;;) {
-    const message = await nextMessage(link);
-    if (message.type === type) return message as Extract<AgentMessage, { type: T }>;
-    throw new JobError({ code: 'NODE_LOST', message: `The agent said "${message.type}" where "${type}" was due.` });
-  }
+  const message = await nextMessage(link);
+  if (message.type === type) return message as Extract<AgentMessage, { type: T }>;
+  throw new JobError({ code: 'NODE_LOST', message: `The agent said "${message.type}" where "${type}" was due.` });
 }
 
 /** Waits for the end of the command; on a node that serves, for a failure. */

@@ -15,7 +15,7 @@ import type { SignalTargets } from '../../pass-signals.ts';
 import { routeSignal } from '../../pass-signals.ts';
 import { heldFrame, heldSignals, runOrderSchema } from './held-job.ts';
 import type { HeldFor } from './held-job.ts';
-import { parseJsonAs } from '../../../values/parse-json-as.ts';
+import { findJsonAs, parseJsonAs } from '../../../values/parse-json-as.ts';
 
 /** The holder's side of the socket at which the job's script is awaited. */
 export interface StarterServer {
@@ -130,9 +130,8 @@ class Listener implements StarterServer {
 
   #fits(content: Buffer): boolean {
     if (this.#give === undefined || this.#script !== undefined || this.#isUnwanted || this.#hasEnded) return false;
-    const order = runOrderSchema.safeParse(JSON.parse(content.toString()));
     const { application, image, workdir } = this.#heldFor;
-    const wanted = order.data?.wanted;
+    const wanted = findJsonAs(runOrderSchema, content.toString())?.wanted;
     return wanted?.application === application && wanted?.image === image && wanted?.workdir === workdir;
   }
 
