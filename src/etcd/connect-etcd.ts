@@ -67,7 +67,7 @@ function checkEndpoint(endpoint: string): string {
     throw new JobError({
       code: 'CONFIG_INVALID',
       message: `etcd.endpoints: expected an address like https://etcd1:2379, got "${endpoint}".`,
-      hint: 'Only TLS is spoken with etcd.',
+      hint: 'etcd is used over TLS only.',
     });
   }
   return `https://${url.hostname}:${url.port === '' ? 2379 : url.port}`;

@@ -96,7 +96,7 @@ function keeperDied(detail: string): JobError {
   return new JobError({
     code: 'HELPER_LOST',
     message: `The helper that kept the job has died: ${asClause(detail)}.`,
-    hint: 'The hosts end the job by themselves when its lease has run out, and the epilogs remove what is left. Submit it again.',
+    hint: 'The hosts end the job when its lease runs out, and the epilogs remove what is left. Submit it again.',
   });
 }
 

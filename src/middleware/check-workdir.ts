@@ -34,7 +34,7 @@ export function currentDirectory(ask: () => string = () => process.cwd()): strin
       code: 'WORKDIR_UNUSABLE',
       message:
         'The directory in which hpc-submit-dockerjob was called has been removed, or cannot be reached any more.',
-      hint: 'Call it in a directory that is there, also where JOBDIR (or --workdir) names another one.',
+      hint: 'Call it in a directory that exists, even if JOBDIR (or --workdir) names another one.',
       cause,
     });
   }

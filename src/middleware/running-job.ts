@@ -158,7 +158,7 @@ export class RunningJob {
     const [first] = this.#allocation.hosts;
     if (devices.length > 0 || first?.gpus === undefined || first.gpus.length === 0) return;
     const gpus = `the job has GPUs (on ${first.name}: ${first.gpus.join(', ')})`;
-    this.#input.progress.say(`note      ${gpus}; containers are given none at this site, or with --device NAME`);
+    this.#input.progress.say(`note      ${gpus}; this site gives containers none, or only with --device NAME`);
   }
 
   #giveInputAndCommand(): void {
@@ -172,7 +172,7 @@ export class RunningJob {
 
 const undelivered = {
   dead: "the scheduler's launcher did not end although every host was done; it was ended, and the last of the output may be missing",
-  unread: 'nobody took the output for ten minutes; the rest of it was given up',
+  unread: 'nobody took the output for ten minutes; the rest of it was discarded',
 } as const;
 
 /** Half an input must not pass for a whole one: the job is ended. */

@@ -118,7 +118,7 @@ function requireMatch({ certificate, key }: Credentials): void {
   throw new JobError({
     code: 'CONFIG_INVALID',
     message: "The authority's key is not readable or does not belong to its certificate.",
-    hint: 'Bring ca.pem and ca-key.pem back from the same backup, or make a new authority: hpc-submit-dockerjob pki init --help.',
+    hint: 'Restore ca.pem and ca-key.pem from the same backup, or make a new authority: hpc-submit-dockerjob pki init --help.',
   });
 }
 

@@ -125,7 +125,7 @@ async function requirePrivate(path: string): Promise<void> {
   throw new JobError({
     code: 'CONFIG_UNTRUSTED',
     message: `${fault}.`,
-    hint: 'Whoever has the authority’s key can be every host. Use a directory of your own: chmod -R go= DIRECTORY.',
+    hint: 'Anyone holding the authority’s key can impersonate every host. Use a directory that only you can read: chmod -R go= DIRECTORY.',
   });
 }
 

@@ -29,6 +29,6 @@ export async function askUserDatabase(question: DatabaseQuestion): Promise<strin
     message: isLate
       ? `This host's user database did not answer within ${seconds} s when asked about ${about}.`
       : `This host's user database could not be asked about ${about}: ${end.shortMessage ?? 'no reason given'}.`,
-    hint: 'Safe to submit again. Administrators: see why getent is slow or fails on this host; is sssd or nscd well?',
+    hint: 'Safe to submit again. Administrators: find out why getent is slow or fails on this host; check sssd or nscd.',
   });
 }

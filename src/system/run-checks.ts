@@ -20,7 +20,7 @@ function tooSlow(name: string, deadlineMs: number): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
     message: `The check ${name} did not end within ${deadlineMs / 1000} s.`,
-    hint: 'Something that it asks on this host hangs: a file system, a name service or a daemon.',
+    hint: 'Something on this host hangs: a file system, a name service or a daemon.',
   });
 }
 

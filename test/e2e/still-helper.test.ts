@@ -81,7 +81,7 @@ describe('a run-node that is stopped while its container writes', () => {
     const call = tryAs(lab, 'node1', 'alice', 'sudo', '-n', helper, 'release-job', job.id);
     const [released, ms] = await timed(call);
     expect(released).toMatchObject({ exitCode: 0, text: expect.stringContaining(`job ${job.id}: released`) as string });
-    expect(released.text).toContain('stood still and kept its container from being removed; it was killed');
+    expect(released.text).toContain('hung and kept its container from being removed; it was killed');
     expect(ms).toBeLessThan(releaseMs);
     expect(await killedHelpers('node1', job)).toHaveLength(1);
     await job.end(40_000);

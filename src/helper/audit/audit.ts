@@ -98,6 +98,6 @@ function unwritable(problem: string): JobError {
   return new JobError({
     code: 'AUDIT_UNWRITABLE',
     message: `This host cannot write its audit records: ${problem}.`,
-    hint: 'The site starts no job without them (audit.required). Ask the administrators to look at audit.file.',
+    hint: 'This site starts no job without audit records (audit.required). Ask the administrators to look at audit.file.',
   });
 }

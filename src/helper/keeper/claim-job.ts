@@ -109,7 +109,7 @@ function busy(job: JobKey, isRunning: boolean, openedAt = '?'): JobError {
       ? `Job ${job} is running in containers already, opened at ${openedAt}.`
       : `Job ${job} has left keys of an earlier run in the store.`,
     hint: isRunning
-      ? 'One call of hpc-submit-dockerjob at a time: let the first one end.'
+      ? 'One call of hpc-submit-dockerjob at a time: wait until the first one has ended.'
       : `Wait until its clean-up has ended, or release it: sudo ${ownCommand(process.env['HPCDJ_HELPER'])} release-job ${job}`,
   });
 }

@@ -47,7 +47,7 @@ export async function confirmRequest(
     code: 'JOB_NOT_YOURS',
     message: `Job ${request.job} ${problem}.`,
     hint: hasFewerHosts(confirmed, request)
-      ? 'Leave the variables of the scheduler as they are. If they are: a host of the job has gone down (sbatch --no-kill); submit it again.'
+      ? 'Do not change the variables of the scheduler. If you have not, a host of the job is down (sbatch --no-kill): submit the job again.'
       : 'Leave the variables of the scheduler as they are.',
   });
 }

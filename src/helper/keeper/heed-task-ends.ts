@@ -100,7 +100,7 @@ function describe(
     message: `${ending}${said === '' ? '' : `: ${said}`}.`,
     hint: isRefusal
       ? 'Every host needs the helper and its sudo rule; see `hpc-dockerjob-setup --help`.'
-      : 'Safe to submit again; if it stays, ask the administrators to look at this host.',
+      : 'Safe to submit again; if that does not help, ask the administrators to look at this host.',
   });
 }
 

@@ -27,7 +27,7 @@ export function leaseLost({ job }: JobPlan): JobError {
 
 /** PHASE hangs on a lease of the node's helper, and it is gone. */
 const lostNode =
-  'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if it stays, ask the administrators to look at this host.';
+  'NODE_LOST: its helper has died, or its host is down or cut off. Safe to submit again; if that does not help, ask the administrators to look at this host.';
 
 /** A node whose helper is gone without a word. */
 export class LostNode extends JobError {}
@@ -94,6 +94,6 @@ function lateError(plan: JobPlan, state: JobState | undefined, seconds: number, 
   return new JobError({
     code: 'NODE_LATE',
     message: `${late.length} of ${plan.nodes.length} nodes did not ${waitedFor} within ${seconds} s: ${shown.join(', ')}${late.length > shown.length ? ', …' : ''}.`,
-    hint: 'Safe to submit again; if it stays, ask the administrators to look at these hosts.',
+    hint: 'Safe to submit again; if that does not help, ask the administrators to look at these hosts.',
   });
 }

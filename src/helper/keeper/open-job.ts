@@ -149,7 +149,7 @@ function leaseSignal(lease: Pick<Lease, 'lost'>, job: JobKey): AbortSignal {
       new JobError({
         code: 'LEASE_LOST',
         message: `The lease of job ${job} in etcd has ended.`,
-        hint: 'This host or etcd stood still for longer than etcd.leaseTtlSeconds. Submit the job again.',
+        hint: 'This host or etcd hung for longer than etcd.leaseTtlSeconds. Submit the job again.',
       }),
     );
   if (lease.lost.aborted) lost();

@@ -70,7 +70,7 @@ function unreachedError(
   return new JobError({
     code: 'NODE_LOST',
     message: `${where}: the scheduler's launcher did not reach it: ${line.replace(/\.+$/, '')}.`,
-    hint: 'Safe to submit again, on other hosts. If it stays, ask the administrators to look at this host.',
+    hint: 'Safe to submit again, on other hosts. If that does not help, ask the administrators to look at this host.',
   });
 }
 

@@ -79,7 +79,7 @@ export class OutputDelivery {
     }
     if (this.#droppedBytes > 0) {
       stderr.write(
-        `hpc-submit-dockerjob: note: the last ${this.#droppedBytes} bytes of the output were given up: the job was over and its reader too slow\n`,
+        `hpc-submit-dockerjob: note: the last ${this.#droppedBytes} bytes of the output were discarded: the job was over and its reader too slow\n`,
       );
       await within(lookEveryMs, flushOutput(stderr), undefined);
     }

@@ -188,6 +188,6 @@ function openedByAnother(job: JobKey): JobError {
   return new JobError({
     code: 'JOB_BUSY',
     message: `Job ${job} was opened by another call of hpc-submit-dockerjob.`,
-    hint: 'One call of hpc-submit-dockerjob at a time: let the first one end.',
+    hint: 'One call of hpc-submit-dockerjob at a time: wait until the first one has ended.',
   });
 }

@@ -103,7 +103,7 @@ function parseMessage(line: string): AgentMessage | Error {
 function hostileAgent(): JobError {
   return new JobError({
     code: 'NODE_LOST',
-    message: 'The agent in the container sent something that is no message of it.',
+    message: 'The agent in the container sent something that is not a valid message.',
     hint: 'The command must leave /.hpcdj alone.',
   });
 }

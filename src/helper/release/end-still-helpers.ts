@@ -51,7 +51,7 @@ export async function endStillHelpers(
     if (!signal(mark, 'SIGKILL')) continue;
     audit.record('helper-killed', { job, killedPid: mark.pid, state: now?.state, stillMs: patience.stillMs });
     process.stderr.write(
-      `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) stood still and kept its container from being removed; it was killed\n`,
+      `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) hung and kept its container from being removed; it was killed\n`,
     );
   }
 }

@@ -47,7 +47,7 @@ export async function endTracers(
       if (uid === undefined || !uids.has(uid) || !signalProcess(known, { uid })) continue;
       audit.record('tracer-killed', { job, killedPid: tracer });
       process.stderr.write(
-        `hpc-dockerjob-helper: note: process ${tracer} held dead processes of a container of job ${job} as their debugger, and kept it from being removed; it was killed\n`,
+        `hpc-dockerjob-helper: note: process ${tracer}, a debugger, did not let go of dead processes and kept a container of job ${job} from being removed; it was killed\n`,
       );
     }
     before = now;

@@ -57,7 +57,9 @@ export async function findJobsHere(context: HelperContext, schedulerJobId: strin
   const found = [...jobs].filter(([, id]) => id === schedulerJobId).map(([job]) => job);
   if (unasked.length > 0) {
     if (found.length > 0) throw asJobError(failure);
-    process.stderr.write(`hpc-dockerjob-helper: no trace of the job, though not all was seen: ${unasked.join('; ')}\n`);
+    process.stderr.write(
+      `hpc-dockerjob-helper: no trace of the job, but not everything could be checked: ${unasked.join('; ')}\n`,
+    );
   }
   return found;
 }

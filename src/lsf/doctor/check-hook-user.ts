@@ -18,7 +18,7 @@ export function checkHookUser(read: () => Promise<LsfConfiguration>): Check {
         throw new JobError({
           code: 'NOT_PERMITTED',
           message: `LSF runs hooks as root with the environment of the job's user: ${places.join(', ')}. LD_PRELOAD then gives every user root.`,
-          hint: 'Take it out: hooks of this program run as the user and go through the sudo rule.',
+          hint: 'Remove it: hooks of this program run as the user and use the sudo rule.',
         });
       }
       if (sudoers === 'unreadable') return skipped('lsf.sudoers is root’s: run doctor as root to see');

@@ -55,6 +55,6 @@ function readFinding(line: string): Finding {
   throw new JobError({
     code: 'HELPER_UNAVAILABLE',
     message: `The helper on this host gave an answer that cannot be read: ${JSON.stringify(line.slice(0, 200))}.`,
-    hint: 'Middleware and helper are of different versions? Install the package again, then run hpc-dockerjob-setup.',
+    hint: 'Middleware and helper may be of different releases. Install the package again, then run hpc-dockerjob-setup.',
   });
 }

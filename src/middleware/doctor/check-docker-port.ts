@@ -19,7 +19,7 @@ export function checkDockerPort(readTables: ReadTables = readOwnTables): Check {
       throw new JobError({
         code: 'NOT_PERMITTED',
         message: `Something listens on port ${openPort}, Docker's port without TLS: whoever reaches it has all rights of root.`,
-        hint: 'Take tcp:// out of "hosts" in daemon.json and out of the options of dockerd.',
+        hint: 'Remove tcp:// from "hosts" in daemon.json and from the options of dockerd.',
       });
     },
   };

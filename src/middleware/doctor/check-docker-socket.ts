@@ -33,7 +33,7 @@ function open(socket: string, fault: string): JobError {
   return new JobError({
     code: 'NOT_PERMITTED',
     message: `The Docker socket ${socket} ${fault}: whoever can open it has all rights of root.`,
-    hint: 'Take everybody out of its group ("gpasswd -d USER docker"), or set "group": "root" in daemon.json.',
+    hint: 'Remove all users from its group ("gpasswd -d USER docker"), or set "group": "root" in daemon.json.',
   });
 }
 
@@ -48,8 +48,8 @@ export async function askGetent(gid: number, getent = '/usr/bin/getent'): Promis
   if (exitCode !== 0 && exitCode !== 2) {
     throw new JobError({
       code: 'HOST_UNFIT',
-      message: `Who is in group ${gid}, which can open the Docker socket, is not known: ${timedOut ? 'no answer within 10 s' : asClause(shortMessage ?? '')}.`,
-      hint: 'See why getent group does not answer on this host.',
+      message: `The members of group ${gid}, which can open the Docker socket, are not known: ${timedOut ? 'no answer within 10 s' : asClause(shortMessage ?? '')}.`,
+      hint: 'Find out why getent group does not answer on this host.',
     });
   }
   return (stdout.trim().split(':')[3] ?? '').split(',').filter(Boolean);

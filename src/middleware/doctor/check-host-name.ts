@@ -44,7 +44,7 @@ function thisHost(): HostNames {
 function wrong(fault: string, hint: string): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
-    message: `The name of this host is of no use to the others: ${fault}.`,
+    message: `Other hosts cannot use the name of this host: ${fault}.`,
     hint,
   });
 }

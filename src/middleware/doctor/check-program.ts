@@ -27,7 +27,7 @@ export function checkProgram(packageDirectory: string, helper: string): Check {
       if (open.length === 0) return fine(`${entries.length} files in ${root} are root's alone`);
       throw new JobError({
         code: 'CONFIG_UNTRUSTED',
-        message: `Others than root could change ${open.length} files of the program, for example ${open.slice(0, shown).join(', ')}.`,
+        message: `Users other than root could change ${open.length} files of the program, for example ${open.slice(0, shown).join(', ')}.`,
         hint: `chown -R root:root ${root} && chmod -R go-w ${root}, after a look at who changed them.`,
       });
     },

@@ -70,7 +70,7 @@ export function readNamedQueue({ partition, queue }: AskerOptions): string | und
     message: isClear
       ? `${JSON.stringify(named[0]?.slice(0, 60))} is not the name of a partition or queue.`
       : `Both ${named.map((name) => JSON.stringify(name.slice(0, 60))).join(' and ')} were named: a job is in one partition or queue.`,
-    hint: 'Partition is the word of Slurm, queue that of other schedulers: give the one in which the job would run.',
+    hint: 'A partition (Slurm) and a queue (other schedulers) mean the same: give the one in which the job would run.',
   });
 }
 

@@ -95,7 +95,7 @@ function parseOptions(words: readonly string[]): RequestOptions {
         .join(' ')
         .replace(/^error: /, '')
         .trim()}.`,
-      hint: 'hpc-submit-dockerjob --help lists the options that there are; there are no others.',
+      hint: 'hpc-submit-dockerjob --help lists all options.',
     });
   }
 }

@@ -34,6 +34,6 @@ function findOnlyScheduler(options: DoctorOptions): SchedulerName | undefined {
   throw new JobError({
     code: 'USAGE',
     message: `Both --${scheduler ?? ''} and --${another} were given.`,
-    hint: 'Give one of them, or none to look at all that is here.',
+    hint: 'Give one of them, or none to check all that this host has.',
   });
 }

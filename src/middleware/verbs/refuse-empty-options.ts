@@ -14,7 +14,7 @@ export function refuseEmptyOptions(called: Command): void {
     throw new JobError({
       code: 'USAGE',
       message: `${option.long ?? option.flags}: its value is empty.`,
-      hint: 'Give it a value, or leave it out; is a variable of the script not set?',
+      hint: 'Give it a value, or leave it out. Perhaps a variable of the script is not set.',
     });
   }
 }

@@ -57,7 +57,7 @@ function subnetInUse(cidr: string): JobError {
   return new JobError({
     code: 'POOL_EXHAUSTED',
     message: `No free subnet for the job on this host: ${cidr.slice(0, 200)} is in use.`,
-    hint: 'Submit again; if it stays so, ask the administrators to look at network.pool in site.yaml.',
+    hint: 'Submit again; if that does not help, ask the administrators to look at network.pool in site.yaml.',
   });
 }
 

@@ -29,7 +29,7 @@ export async function requireFreeDevice(commands: HostCommands, device: string):
   throw new JobError({
     code: 'JOB_BUSY',
     message: `The host has a device ${device} that the job's network did not make: ${what}.`,
-    hint: `Ask the administrators whose it is ("ip -details link show ${device}"), and to remove or rename it.`,
+    hint: `Ask the administrators who made it ("ip -details link show ${device}"), and to remove or rename it.`,
   });
 }
 

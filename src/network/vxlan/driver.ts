@@ -74,6 +74,6 @@ async function requireUnderlay(commands: HostCommands, hostAddress: string): Pro
   throw new JobError({
     code: 'HOST_UNFIT',
     message: `The job's network should end at ${hostAddress}, which is no address of this host.`,
-    hint: "The host's name must lead to its own address on every host of the cluster.",
+    hint: "The host's name must resolve to its own address on every host of the cluster.",
   });
 }

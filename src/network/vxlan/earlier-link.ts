@@ -48,7 +48,7 @@ function strangeLink({ ifname, address, linkinfo }: Link, { vni, own }: Tunnel):
   return new JobError({
     code: 'HOST_UNFIT',
     message: `The container has a link ${ifname} that is not this job's: ${found}, not vxlan ${vni} with address ${own.mac}.`,
-    hint: 'Something else on this host adds networks to containers; ask the administrators to keep it off those of jobs.',
+    hint: 'Another program on this host adds networks to containers; ask the administrators to exclude the containers of jobs.',
   });
 }
 

@@ -89,7 +89,7 @@ describe('the output of a container', () => {
     await delivery.finish({ standStillMs: 5000, toldMs: 5000, told: untold });
     expect(bytes).toBeGreaterThan(16 * 1024 * 1024 - piece);
     expect(String(targets.stderr.read())).toContain(
-      `the last ${320 * piece - bytes} bytes of the output were given up`,
+      `the last ${320 * piece - bytes} bytes of the output were discarded`,
     );
   });
 

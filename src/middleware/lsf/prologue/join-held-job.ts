@@ -95,6 +95,6 @@ function holderLost(reason: string): JobError {
   return new JobError({
     code: 'HELPER_LOST',
     message: `The process that has held the job since before its script ${reason}.`,
-    hint: 'What is left of the job is taken away by the hosts themselves. Submit it again.',
+    hint: 'The hosts remove what is left of the job. Submit it again.',
   });
 }

@@ -143,7 +143,7 @@ async function awaitWord(
   }
   throw new JobError({
     code: 'HELPER_LOST',
-    message: 'The process that was to hold the job has died, or stands still.',
+    message: 'The process that was to hold the job has died, or hangs.',
     hint: 'LSF tries again.',
   });
 }
