@@ -34,7 +34,7 @@ const files: readonly (readonly [path: string, meaning: string])[] = [
   ['/etc/hpc-submit-dockerjob/site.yaml', "The site's policy; see `hpc-dockerjob-site.yaml`(5)."],
   ['/etc/hpc-submit-dockerjob/tls', 'Certificates of this host for etcd.'],
   ['/etc/sudoers.d/hpc-submit-dockerjob', 'The sudo rule by which every user may call the helper.'],
-  ['/run/hpc-dockerjob', "What a job has on this host while it runs; root's."],
+  ['/run/hpc-dockerjob', 'What a job has on this host while it runs; owned by root.'],
 ];
 
 /** The manual pages by file name, made from the command lines' own definitions and from the schema of site.yaml. */
@@ -57,7 +57,7 @@ function writeProgramPage(version: string): string {
       'DESCRIPTION',
       paragraphs(`${program.description()}
 
-It is the last line of a batch script. One container starts on every host of the job, with the user's own uid and groups, on a network that belongs to this job alone. The first host runs the command, most often \`mpirun\`; its exit status becomes the job's. Nothing is left behind.`),
+Call it in the last line of a batch script. It starts one container on every host of the job, with the user's own uid and groups, on a network that belongs to this job alone. The first container runs the command, usually \`mpirun\`; its exit status becomes the job's. Nothing is left behind.`),
     ),
     section('OPTIONS', ...listOptions(program)),
     section('VERBS', ...listVerbs(program, [])),
@@ -74,7 +74,7 @@ It is the last line of a batch script. One container starts on every host of the
           `${name} --image hpc/openfoam:2.3.0 --workdir /scratch/case -- mpirun simpleFoam -parallel`,
         ].join('\n'),
       ),
-      paragraphs('What would the site say?'),
+      paragraphs('What does the policy of the site say?'),
       verbatim(`${name} explain --image hpc/openfoam:2.3.0 --hosts 4 -- mpirun simpleFoam -parallel`),
     ),
     section('SEE ALSO', line('`hpc-dockerjob-site.yaml`(5), `hpc-dockerjob-helper`(8), `sbatch`(1), `bsub`(1)')),
@@ -119,9 +119,9 @@ function writeHelperPage(version: string): string {
     section('SYNOPSIS', verbatim(`${name} verb [options] [argument...]`)),
     section(
       'DESCRIPTION',
-      paragraphs(`The only part of the package that runs as root. Users' jobs call it through one sudo rule, root hooks of the scheduler and operators call it themselves. Who asks is what sudo says (\`SUDO_UID\`); whose job it is, and on which hosts it runs, is what the scheduler says to root. Every call is recorded in the audit file before it acts.
+      paragraphs(`The only part of the package that runs as root. Users' jobs call it through one sudo rule; root hooks of the scheduler and operators call it directly. The caller is the user that sudo names (\`SUDO_UID\`). The scheduler, asked as root, says whose job it is and on which hosts it runs. Every call writes an audit record before it acts.
 
-\`open-job\`, \`run-node\`, \`release-job\`, \`release-node\`, \`control-job\` and \`check-host\` may be called by every user, for jobs of his own; \`reap\` and \`audit\` are root's.`),
+\`open-job\`, \`run-node\`, \`release-job\`, \`release-node\`, \`control-job\` and \`check-host\` may be called by every user, for their own jobs; only root may call \`reap\` and \`audit\`.`),
     ),
     section('VERBS', ...helperVerbs.map((verb) => writeHelperVerb(verb))),
     section('EXIT STATUS', term('0', 'Done.'), ...listStatuses()),
@@ -146,7 +146,7 @@ function writeSitePage(version: string): string {
     section('SYNOPSIS', verbatim('/etc/hpc-submit-dockerjob/site.yaml')),
     section(
       'DESCRIPTION',
-      paragraphs(`The whole policy of a site. The file and every directory above it must be owned by root and writable by root alone: the helper refuses anything else. Every host of a cluster needs the same file. The package's \`etc/site.yaml\` holds every key, commented out at its default. An unknown key is an error.
+      paragraphs(`The whole policy of a site. The file and every directory above it must be owned by root and writable by root alone; otherwise the helper refuses to work. Every host of a cluster needs the same file. The package's \`etc/site.yaml\` holds every key, commented out at its default. An unknown key is an error.
 
 Check a change before you install it:`),
       verbatim('hpc-submit-dockerjob config check FILE'),

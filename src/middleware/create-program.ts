@@ -17,7 +17,7 @@ Examples:
   The same without exports:
     hpc-submit-dockerjob --image hpc/openfoam:2.3.0 --workdir /scratch/case -- mpirun simpleFoam -parallel
 
-  What would the site say?
+  What does the policy of the site say?
     hpc-submit-dockerjob explain --image hpc/openfoam:2.3.0 --hosts 4 -- mpirun simpleFoam -parallel
 
 Exit status: the command's own; otherwise 64 usage, 65 image or command refused, 69 a service is away, 70 a bug,

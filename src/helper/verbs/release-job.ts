@@ -8,7 +8,7 @@ export const releaseJobVerb: HelperVerb = {
   name: 'release-job',
   does: 'end a job on all its hosts and remove all of it',
   words: [jobWord],
-  options: { force: { meaning: 'remove keys and subnet although hosts did not report (root only)' } },
+  options: { force: { meaning: 'remove keys and subnet even if hosts did not report (root only)' } },
   run: async ({ words: [text = ''], options, openContext }) => {
     const job = requireJobKey(text);
     const { releaseJob } = await import('../release/release-job.ts');

@@ -3,7 +3,7 @@ import type { Verb } from './verb.ts';
 
 export const checkConfig: Verb = {
   name: 'config check',
-  description: 'say all that is wrong with a site.yaml',
+  description: 'list every fault of a site.yaml',
   define: (verb) => void verb.argument('<file>'),
   run: async ({ called: { args } }) => {
     const [file = ''] = args;

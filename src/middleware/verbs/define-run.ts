@@ -13,10 +13,10 @@ export function defineRun(program: Command): void {
     )
     .option(
       '--stdin',
-      'give the command our standard input (default: where it was given to this very call; HPCDJ_STDIN=yes or no)',
+      'pass our standard input to the command (default: if this very call was given it; HPCDJ_STDIN=yes or no)',
     )
-    .option('--no-stdin', 'the command has an empty one')
+    .option('--no-stdin', 'give the command an empty standard input')
     .option('--quiet', 'no progress lines on standard error')
-    .option('--verbose', 'say on standard error what is asked of the helper and the launcher, and what they answer')
+    .option('--verbose', 'show on standard error what the helper and the launcher are asked, and their answers')
     .allowExcessArguments();
 }

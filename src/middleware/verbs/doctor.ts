@@ -9,11 +9,11 @@ type DoctorOptions = { readonly json?: boolean } & Partial<Record<SchedulerName,
 
 export const doctor: Verb = {
   name: 'doctor',
-  description: 'look whether all on this host is as jobs need it; changes nothing. Says most when run as root',
+  description: 'check whether this host is fit for jobs; changes nothing. Run it as root to check everything',
   define: (verb) => {
     verb.option('--json', 'write all findings as one JSON object');
     for (const name of schedulerNames)
-      verb.option(`--${name}`, `look at the settings of ${name} only (default: of what is here)`);
+      verb.option(`--${name}`, `look at the settings of ${name} only (default: of all that this host has)`);
   },
   run: async ({ called }) => {
     const options = called.opts<DoctorOptions>();

@@ -7,14 +7,14 @@ import type { Verb } from './verb.ts';
 export const explain: Verb = {
   name: 'explain',
   takesCommand: true,
-  description: 'say what the site would make of this request, by which rule, and of what container; starts nothing',
+  description: 'show what the site allows of this request, by which rule, and the final container; starts nothing',
   define: (verb) => {
     addRequestOptions(verb)
       .option('--config <file>', 'policy to judge by (default: the one of this site)')
-      .option('--hosts <n>', 'number of hosts (default: of the job we are in, else 1)', toHostCount)
-      .option('--partition <name>', 'partition in which the job would run (default: of the job we are in)')
-      .option('--queue <name>', 'the same in the word of other schedulers than Slurm')
-      .option('--user <name>', 'user whose job it would be, by name or number; for root (default: you)')
+      .option('--hosts <n>', 'number of hosts (default: those of this job, else 1)', toHostCount)
+      .option('--partition <name>', 'partition in which the job would run (default: that of this job)')
+      .option('--queue <name>', 'the same, in the word of other schedulers')
+      .option('--user <name>', 'user to judge for, by name or number; root only (default: you)')
       .option('--json', 'write verdict, rule, reason and the final container as one JSON object')
       .usage('[options] [-- command [argument…]]')
       .passThroughOptions()

@@ -9,17 +9,17 @@ export function addRequestOptions(verb: Command): Command {
   const collect = (value: string, previous: readonly string[] | undefined): string[] => [...(previous ?? []), value];
   return verb
     .option('--application <name:tag>', "application of the site's catalogue (default: $APPLICATION)")
-    .option('--image <reference>', 'image, where the site allows it')
+    .option('--image <reference>', 'image that the site allows')
     .option(
       '--workdir <directory>',
       'directory on the cluster file system in which the command runs (default: $JOBDIR, else the current one)',
     )
     .option('--env <name[=value]>', 'set a variable for the command; may be repeated', collect)
     .option('--mount <directory>', 'ask for one of the mounts that the site allows; may be repeated', collect)
-    .option('--device <name>', 'ask for devices that the site allows, by their name there; may be repeated', collect)
+    .option('--device <name>', 'ask for devices by their name in site.yaml; may be repeated', collect)
     .option(
       '--shm-size <size>',
-      'size of /dev/shm on each host, e.g. 4g (default: $SHM_SIZE, else as the site has it)',
+      'size of /dev/shm on each host, e.g. 4g (default: $SHM_SIZE, else the default of the site)',
     );
 }
 

@@ -8,7 +8,7 @@ interface TestOptions {
 
 export const testPolicy: Verb = {
   name: 'policy test',
-  description: 'judge the cases that a site keeps for its policy; status 77 when one of them does not hold',
+  description: "check a site's own test cases against its policy; status 77 when one does not hold",
   define: (verb) =>
     void verb
       .argument('<file>')

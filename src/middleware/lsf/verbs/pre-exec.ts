@@ -5,7 +5,7 @@ import { sayToUser } from './say-to-user.ts';
 
 export const preExec: Verb = {
   name: 'pre-exec',
-  description: 'judge host and job before LSF starts it; called by share/lsf/pre-exec',
+  description: 'check the host and the job before LSF starts the job; called by share/lsf/pre-exec',
   isHidden: true,
   define: (verb) => void addStarterOptions(verb),
   run: async ({ called }) => {

@@ -9,7 +9,8 @@ import { sayToUser } from './say-to-user.ts';
 
 export const starter: Verb = {
   name: 'starter',
-  description: "LSF's job starter: runs the command of a job in the image of its alias or queue, else as it is",
+  description:
+    "LSF's job starter: run the command of a job in the image of its alias or queue, else without a container",
   define: (verb) => void addStarterOptions(verb).argument('[command...]').passThroughOptions(),
   run: async ({ called }) => {
     const { planStarter } = await import('../plan-starter.ts');
