@@ -9,11 +9,20 @@ import type { Lab } from '../../lab/running-lab.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findLastingLeftovers, inMpi } from '../support/e2e-jobs.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
+import { changeSite } from '../support/e2e-site.ts';
 
 const helper = `${productRoot}/bin/hpc-dockerjob-helper`;
 let lab: Lab;
-beforeAll(async () => (lab = await e2eLab()));
-afterAll(async () => expect(await findLastingLeftovers(lab)).toEqual([]));
+const undo = new AsyncDisposableStack();
+beforeAll(async () => {
+  lab = await e2eLab();
+  // A run-node that comes when its job is over waits for so long for a plan.
+  undo.use(await changeSite(lab, { deadlines: { openSeconds: 8 } }));
+});
+afterAll(async () => {
+  await undo.disposeAsync();
+  expect(await findLastingLeftovers(lab)).toEqual([]);
+});
 
 const onNode1 = ['-N1', '-n1', '--nodelist=node1'];
 
