@@ -65,7 +65,7 @@ async function readWhileRunning(own: OwnNode, part: JobPart): Promise<JobState |
 function unreadable(): JobError {
   return new JobError({
     code: 'PLAN_UNREADABLE',
-    message: 'The list of the nodes in the store was not written by this release of hpc-submit-dockerjob.',
+    message: 'The list of nodes in the store was not written by this release of hpc-submit-dockerjob.',
     hint: 'Install the same release on all hosts of the job, and submit it again.',
   });
 }
