@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { execOnHost } from './exec-on-host.ts';
 import { LabError } from './lab-error.ts';
+import { patient } from './patience.ts';
 import type { Lab } from './running-lab.ts';
 
 export interface Submission {
@@ -49,13 +50,14 @@ export async function awaitJob(
   onLook: () => void | Promise<void> = () => undefined,
 ): Promise<SlurmJob> {
   const startedAt = performance.now();
+  const timeoutMs = patient(deadlineMs);
   for (;;) {
     const job = await readJob(lab, id);
     await onLook();
     if (!/^(?:PENDING|CONFIGURING|RUNNING|COMPLETING|SUSPENDED|STOPPED)$/.test(job.state)) return job;
-    if (performance.now() - startedAt > deadlineMs)
-      throw new LabError(`Job ${id} is still ${job.state} after ${deadlineMs / 1000} s.`);
-    await pause(200);
+    if (performance.now() - startedAt > timeoutMs)
+      throw new LabError(`Job ${id} is still ${job.state} after ${timeoutMs / 1000} s.`);
+    await pause(patient(200));
   }
 }
 

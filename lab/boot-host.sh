@@ -1,7 +1,8 @@
 #!/bin/sh
 # boot-host.sh BASE HOSTNAME STATE CACHE TMP_BYTES CGROUP...
 # The first process of a lab host. It runs in fresh mount, UTS, IPC, network, cgroup and PID namespaces (see boot-hosts.ts),
-# builds the host's own root there and becomes its init. CGROUP is NAME=TYPE:OPTIONS, one per hierarchy of the machine.
+# builds the host's own root there and becomes its init. CGROUP is NAME=TYPE:OPTIONS, one per hierarchy of the machine;
+# NAME is . for the machine's only one.
 # All mounts live in this mount namespace alone: they end with the host's last process, however it dies.
 set -eu
 base=$1 hostname=$2 state=$3 cache=$4 tmp_bytes=$5
@@ -14,10 +15,10 @@ mount --make-rprivate /
 mount -t overlay "lab-$hostname" -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
-mount -t tmpfs -o mode=755 cgroup "$root/sys/fs/cgroup"
+case $1 in .=*) ;; *) mount -t tmpfs -o mode=755 cgroup "$root/sys/fs/cgroup" ;; esac
 for hierarchy; do
   name=${hierarchy%%=*} kind=${hierarchy#*=}
-  mkdir "$root/sys/fs/cgroup/$name"
+  mkdir -p "$root/sys/fs/cgroup/$name"
   # A fresh mount inside the cgroup namespace: its root is this host's own subtree.
   mount -t "${kind%%:*}" -o "${kind#*:}" cgroup "$root/sys/fs/cgroup/$name"
 done

@@ -3,8 +3,16 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { awaitCondition } from './await-condition.ts';
-import { killProcesses, listProcesses, makeCgroups, toBootArgument } from './cgroup-tree.ts';
-import type { CgroupHierarchy } from './cgroup-tree.ts';
+import {
+  killProcesses,
+  listProcesses,
+  makeCgroups,
+  makeHostCgroups,
+  openHostCgroups,
+  removeCgroups,
+  toBootArguments,
+} from './cgroup-tree.ts';
+import type { CgroupHierarchy, HostCgroups } from './cgroup-tree.ts';
 import { LabError } from './lab-error.ts';
 import { cacheDir, hostPaths, sharedPaths } from './layout.ts';
 import type { LabHost, LabLayout } from './layout.ts';
@@ -40,11 +48,14 @@ export async function bootHost(
   layout: LabLayout,
   host: LabHost,
 ): Promise<RunningHost & { isNew: boolean }> {
-  const cgroups = await makeCgroups(hierarchies, layout.cgroupName, host.name);
   const runningPid = await findHostInit(hierarchies, layout.cgroupName, host.name);
-  if (runningPid !== undefined) return { ...host, initPid: runningPid, cgroups, isNew: false };
-  // A start that an interrupted `up` left half-way must not meet this one.
+  if (runningPid !== undefined)
+    return { ...(await toRunningHost(hierarchies, layout, host, runningPid)), isNew: false };
+  // A start that an interrupted `up` left half-way must not meet this one, and cgroup v2 takes no process into a root
+  // that has handed its controllers down.
   await killProcesses(hierarchies, `${layout.cgroupName}/${host.name}`);
+  await removeCgroups(hierarchies, `${layout.cgroupName}/${host.name}`);
+  const cgroups = await makeHostCgroups(hierarchies, layout.cgroupName, host.name);
   const paths = hostPaths(layout, host);
   // A host always starts from the machine's packages and nothing else; only its Docker images outlive it.
   for (const layer of [paths.upper, paths.work, paths.log]) await rm(layer, { recursive: true, force: true });
@@ -54,18 +65,30 @@ export async function bootHost(
   for (const directory of [home, scratch, product, cacheDir]) await mkdir(directory, { recursive: true });
   await startInit(hierarchies, layout, host, cgroups);
   const initPid = await awaitHostInit(hierarchies, layout, host);
-  return { ...host, initPid, cgroups, isNew: true };
+  return { ...(await toRunningHost(hierarchies, layout, host, initPid)), isNew: true };
+}
+
+/** A host whose init runs, as it is entered; its cgroups are completed where an interrupted start left them half-made. */
+export async function toRunningHost(
+  hierarchies: readonly CgroupHierarchy[],
+  layout: LabLayout,
+  host: LabHost,
+  initPid: number,
+): Promise<RunningHost> {
+  const cgroups = await makeHostCgroups(hierarchies, layout.cgroupName, host.name);
+  await openHostCgroups(hierarchies, cgroups);
+  return { ...host, initPid, cgroups: cgroups.leaves };
 }
 
 async function startInit(
   hierarchies: readonly CgroupHierarchy[],
   layout: LabLayout,
   host: LabHost,
-  cgroups: readonly string[],
+  { roots, leaves }: HostCgroups,
 ): Promise<void> {
   const { base, log } = hostPaths(layout, host);
   const tmpBytes = Math.floor(totalmem() / 8);
-  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--cgroup', '--pid', '--fork', '--kill-child'];
+  const namespaces = ['--mount', '--uts', '--ipc', '--net', '--pid', '--fork', '--kill-child'];
   const boot = [
     'sh',
     bootScript,
@@ -74,9 +97,11 @@ async function startInit(
     layout.stateDir,
     cacheDir,
     String(tmpBytes),
-    ...hierarchies.map(toBootArgument),
+    ...toBootArguments(hierarchies),
   ];
-  await startDetached(inCgroups(cgroups, ['setsid', '--fork', 'unshare', ...namespaces, ...boot]), `${log}/boot.log`);
+  const start = inCgroups(leaves, ['setsid', '--fork', 'unshare', ...namespaces, ...boot]);
+  // The cgroup in which the namespace is made is what the host sees as the root.
+  await startDetached(inCgroups(roots, ['unshare', '--cgroup', ...start]), `${log}/boot.log`);
 }
 
 async function awaitHostInit(

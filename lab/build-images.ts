@@ -184,7 +184,7 @@ export async function readRelease(): Promise<string> {
   return release;
 }
 
-function dockerArchitecture(): string {
+export function dockerArchitecture(): string {
   const known: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
   const name = known[arch()];
   if (name === undefined) throw new LabError(`No images can be made for ${arch()} machines.`);

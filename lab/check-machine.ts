@@ -30,6 +30,10 @@ const requiredPackages: readonly (readonly [name: string, file: string])[] = [
   // An SSH server that no package starts on the machine itself.
   ['dropbear-bin', '/usr/sbin/dropbear'],
 ];
+/** A package of its own from Debian 13 on; before, docker.io has it. */
+const dockerClient = ['docker-cli', '/usr/bin/docker'] as const;
+/** Their names, where a machine shall have all that a lab needs beforehand. */
+export const labPackageNames: readonly string[] = requiredPackages.map(([name]) => name);
 /** What `npm run test:machine` needs besides. */
 export const machinePackages: typeof requiredPackages = [
   ['qemu-system-x86', '/usr/bin/qemu-system-x86_64'],
@@ -85,7 +89,9 @@ async function ensureUnderLock(
     );
   }
   await installPackages(missing, controlCgroups);
-  return `installed ${missing.join(', ')}`;
+  const [client] = await listMissing([dockerClient]);
+  if (client !== undefined) await installPackages([client], controlCgroups);
+  return `installed ${[...missing, client ?? []].flat().join(', ')}`;
 }
 
 async function installPackages(names: readonly string[], cgroups: readonly string[]): Promise<void> {

@@ -7,6 +7,7 @@ import { killProcesses, removeCgroups } from './cgroup-tree.ts';
 import { toHostCommand } from './enter-host.ts';
 import type { EnterOptions } from './enter-host.ts';
 import { LabError } from './lab-error.ts';
+import { patient } from './patience.ts';
 import { hostOf } from './running-lab.ts';
 import type { Lab } from './running-lab.ts';
 
@@ -32,7 +33,7 @@ const defaultTimeoutMs = 120_000;
 /** Runs a program inside a host and returns however it ends; fails only when it takes too long. */
 export async function execOnHost(lab: Lab, hostName: string, options: ExecOptions): Promise<ExecResult> {
   const [file = '', ...args] = toHostCommand(hostOf(lab, hostName), options.argv, options);
-  const timeoutMs = options.timeoutMs ?? (options.inherit ? 0 : defaultTimeoutMs);
+  const timeoutMs = patient(options.timeoutMs ?? (options.inherit ? 0 : defaultTimeoutMs));
   const streams: Options = options.inherit ? { stdio: 'inherit' } : { input: options.input ?? '' };
   const result = await execa(file, args, { ...streams, reject: false, timeout: timeoutMs });
   if (result.timedOut)

@@ -5,6 +5,7 @@ import { json } from 'node:stream/consumers';
 import { inputDirectory } from '../src/contract/job-input.ts';
 import { mustRun } from './batch-jobs.ts';
 import { pathInHost } from './enter-host.ts';
+import { patient } from './patience.ts';
 import { hostOf } from './running-lab.ts';
 import type { Lab } from './running-lab.ts';
 
@@ -22,9 +23,15 @@ const script = `
 set -euo pipefail
 ip -oneline link | sed 's/^/link /'
 nft list tables | sed 's/^/filter /'
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  # All that is not the host's own, its Docker Engine's or its idle slurmd's.
+  find /sys/fs/cgroup -mindepth 1 -type d ! -regex '/sys/fs/cgroup/\\(init\\.scope\\|system\\.slice\\(/[a-z0-9_]*slurmstepd\\.scope\\(/slurmd\\|/system\\)?\\)?\\|docker\\(/buildkit\\)?\\)' \\
+    -printf 'cgroup %p\\n' || [ $? = 1 ] # one may go meanwhile
+else
 # Slurm's own are left by a slurmstepd that a test has killed; containers' are nobody's but ours, wherever they are.
 find /sys/fs/cgroup \\( -path '*/job_*' ! -regex '/sys/fs/cgroup/\\(freezer\\|memory\\|cpuset\\|cpuacct\\)/.*' -o -path '*job_*/*docker*' -o -regex '.*/job_[0-9]*/[0-9a-f]*' \\) \\
   -type d -printf 'cgroup %p\\n' || [ $? = 1 ] # one may go meanwhile
+fi
 { pgrep -a -f dist/helper.cjs || [ $? = 1 ]; } | sed 's/^/helper /'`;
 
 /** Links and tables of the host itself are no leftovers. */
@@ -62,7 +69,7 @@ function noneIfMissing(error: unknown): string[] {
 async function askDocker(lab: Lab, host: string, path: string): Promise<unknown> {
   return await new Promise((resolve, reject) => {
     const socketPath = pathInHost(hostOf(lab, host), '/run/docker.sock');
-    const question = request({ socketPath, path, timeout: dockerTimeoutMs }, (response) => {
+    const question = request({ socketPath, path, timeout: patient(dockerTimeoutMs) }, (response) => {
       if (response.statusCode === 200) json(response).then(resolve, reject);
       else reject(new Error(`The Docker Engine of ${host} answers ${path} with ${response.statusCode}.`));
     });

@@ -10,6 +10,7 @@ import { LabError } from './lab-error.ts';
 import { productRoot, sharedPaths } from './layout.ts';
 import type { LabLayout } from './layout.ts';
 import { pathExists } from './path-exists.ts';
+import { readPatience } from './patience.ts';
 import { configDir, binaryDir } from './lsf/lsf-files.ts';
 import { findContainerLimits } from './read-limits.ts';
 import type { ContainerLimits } from './read-limits.ts';
@@ -80,21 +81,23 @@ export async function setUpProduct(layout: LabLayout, host: RunningHost): Promis
 
 /** Writes the lab's site policy on a host. */
 export async function writeSite(layout: LabLayout, host: RunningHost): Promise<void> {
-  await writeHostFile(host, sitePath, renderSite(layout, await readContainerLimits()));
+  await writeHostFile(host, sitePath, renderSite(layout, await readContainerLimits(), readPatience()));
 }
 
 async function readContainerLimits(): Promise<ContainerLimits> {
   return findContainerLimits(await readFile('/proc/self/status', 'utf8'), await readFile('/proc/self/limits', 'utf8'));
 }
 
-/** The lab's site policy, in the shape of etc/site.yaml. */
-export function renderSite(layout: LabLayout, limits: ContainerLimits): string {
+/** The lab's site policy, in the shape of etc/site.yaml, its deadlines as many times longer as `patience` says. */
+export function renderSite(layout: LabLayout, limits: ContainerLimits, patience = 1): string {
+  const patient = patience > 1 ? renderDeadlines(patience) : { etcd: {} };
   return stringify({
     version: 1,
     site: { name: layout.shape.name },
     // Grid Engine has no cgroups; Slurm's are used all the same.
     ...(layout.shape.gridEngine === true ? { scheduler: { requireJobCgroup: false } } : {}),
-    etcd: { endpoints: layout.etcdMembers.map(({ clientUrl }) => clientUrl) },
+    ...patient,
+    etcd: { ...patient.etcd, endpoints: layout.etcdMembers.map(({ clientUrl }) => clientUrl) },
     images: { allowed: ['lab/*', 'hpc/*'] },
     applications: {
       'openfoam:2.3.0': {
@@ -109,6 +112,21 @@ export function renderSite(layout: LabLayout, limits: ContainerLimits): string {
     ...(layout.shape.lsf === undefined ? {} : { scheduler: lsfScheduler }),
     container: { ...limits, ...(layout.shape.lsf === undefined ? {} : { memoryPerSlotBytes }) },
   });
+}
+
+/** The deadlines of a site that says nothing, so many times longer, up to what the product takes. */
+function renderDeadlines(patience: number) {
+  const times = (usual: number, most: number): number => Math.min(Math.ceil(usual * patience), most);
+  return {
+    etcd: { callTimeoutMs: times(2000, 30_000), leaseTtlSeconds: times(20, 3600) },
+    docker: { callTimeoutMs: times(30_000, 600_000) },
+    deadlines: {
+      openSeconds: times(20, 3600),
+      startSeconds: times(60, 3600),
+      discoverSeconds: times(60, 3600),
+      releaseSeconds: times(30, 700),
+    },
+  };
 }
 
 /** Slurm and the stand-in both count their jobs from 1, and would meet in the store: so only one of them is served. */

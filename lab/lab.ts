@@ -1,10 +1,10 @@
 /** The lab as a library: bring a whole cluster up on this machine and find it again. The command line is cli.ts. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { bootHost, connectHosts, findHostInit } from './boot-hosts.ts';
+import { bootHost, connectHosts, findHostInit, toRunningHost } from './boot-hosts.ts';
 import type { RunningHost } from './boot-hosts.ts';
 import { ensureImage, findRecipe } from './build-images.ts';
 import type { BuiltImage } from './build-images.ts';
-import { killProcesses, makeCgroups, readHierarchies } from './cgroup-tree.ts';
+import { isUnified, killProcesses, makeCgroups, readHierarchies } from './cgroup-tree.ts';
 import type { CgroupHierarchy } from './cgroup-tree.ts';
 import { checkMachine, ensurePackages } from './check-machine.ts';
 import { labLock, underLock } from './hold-lock.ts';
@@ -166,7 +166,7 @@ async function startHosts(hierarchies: readonly CgroupHierarchy[], layout: LabLa
   await connectHosts(hierarchies, layout, booted);
   for (const host of booted) {
     if (host.isNew) await dropMachineSudoRules(host);
-    await writeHostFiles(layout, host);
+    await writeHostFiles(layout, host, isUnified(hierarchies));
   }
   return booted;
 }
@@ -195,7 +195,7 @@ async function startDaemons(lab: Lab): Promise<string> {
 async function awaitDockers(lab: Lab, hosts: readonly BootedHost[], keepsContainers: boolean): Promise<void> {
   await Promise.all(
     lab.nodes.map(async (node) => {
-      await awaitDocker(lab.layout, node);
+      await awaitDocker(lab.layout, node, lab.hierarchies);
       const isNew = hosts.some((host) => host.name === node.name && host.isNew);
       if (isNew && !keepsContainers) await removeOldContainers(node);
     }),
@@ -250,7 +250,7 @@ export async function findLab(name: string = defaultLabName): Promise<Lab> {
     allHosts(layout).map(async (host) => {
       const initPid = await findHostInit(hierarchies, layout.cgroupName, host.name);
       if (initPid === undefined) throw new LabError(`Host ${host.name} of lab ${name} does not run.`, 'Run `lab up`.');
-      return { ...host, initPid, cgroups: await makeCgroups(hierarchies, layout.cgroupName, host.name) };
+      return await toRunningHost(hierarchies, layout, host, initPid);
     }),
   );
   const controlCgroups = await makeCgroups(hierarchies, layout.cgroupName, controlGroup);

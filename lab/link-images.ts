@@ -36,7 +36,7 @@ export async function linkImages(lab: Lab, from: RunningHost, to: RunningHost): 
   }
   await rm(fresh, { recursive: true });
   await startMissingServices(lab.hierarchies, lab.layout, to);
-  await awaitDocker(lab.layout, to);
+  await awaitDocker(lab.layout, to, lab.hierarchies);
   return true;
 }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { LabError } from './lab-error.ts';
+import { patient } from './patience.ts';
 
 const joinScript = fileURLToPath(new URL('join-cgroups.sh', import.meta.url));
 const defaultTimeoutMs = 120_000;
@@ -29,8 +30,9 @@ export interface RunOptions {
 export async function run(argv: readonly string[], options: RunOptions): Promise<string> {
   const [file, ...args] = options.cgroups.length > 0 ? inCgroups(options.cgroups, argv) : argv;
   if (file === undefined) throw new LabError('There is no command to run.');
+  const timeoutMs = patient(options.timeoutMs ?? defaultTimeoutMs);
   const execaOptions = {
-    timeout: options.timeoutMs ?? defaultTimeoutMs,
+    timeout: timeoutMs,
     input: options.input ?? '',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
@@ -42,7 +44,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     if (!(error instanceof ExecaError)) throw error;
     const words = [error.stderr, error.stdout].join('\n').trim().slice(-shownOutputLength);
     const ending = error.timedOut
-      ? `took longer than ${options.timeoutMs ?? defaultTimeoutMs} ms`
+      ? `took longer than ${timeoutMs} ms`
       : `failed (${error.exitCode ?? error.signal ?? 'not started'})`;
     throw new LabError(
       `\`${options.shownAs ?? argv.join(' ')}\` ${ending}: ${words || error.shortMessage}`,

@@ -9,18 +9,19 @@ export interface NodeSize {
   readonly memoryMb: number;
 }
 
-/** slurm.conf: consumable cores and memory, processes tracked and limited by cgroup, an extern step on every node. */
-export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
+/** slurm.conf, its deadlines as many times longer as `patience` says: consumable cores and memory, processes tracked and limited by cgroup, an extern step on every node. */
+export function renderSlurmConf(layout: LabLayout, size: NodeSize, patience = 1): string {
   const nodes = layout.nodes.map(
     ({ name, address }) =>
       `NodeName=${name} NodeAddr=${address} CPUs=${size.cpus} Sockets=1 CoresPerSocket=${size.cpus} ThreadsPerCore=1 RealMemory=${size.memoryMb} Gres=gpu:2 State=UNKNOWN`,
   );
+  const seconds = (usual: number): number => Math.ceil(usual * patience);
   const settings = [
     `ClusterName=${layout.shape.name}`,
     `SlurmctldHost=${layout.head.name}(${layout.head.address})`,
     'SlurmUser=slurm',
+    // Credentials are munge's too, by default; the key that says so has another name from Slurm 24.05 on.
     'AuthType=auth/munge',
-    'CryptoType=crypto/munge',
     'MpiDefault=none',
     'StateSaveLocation=/var/spool/slurmctld',
     'SlurmdSpoolDir=/var/spool/slurmd',
@@ -38,13 +39,14 @@ export function renderSlurmConf(layout: LabLayout, size: NodeSize): string {
     // Every node claims the same few cores of one machine, so what slurmd finds must not decide.
     'SlurmdParameters=config_overrides',
     'DefMemPerCPU=1024',
-    'KillWait=10',
+    `KillWait=${seconds(10)}`,
+    `MessageTimeout=${Math.min(seconds(10), 100)}`,
     'MinJobAge=600',
     'ReturnToService=2',
     // Prompt for people and tests: Slurm's own pauses suit thousands of jobs.
     'SchedulerParameters=batch_sched_delay=0,sched_interval=5,sched_min_interval=0,bf_interval=5',
-    'SlurmdTimeout=30',
-    'UnkillableStepTimeout=60',
+    `SlurmdTimeout=${seconds(30)}`,
+    `UnkillableStepTimeout=${seconds(60)}`,
     'AccountingStorageType=accounting_storage/none',
   ];
   const partition = `PartitionName=lab Nodes=${layout.nodes.map(({ name }) => name).join(',')} Default=YES MaxTime=INFINITE State=UP`;
@@ -56,7 +58,8 @@ export function renderGresConf(): string {
   return 'Name=gpu File=/dev/zero\nName=gpu File=/dev/full\n';
 }
 
-/** cgroup.conf for cgroup v1: a job gets its cores and its memory, and no more. */
-export function renderCgroupConf(): string {
-  return ['CgroupPlugin=cgroup/v1', 'ConstrainCores=yes', 'ConstrainRAMSpace=yes', ''].join('\n');
+/** cgroup.conf: a job gets its cores and its memory, and no more. With cgroup v2, slurmd makes its cgroups without systemd. */
+export function renderCgroupConf(isUnified: boolean): string {
+  const plugin = isUnified ? ['CgroupPlugin=cgroup/v2', 'IgnoreSystemd=yes'] : ['CgroupPlugin=cgroup/v1'];
+  return [...plugin, 'ConstrainCores=yes', 'ConstrainRAMSpace=yes', ''].join('\n');
 }

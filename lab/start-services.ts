@@ -11,6 +11,7 @@ import { LabError } from './lab-error.ts';
 import type { EtcdMember, LabLayout } from './layout.ts';
 import { lsfServicesOf } from './lsf/lsf-files.ts';
 import { pathExists } from './path-exists.ts';
+import { patient } from './patience.ts';
 import { tlsDir } from './write-host-files.ts';
 
 const readyTimeoutMs = 60_000;
@@ -144,10 +145,24 @@ function awaitMunge(host: RunningHost): Promise<void> {
   );
 }
 
-/** Waits until the host's Docker Engine answers. */
-export async function awaitDocker(layout: LabLayout, host: RunningHost): Promise<void> {
+/**
+ * Waits until the host's Docker Engine answers. One that has given up is started again where the hierarchies are given:
+ * on a slow machine its containerd needs longer than the 15 s that it waits for it.
+ */
+export async function awaitDocker(
+  layout: LabLayout,
+  host: RunningHost,
+  hierarchies?: readonly CgroupHierarchy[],
+): Promise<void> {
   const hint = `See ${layout.stateDir}/hosts/${host.name}/log/dockerd.log.`;
-  await awaitCondition({ what: `dockerd on ${host.name}`, timeoutMs: readyTimeoutMs, hint }, () => pingDocker(host));
+  await awaitCondition({ what: `dockerd on ${host.name}`, timeoutMs: readyTimeoutMs, hint }, async () => {
+    const fault = await pingDocker(host);
+    if (fault !== undefined && hierarchies !== undefined) {
+      const stopped = await findStoppedServices(hierarchies, layout, host);
+      if (stopped.includes(dockerd)) await startDaemon(layout, host, dockerd.name, dockerd.argv);
+    }
+    return fault;
+  });
 }
 
 /** Removes what an earlier life of the host left in its Docker root, all but the images. */
@@ -159,7 +174,7 @@ export async function removeOldContainers(host: RunningHost): Promise<void> {
 export function pingDocker(host: RunningHost): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socketPath = pathInHost(host, '/run/docker.sock');
-    const ping = request({ socketPath, path: '/_ping', timeout: pingTimeoutMs }, (response) => {
+    const ping = request({ socketPath, path: '/_ping', timeout: patient(pingTimeoutMs) }, (response) => {
       response.resume();
       resolve(response.statusCode === 200 ? undefined : `it answers ${response.statusCode}`);
     });
@@ -173,7 +188,14 @@ export function pingDocker(host: RunningHost): Promise<string | undefined> {
 export async function awaitEtcd(layout: LabLayout, head: RunningHost): Promise<void> {
   const endpoints = layout.etcdMembers.map(({ clientUrl }) => clientUrl).join(',');
   const tls = [`--cacert=${tlsDir}/ca.pem`, `--cert=${tlsDir}/host.pem`, `--key=${tlsDir}/host-key.pem`];
-  const health = ['etcdctl', `--endpoints=${endpoints}`, ...tls, '--command-timeout=2s', 'endpoint', 'health'];
+  const health = [
+    'etcdctl',
+    `--endpoints=${endpoints}`,
+    ...tls,
+    `--command-timeout=${patient(2)}s`,
+    'endpoint',
+    'health',
+  ];
   const hint = `See ${layout.stateDir}/hosts/${head.name}/log/etcd*.log.`;
   await awaitCondition({ what: 'etcd', timeoutMs: readyTimeoutMs, hint }, () =>
     runOnHost(head, health, { env: { ETCDCTL_API: '3' }, timeoutMs: 10_000 }).then(() => undefined, firstLine),

@@ -10,6 +10,7 @@ import { labUsers, sharedGroup, sharedPaths } from './layout.ts';
 import type { LabLayout } from './layout.ts';
 import { certificateFiles } from './make-certificates.ts';
 import { pathExists } from './path-exists.ts';
+import { readPatience } from './patience.ts';
 import { epilogFile, renderCgroupConf, renderGresConf, renderSlurmConf } from './slurm-config.ts';
 
 export const tlsDir = '/etc/hpc-submit-dockerjob/tls';
@@ -47,8 +48,8 @@ export async function writeHostFile(
   await chmod(file, rights.mode ?? 0o644);
 }
 
-/** Writes everything below /etc that the lab decides; the same call repairs a running host. */
-export async function writeHostFiles(layout: LabLayout, host: RunningHost): Promise<void> {
+/** Writes everything below /etc that the lab decides, for cgroup v2 alone or for v1; the same call repairs a running host. */
+export async function writeHostFiles(layout: LabLayout, host: RunningHost, isUnified: boolean): Promise<void> {
   const passwd = renderPasswd(await readFile('/etc/passwd', 'utf8'));
   const group = renderGroup(await readFile('/etc/group', 'utf8'));
   const shadowGid = idOf(group, 'shadow');
@@ -60,7 +61,7 @@ export async function writeHostFiles(layout: LabLayout, host: RunningHost): Prom
   await writeHostFile(host, '/etc/hosts', renderHosts(layout));
   await writeHostFile(host, '/etc/docker/daemon.json', JSON.stringify(dockerConfig, undefined, 2));
   await writeMungeFiles(layout, host, passwd, group);
-  await writeSlurmFiles(layout, host, passwd);
+  await writeSlurmFiles(layout, host, passwd, isUnified);
   await writeCertificates(layout, host);
 }
 
@@ -79,9 +80,14 @@ async function writeMungeFiles(layout: LabLayout, host: RunningHost, passwd: str
   });
 }
 
-async function writeSlurmFiles(layout: LabLayout, host: RunningHost, passwd: string): Promise<void> {
-  await writeHostFile(host, '/etc/slurm/slurm.conf', renderSlurmConf(layout, nodeSize(layout)));
-  await writeHostFile(host, '/etc/slurm/cgroup.conf', renderCgroupConf());
+async function writeSlurmFiles(
+  layout: LabLayout,
+  host: RunningHost,
+  passwd: string,
+  isUnified: boolean,
+): Promise<void> {
+  await writeHostFile(host, '/etc/slurm/slurm.conf', renderSlurmConf(layout, nodeSize(layout), readPatience()));
+  await writeHostFile(host, '/etc/slurm/cgroup.conf', renderCgroupConf(isUnified));
   await writeHostFile(host, '/etc/slurm/gres.conf', renderGresConf());
   if (!(await pathExists(pathInHost(host, epilogFile))))
     await writeHostFile(host, epilogFile, noEpilog, { mode: 0o755 });

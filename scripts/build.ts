@@ -49,6 +49,8 @@ const usual = {
   logLevel: 'warning',
   define: { 'process.env.HPCDJ_VERSION': JSON.stringify(version) },
 } as const;
+/** Seconds on a usual machine; an emulated one needs minutes. */
+const rehearsalTimeoutMs = 300_000;
 const metafiles: Metafile[] = [];
 await using stage = await openRehearsalStage();
 for (const [name, entry] of Object.entries(programs)) {
@@ -68,9 +70,10 @@ for (const [name, entry] of Object.entries(programs)) {
     env: { HPCDJ_BUILD_CACHE: '1', ...(name === 'helper' ? { HPCDJ_REHEARSAL: JSON.stringify(stage.places) } : {}) },
     extendEnv: false,
     reject: false,
-    timeout: 30_000,
+    timeout: rehearsalTimeoutMs,
   });
-  if (run.failed) throw new Error(`dist/${name}.cjs --version failed:\n${run.stderr}`);
+  if (run.failed)
+    throw new Error(`dist/${name}.cjs --version ${run.timedOut ? 'took too long' : 'failed'}:\n${run.stderr}`);
 }
 for (const [name, entry] of Object.entries(parts)) {
   const { metafile } = await build({

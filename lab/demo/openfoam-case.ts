@@ -1,6 +1,7 @@
 /** The case of the slides: pitzDailyExptInlet with simpleFoam, three ranks on three hosts. */
 import { awaitJob, mustRun, readLabFile, submitJob, writeLabFile } from '../batch-jobs.ts';
 import { LabError } from '../lab-error.ts';
+import { patient } from '../patience.ts';
 import type { Lab } from '../running-lab.ts';
 
 export const openfoamCase = {
@@ -12,11 +13,12 @@ export const openfoamCase = {
 
 /** The slides' script in its unchanged form: exports, and the wrapper as the last line. */
 export function demoScript(): string {
+  const limit = `00:${String(Math.min(patient(5), 59)).padStart(2, '0')}:00`;
   return `#!/bin/bash
 #SBATCH -J pitzDaily_OF
 #SBATCH -N 3
 #SBATCH -n 3
-#SBATCH -t 00:05:00
+#SBATCH -t ${limit}
 
 ### exec params
 export APPLICATION=openfoam:2.3.0

@@ -11,9 +11,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { checkMachine, ensurePackages, machinePackages } from '../check-machine.ts';
 import { describeFailure, LabError } from '../lab-error.ts';
 import { machineCases } from './cases.ts';
-import type { MachineCase } from './cases.ts';
 import { releases } from './releases.ts';
 import type { Release } from './releases.ts';
+import { demoName, runDemo } from './run-demo.ts';
 import { runMachine } from './run-machine.ts';
 import { renderVerdicts } from './verdicts.ts';
 import type { Verdict } from './verdicts.ts';
@@ -23,10 +23,11 @@ const interruptedStatus = 130;
 const unusableStatus = 69;
 const defaultFile = 'node_modules/.machine-tests.md';
 const factsDir = 'node_modules/.machine-tests';
+const caseNames = [...machineCases.map(({ name }) => name), demoName];
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Options {
-  readonly cases: readonly MachineCase[];
+  readonly cases?: readonly string[];
   readonly out: string;
   readonly apt: boolean;
 }
@@ -34,12 +35,7 @@ interface Options {
 await new Command('test:machine')
   .description('Boots stock Debian guests under qemu and runs jobs in them. Needs root; takes long without KVM.')
   .argument('[guests...]', `which: ${releases.map(({ name }) => name).join(', ')} (default: all)`)
-  .option(
-    '--cases <names>',
-    `which, with commas: ${machineCases.map(({ name }) => name).join(', ')}`,
-    toCases,
-    machineCases,
-  )
+  .option('--cases <names>', `which, with commas: ${caseNames.join(', ')} (default: all)`, toCaseNames)
   .option('--out <file>', 'the table goes to this file too', defaultFile)
   .option('--no-apt', 'fail instead of installing missing Debian packages')
   .action(main)
@@ -63,7 +59,7 @@ async function main(guests: readonly string[], options: Options): Promise<void> 
 
 async function runAll(
   chosen: readonly Release[],
-  { cases, out, apt }: Options,
+  { cases = caseNames, out, apt }: Options,
   verdicts: Verdict[],
   conclude: () => void,
 ): Promise<void> {
@@ -89,7 +85,12 @@ async function runAll(
     await writeFile(out, renderVerdicts(verdicts));
   };
   try {
-    for (const release of chosen) await runMachine({ release, cases, runDir, factsDir, report });
+    for (const release of chosen) {
+      const run = { release, runDir, factsDir, report };
+      const inCluster = machineCases.filter(({ name }) => cases.includes(name));
+      if (inCluster.length > 0) await runMachine({ ...run, cases: inCluster });
+      if (cases.includes(demoName)) await runDemo(run);
+    }
   } finally {
     await rm(runDir, { recursive: true, force: true });
   }
@@ -101,10 +102,9 @@ function findRelease(name: string): Release {
   throw new LabError(`There is no guest "${name}".`, `Known: ${releases.map((known) => known.name).join(', ')}.`);
 }
 
-function toCases(text: string): readonly MachineCase[] {
-  return text.split(',').map((name) => {
-    const found = machineCases.find((known) => known.name === name);
-    if (found !== undefined) return found;
-    throw new InvalidArgumentError(`There is no case "${name}".`);
-  });
+function toCaseNames(text: string): readonly string[] {
+  const names = text.split(',');
+  const unknown = names.find((name) => !caseNames.includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no case "${unknown}".`);
+  return names;
 }

@@ -18,11 +18,14 @@ import type { Ran, RunInGuest } from './run-over-ssh.ts';
 
 const bootTimeoutMs = 900_000;
 const loginTimeoutMs = 120_000;
-const memoryMb = 2560;
+const usualMemoryMb = 2560;
 
 export interface GuestOptions {
   readonly disk: GuestDisk;
-  readonly productDisk: string;
+  /** A second disk, the guest's `/dev/vdb`. What the guest writes to it is gone with the guest. */
+  readonly secondDisk: string;
+  /** 2560 unless told. */
+  readonly memoryMb?: number;
   readonly place: GuestPlace;
   readonly accelerator: Accelerator;
   /** A directory of this run: the guest's console, and the socket of the link between guests. */
@@ -74,7 +77,7 @@ interface Qemu {
   words: string;
 }
 
-function startQemu({ disk, productDisk, place, accelerator, runDir }: GuestOptions, port: number): Qemu {
+function startQemu({ disk, secondDisk, memoryMb, place, accelerator, runDir }: GuestOptions, port: number): Qemu {
   const kernelOptions = [
     ...['root=/dev/vda', 'rw', 'console=ttyS0', 'mitigations=off', 'nowatchdog', 'net.ifnames=0'],
     `systemd.hostname=${place.name}`,
@@ -88,12 +91,12 @@ function startQemu({ disk, productDisk, place, accelerator, runDir }: GuestOptio
     ...['-netdev', backend, '-device', `virtio-net-pci,netdev=${id},mac=${mac},romfile=`],
   ];
   const argv = [
-    ...['-M', 'q35', ...acceleratorOptions(accelerator), '-m', String(memoryMb), '-smp', '2'],
+    ...['-M', 'q35', ...acceleratorOptions(accelerator), '-m', String(memoryMb ?? usualMemoryMb), '-smp', '2'],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-serial', `file:${consoleFile(runDir, place)}`],
     ...['-kernel', disk.kernel, '-initrd', disk.initrd, '-append', kernelOptions.join(' ')],
     ...drive('root', disk.disk),
-    ...drive('product', productDisk),
+    ...drive('second', secondDisk),
     // The first link is eth0, as on many hosts of a cluster.
     ...network('link', place.mac, describeLink(place, runDir)),
     ...network('control', place.controlMac, `user,id=control,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`),

@@ -2,20 +2,21 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeFailure, LabError } from '../lab-error.ts';
+import { LabError } from '../lab-error.ts';
 import { ensureGuestDisk } from './build-guest.ts';
 import type { MachineCase } from './cases.ts';
 import { setUp, useCgroups } from './cluster.ts';
 import type { Cluster } from './cluster.ts';
-import { boundBy, until, within } from './deadline.ts';
+import { boundBy, until } from './deadline.ts';
 import { findAccelerator } from './find-accelerator.ts';
 import { bootGuest, linkSocket } from './guest.ts';
 import type { Guest, Host } from './guest.ts';
 import { guestPlaces } from './guest-files.ts';
 import type { CgroupUseName } from './guest-files.ts';
+import { judge } from './judge.ts';
+import type { Court } from './judge.ts';
 import { makeIdle } from './leftovers.ts';
 import { packProduct } from './pack-product.ts';
-import { recordState } from './record-state.ts';
 import type { Release } from './releases.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -41,32 +42,18 @@ export async function runMachine(run: MachineRun): Promise<void> {
   const count = Math.max(...run.cases.map((known) => known.guests));
   const machine = `${run.release.name} x${count}`;
   let cluster: Cluster | undefined;
-  const judge = async (
-    name: string,
-    seconds: number,
-    action: (signal: AbortSignal) => Promise<string>,
-  ): Promise<boolean> => {
-    const startedAt = performance.now();
-    const outcome = await within(seconds, action).then(
-      (reason) => ({ isGreen: true, reason }),
-      (error: unknown) => ({ isGreen: false, reason: describeFailure(error) }),
-    );
-    await run.report({ machine, name, seconds: (performance.now() - startedAt) / 1000, ...outcome });
-    if (!outcome.isGreen && cluster !== undefined)
-      await recordState(cluster.guests, run.factsDir, `${machine}-${name}`);
-    return outcome.isGreen;
-  };
-  const isUp = await judge('boot', bootSeconds, async () => {
+  const court: Court = { ...run, machine, hosts: () => cluster?.guests ?? [] };
+  const isUp = await judge(court, 'boot', bootSeconds, async () => {
     const booted = await boot(run, count, guests);
     cluster = { release: run.release, guests: booted };
     return await describe(booted[0]);
   });
   if (!isUp || cluster === undefined) return;
   const up = cluster;
-  if (!(await judge('set-up', setUpSeconds, async (signal) => (await setUp(bind(up, signal)), '')))) return;
+  if (!(await judge(court, 'set-up', setUpSeconds, async (signal) => (await setUp(bind(up, signal)), '')))) return;
   let cgroups: CgroupUseName | undefined = 'cgroupfs';
   for (const known of run.cases) {
-    const isGreen = await judge(known.name, known.deadlineSeconds, async (signal) => {
+    const isGreen = await judge(court, known.name, known.deadlineSeconds, async (signal) => {
       const bound = bind(up, signal);
       if (cgroups !== known.cgroups) {
         cgroups = undefined;
@@ -76,7 +63,8 @@ export async function runMachine(run: MachineRun): Promise<void> {
       return await known.run(bound);
     });
     const isIdle =
-      isGreen || (await judge('clean-up', makeIdleSeconds, async (signal) => (await makeIdle(bind(up, signal)), '')));
+      isGreen ||
+      (await judge(court, 'clean-up', makeIdleSeconds, async (signal) => (await makeIdle(bind(up, signal)), '')));
     if (!isIdle) return;
   }
 }
@@ -98,7 +86,7 @@ async function boot(
   const start = async (index: number): Promise<Guest> => {
     const place = guestPlaces[index];
     if (place === undefined) throw new LabError(`There is no place for guest ${index + 1}.`);
-    return guests.use(await bootGuest({ disk, productDisk, place, accelerator, runDir }));
+    return guests.use(await bootGuest({ disk, secondDisk: productDisk, place, accelerator, runDir }));
   };
   const link = linkSocket(runDir);
   // One of the release before would be taken for this one's.
@@ -113,7 +101,8 @@ async function boot(
   return await Promise.all([first, ...others]);
 }
 
-async function describe(guest: Guest): Promise<string> {
+/** What a guest is, for a row of the table. */
+export async function describe(guest: Host): Promise<string> {
   const shown = await guest.run(
     `uname -r; dockerd --version | cut -d, -f1; slurmctld -V; stat -f -c %T /sys/fs/cgroup; systemctl is-system-running || true`,
   );

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { parseHierarchies, toBootArgument } from '../../lab/cgroup-tree.ts';
+import { isUnified, parseHierarchies, toBootArguments } from '../../lab/cgroup-tree.ts';
 import { renderGroup, renderGshadow, renderHosts, renderPasswd, renderShadow } from '../../lab/host-files.ts';
 import { hashRecipe, imageRecipes, renderImageConfig, renderManifest } from '../../lab/image-recipes.ts';
 import { allHosts, layOut } from '../../lab/layout.ts';
 import { findContainerLimits } from '../../lab/read-limits.ts';
-import { renderSlurmConf } from '../../lab/slurm-config.ts';
+import { renderCgroupConf, renderSlurmConf } from '../../lab/slurm-config.ts';
+import { parseSite } from '../../src/config/parse-site.ts';
+import { renderSite } from '../../lab/install-product.ts';
 
 const layout = layOut({ name: 'lab', hosts: 3, etcdMembers: 3 });
 
@@ -39,11 +41,23 @@ describe('parseHierarchies', () => {
   ].join('\n');
 
   it('finds each hierarchy once, with the options that mount it again', () => {
-    expect(parseHierarchies(mountInfo).map(toBootArgument)).toEqual([
+    expect(toBootArguments(parseHierarchies(mountInfo))).toEqual([
       'cpu,cpuacct=cgroup:cpu,cpuacct',
       'systemd=cgroup:none,name=systemd',
       'unified=cgroup2:rw',
     ]);
+  });
+
+  it('takes cgroup v2 alone for the whole, wherever else it is mounted', () => {
+    const hierarchies = parseHierarchies(
+      [
+        '26 22 0:23 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot',
+        '99 22 0:23 / /mnt/again rw - cgroup2 cgroup2 rw',
+      ].join('\n'),
+    );
+    expect(isUnified(hierarchies)).toBe(true);
+    expect(toBootArguments(hierarchies)).toEqual(['.=cgroup2:rw']);
+    expect(isUnified(parseHierarchies(mountInfo))).toBe(false);
   });
 
   it('finds none in a machine without cgroups', () => {
@@ -92,6 +106,27 @@ describe('renderSlurmConf', () => {
       expect(text).toContain(`${line}\n`);
     }
     expect(text).toMatch(/^NodeName=node3 NodeAddr=10\.77\.0\.13 CPUs=2 .*RealMemory=4096/m);
+  });
+});
+
+describe('a slow machine', () => {
+  it('has Slurm wait so many times longer, within what it takes', () => {
+    const text = renderSlurmConf(layout, { cpus: 2, memoryMb: 4096 }, 20);
+    for (const line of ['KillWait=200', 'MessageTimeout=100', 'SlurmdTimeout=600']) expect(text).toContain(`${line}\n`);
+  });
+
+  it.each([1, 1.5, 10, 100])('has a site that the product takes, with deadlines %s times as long', (patience) => {
+    const { deadlines, etcd } = parseSite(renderSite(layout, {}, patience));
+    expect(deadlines.startSeconds).toBe(Math.min(60 * patience, 3600));
+    expect(etcd.leaseTtlSeconds).toBe(20 * patience);
+    expect(etcd.endpoints).toHaveLength(3);
+  });
+});
+
+describe('renderCgroupConf', () => {
+  it('needs no systemd on cgroup v2', () => {
+    expect(renderCgroupConf(true)).toContain('CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\n');
+    expect(renderCgroupConf(false)).toContain('CgroupPlugin=cgroup/v1\n');
   });
 });
 
