@@ -73,7 +73,7 @@ describe('a job of Grid Engine', () => {
 
   it('gets as much memory in each container as it has asked for', async () => {
     const asked = ['-masterq', 'all.q@node1', '-pe', 'mpi', '2', '-l', 'h_vmem=3G'];
-    const limit = 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes';
+    const limit = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; :';
     const job = await startGridEngineJob(lab, `${inMpi} mpirun --map-by node sh -c '${limit}'`, { qsub: asked });
     await job.end();
     // Where the script is no task of its own, Grid Engine holds one more slot for it.

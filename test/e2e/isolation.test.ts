@@ -132,6 +132,22 @@ describe('the inside of a container', () => {
   });
 });
 
+/** What bounds the memory of a container that must be in the job's cgroup, in bytes; on cgroup v2 and v1. */
+async function readMemoryLimit(host: string, cgroups: string): Promise<number> {
+  const unified = /^0::(\/system\.slice\/\w*slurmstepd\.scope\/job_(\d+))\/[0-9a-f]{64}$/m.exec(cgroups);
+  if (unified !== null) {
+    expect(unified[2]).toBe(alice.id);
+    return Number(await mustRun(lab, host, ['cat', `/sys/fs/cgroup${unified[1]}/memory.max`]));
+  }
+  for (const controller of ['cpuset', 'memory', 'devices', 'freezer', 'pids'])
+    expect(cgroups).toMatch(
+      new RegExp(`:[a-z,]*${controller}[a-z,]*:/slurm[^/]*/uid_2001/job_${alice.id}/[0-9a-f]{64}`),
+    );
+  const path = /:memory:(.*)/.exec(cgroups)?.[1] ?? '';
+  const stat = await mustRun(lab, host, ['cat', `/sys/fs/cgroup/memory${path}/memory.stat`]);
+  return Number(/^hierarchical_memory_limit (\d+)$/m.exec(stat)?.[1]);
+}
+
 describe('the limits of the job', () => {
   it('hold for the container: it is below the job in every controller of the scheduler', async () => {
     expect(seen.get('cores')).toBe('1');
@@ -145,18 +161,7 @@ describe('the limits of the job', () => {
         `hpcdj-${alice.id}-node-${index}`,
       );
       const cgroups = await mustRun(lab, host, ['cat', `/proc/${pid}/cgroup`]);
-      for (const controller of ['cpuset', 'memory', 'devices', 'freezer', 'pids']) {
-        expect(cgroups).toMatch(
-          new RegExp(`:[a-z,]*${controller}[a-z,]*:/slurm[^/]*/uid_2001/job_${alice.id}/[0-9a-f]{64}`),
-        );
-      }
-      const path = /:memory:(.*)/.exec(cgroups)?.[1] ?? '';
-      const limit = await mustRun(lab, host, [
-        'grep',
-        'hierarchical_memory_limit',
-        `/sys/fs/cgroup/memory${path}/memory.stat`,
-      ]);
-      expect(limit.trim()).toBe(`hierarchical_memory_limit ${900 * 1024 ** 2}`);
+      expect(await readMemoryLimit(host, cgroups)).toBe(900 * 1024 ** 2);
     }
   });
 });

@@ -1,6 +1,7 @@
 /** Audit records on their way to a real file, by the real appender: several helpers at once, rotation, kills, full and hanging disks. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import {
   appendFile,
   copyFile,
@@ -216,11 +217,16 @@ describe('an append that is killed', () => {
 
   it('is in no cgroup of a job when it has the lock, so that a user who freezes a job holds nobody', async () => {
     await call();
-    const group = `/sys/fs/cgroup/freezer/hpcdj-test-${process.pid}`;
+    const isV1 = existsSync('/sys/fs/cgroup/freezer');
+    const group = `/sys/fs/cgroup/${isV1 ? 'freezer/' : ''}hpcdj-test-${process.pid}`;
+    const freeze = async (isFrozen: boolean): Promise<void> =>
+      isV1
+        ? await writeFile(`${group}/freezer.state`, isFrozen ? 'FROZEN' : 'THAWED')
+        : await writeFile(`${group}/cgroup.freeze`, isFrozen ? '1' : '0');
     await mkdir(group);
     await using undo = new AsyncDisposableStack();
     undo.defer(async () => await expect.poll(async () => await rmdir(group).then(() => 'gone')).toBe('gone'));
-    undo.defer(async () => await writeFile(`${group}/freezer.state`, 'THAWED'));
+    undo.defer(async () => await freeze(false));
     const lock = spawn('/bin/sh', ['-c', 'exec 9>>.lock; flock 9; : >locked; cat'], {
       cwd: places.spool,
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -234,7 +240,7 @@ describe('an append that is killed', () => {
       .poll(async () => await readFile(`/proc/${appending.pid}/task/${appending.pid}/children`, 'utf8'))
       .not.toBe('');
     await pause(300); // renice is through, and it waits for the lock
-    await writeFile(`${group}/freezer.state`, 'FROZEN');
+    await freeze(true);
     lock.stdin.end();
     expect(await ended).toEqual([0, null]);
   });
