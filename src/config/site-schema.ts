@@ -29,37 +29,33 @@ const site = section({
     .describe('Shown in messages and audit records.'),
   keyPrefix: text(/^(?:\/[A-Za-z][A-Za-z0-9._-]{0,62})*$/, '"" or a prefix like /clusterA')
     .default('')
-    .describe('Put before every etcd key, e.g. /clusterA, where several clusters share one store.'),
+    .describe('Begins every etcd key, e.g. /clusterA; for clusters that share one store.'),
 });
 
 const scheduler = section({
   kind: oneOf('auto', ...schedulerNames)
     .default('auto')
-    .describe('Which scheduler runs here; auto: told by the job’s environment.'),
+    .describe('Which scheduler runs here; auto: the job’s environment tells.'),
   requireJobCgroup: yesOrNo()
     .default(true)
     .describe(
-      'Refuse a job whose helper does not run inside the scheduler’s cgroup of that very job; false: where there is none, the scheduler is asked on every host whether the job runs there, and what it has given to the job limits the container. Docker’s cgroup driver systemd needs false; cgroupfs is recommended.',
+      'true: refuse a job whose helper does not run in the cgroup that the scheduler made for this job. false: without such a cgroup, every host asks the scheduler whether the job runs there, and limits the container to what the scheduler gave the job. Docker’s cgroup driver systemd needs false; cgroupfs is recommended.',
     ),
   commandPath: text(/^\/[^:\p{Cc}]*(?::\/[^:\p{Cc}]*)*$/u, 'absolute directories with ":" between them')
     .default('/usr/bin:/bin:/usr/sbin:/sbin')
     .describe(
-      'Where squeue, srun, bjobs, qstat, ip, nft and their kin are looked for; every entry, and each of these programs, must be root’s.',
+      'Where to look for squeue, srun, bjobs, qstat, ip, nft and the like; only root may be able to change these directories and programs.',
     ),
   lsf: section({
     launcher: oneOf('auto', 'blaunch', 'lsrun', 'ssh')
       .default('auto')
-      .describe('What starts the helpers on the other hosts; auto: the first of blaunch, lsrun and ssh that is there.'),
-    confDirectory: optionalPath()
-      .default('')
-      .describe('Directory of lsf.conf (LSF_ENVDIR), where it is not LSF’s own default.'),
+      .describe('Starts the helpers on the other hosts; auto: the first of blaunch, lsrun and ssh that is installed.'),
+    confDirectory: optionalPath().default('').describe('Directory of lsf.conf (LSF_ENVDIR); empty: LSF’s own default.'),
   })
     .prefault({})
     .describe('LSF and systems like it.'),
   gridengine: section({
-    root: optionalPath()
-      .default('')
-      .describe('SGE_ROOT of the installation, where its commands do not know it themselves.'),
+    root: optionalPath().default('').describe('SGE_ROOT of the installation; empty: its commands know it themselves.'),
     cell: text(/^[A-Za-z0-9_.-]{0,63}$/, '"" or the name of a cell')
       .default('')
       .describe('SGE_CELL; empty: the commands’ own default.'),
@@ -85,10 +81,10 @@ const etcd = section({
     .describe('Deadline of one try of a call, in milliseconds; a call gives up after two to three times that.'),
   leaseTtlSeconds: wholeNumber(5, 3600, 'seconds')
     .default(20)
-    .describe('A job whose keeper is silent for so many seconds is ended by its hosts.'),
+    .describe('The hosts end a job whose keeper has been silent for so many seconds.'),
   quotaBytes: wholeNumber(1_000_000, 64 * 1024 ** 3, 'bytes')
     .default(2 * 1024 ** 3)
-    .describe('What etcd was given as --quota-backend-bytes; `doctor` warns from four fifths of it on.'),
+    .describe('The same as etcd’s --quota-backend-bytes; `doctor` warns at four fifths of it.'),
 });
 
 const docker = section({
@@ -96,12 +92,12 @@ const docker = section({
   callTimeoutMs: wholeNumber(1000, 600_000, 'milliseconds')
     .default(30_000)
     .describe(
-      'Deadline of one call to it, in milliseconds: raise it where a busy host needs longer to start a container.',
+      'Deadline of one call to it, in milliseconds; raise it if a busy host needs longer to start a container.',
     ),
   absenceSeconds: wholeNumber(1, 31_536_000, 'seconds')
     .default(3600)
     .describe(
-      'A running job outlives a Docker Engine that does not answer for so many seconds; meanwhile the kernel tells whether its containers live.',
+      'A running job survives a Docker Engine that does not answer for so many seconds; meanwhile the kernel tells whether its containers are alive.',
     ),
 });
 
@@ -114,7 +110,7 @@ const admission = {
   partitions: listOf(name(), 'partitions')
     .default([])
     .describe('Only for jobs in one of these partitions, or of queues; empty: for all.'),
-  queues: listOf(name(), 'queues').default([]).describe('The same in the word of other schedulers than Slurm.'),
+  queues: listOf(name(), 'queues').default([]).describe('The same, in the word of other schedulers.'),
 };
 
 const imagePattern = (): z.ZodString => text(/^\S{1,512}$/, 'a pattern like registry.example:5000/hpc/*');
@@ -130,7 +126,7 @@ const images = section({
   allowed: listOf(allowedImage, 'image patterns')
     .default([])
     .describe(
-      'Patterns of image references that users may name themselves. "*" matches within one part of the path, "**" across; without a tag every tag and digest matches, with one no digest does. The registry must be written out; none is docker.io. A pattern with conditions is a section of its own: {image: …, groups: [cfd]}. The images of applications need no pattern.',
+      'Patterns of image references that users may name themselves. "*" matches within one part of the path, "**" across; without a tag every tag and digest matches, with a tag no digest does. Write the registry out; without one, docker.io is meant. A pattern with conditions is a section: {image: …, groups: [cfd]}. The images of applications need no pattern.',
     ),
 });
 
@@ -156,21 +152,21 @@ const application = section({
     .describe('Driver for several hosts; empty: network.driver.'),
   mounts: listOf(absolutePath(), 'paths')
     .default([])
-    .describe('Sources out of mounts.allowed that this application always gets.'),
+    .describe('Sources from mounts.allowed that this application always gets.'),
   devices: listOf(deviceName(), 'names')
     .default([])
-    .describe('Names out of devices.allowed that this application always gets.'),
+    .describe('Names from devices.allowed that this application always gets.'),
   environment: environment.default({}).describe('Set in the container before the user’s own --env.'),
   hostfile: text(
     /^(?:(?!\.{1,2}(?:\/|$))[^/\p{Cc}]+(?:\/(?!$)|$))*$/u,
     '"" or a path below the workdir like system/machines',
   )
     .default('')
-    .describe('Where, below the workdir, the MPI host file is wanted, e.g. system/machines.'),
+    .describe('Path below the workdir at which the application wants the MPI host file, e.g. system/machines.'),
   maxRunSeconds: wholeNumber(0, 31_536_000, 'seconds')
     .default(0)
     .describe(
-      'The job is ended after so many seconds, which suspensions by Slurm do not use up; 0: the scheduler’s limit only.',
+      'The job ends after so many seconds, not counting suspensions by Slurm; 0: only the scheduler’s limit holds.',
     ),
   lsf: section({
     queue: text(/^[A-Za-z0-9_.-]{0,59}$/, '"" or the name of a queue')
@@ -184,10 +180,12 @@ const application = section({
       '"" or numbers of licences like solver=1:post=2',
     )
       .default('')
-      .describe('Resources that every job of it uses, put into rusage[…]; without them a job is not let through.'),
+      .describe(
+        'Resources that every job of it uses; they are put into rusage[…], and a job to which they cannot be added is refused.',
+      ),
     runLimitSeconds: wholeNumber(0, 31_536_000, 'seconds')
       .default(0)
-      .describe('Most that a job may ask for with -W, and what it gets without; 0: no rule.'),
+      .describe('Longest run limit that a job may ask for with -W, and the limit of jobs without -W; 0: no rule.'),
   })
     .prefault({})
     .describe('What esub.hpcdocker makes of jobs of this application when they are submitted to LSF.'),
@@ -202,7 +200,7 @@ const applications = z
   .record(text(/^[^\s\p{Cc}]{1,256}$/u, 'a name without blanks of at most 256 characters'), application, {
     error: 'expected names of applications, each with its keys',
   })
-  .describe('The catalogue: what a user may write into APPLICATION. Each name has its own keys.');
+  .describe('The catalogue: names that users may write into APPLICATION, each with its own keys.');
 
 /** What a job runs in: exactly one of the two, see site-rules.ts. */
 const wantedImage = (): z.ZodObject<
@@ -222,7 +220,7 @@ const lsf = section({
   start: oneOf('script', 'prologue')
     .default('script')
     .describe(
-      'When the containers of a job with an image of its alias or queue are started: by the starter, or by share/lsf/pre-exec --start before the job’s script.',
+      'What starts the containers of a job whose image comes from its alias or queue: the starter with the script, or share/lsf/pre-exec --start before it.',
     ),
   aliases: z
     .record(text(/^[A-Za-z0-9_-]{1,60}$/, 'a name of letters, digits, "_" and "-"'), wantedImage(), {
@@ -235,7 +233,7 @@ const lsf = section({
       error: 'expected names of queues, each with image or application',
     })
     .default({})
-    .describe('What jobs of a queue run in when they name nothing themselves; the queue’s JOB_STARTER does it.'),
+    .describe('What jobs of a queue run in if they name nothing themselves; needs the queue’s JOB_STARTER.'),
   passEnvironment: listOf(text(/^[A-Za-z_][A-Za-z0-9_]{0,255}$/, 'a name of an environment variable'), 'names')
     .default([])
     .describe('Variables of the submitter that the starter passes into the container.'),
@@ -250,7 +248,7 @@ const slurm = section({
 });
 
 const allowedMount = section({
-  source: absolutePath().describe('Directory of the host; every directory above it must be root’s alone.'),
+  source: absolutePath().describe('Directory of the host; only root may be able to change the directories above it.'),
   target: absolutePath().optional().describe('Where it appears in the container; default: same as source.'),
   readOnly: yesOrNo().default(false).describe('true: nothing can be written to it.'),
   always: yesOrNo()
@@ -281,7 +279,7 @@ const allowedDevice = section({
   gres: text(/^(?:[A-Za-z][A-Za-z0-9_-]{0,63})?$/, '"" or a name of Slurm’s GRES like gpu')
     .default('')
     .describe(
-      'Only for jobs to which Slurm has allotted such a GRES on the host, asked as root; nodes with {index} are those of its indexes alone. Empty: no matter what was allotted.',
+      'Only for jobs that Slurm gave such a GRES on the host (each host asks as root); {index} stands for its indexes. Empty: for all jobs.',
     ),
   always: yesOrNo()
     .default(false)
@@ -295,7 +293,7 @@ const devices = section({
   allowed: listOf(allowedDevice, 'devices')
     .default([])
     .describe(
-      'Devices of the hosts that containers may open for reading and writing, as far as their mode lets the user, and the scheduler’s own cgroup the job. Block devices, memory, terminals, disks and their kin are never given.',
+      'Devices of the hosts that containers may open for reading and writing, if their mode allows it to the user and the scheduler’s cgroup to the job. Block devices, memory, terminals, disks and the like are never given.',
     ),
 });
 
@@ -305,13 +303,13 @@ const network = section({
     .describe(`For jobs on several hosts; a job on one host has ${hostNetworkSummary}.`),
   pool: text(/^[0-9.]+\/\d+$/, 'a CIDR like 10.128.0.0/12')
     .default('10.128.0.0/12')
-    .describe('Job subnets are taken from here; must not be in use at the site.'),
+    .describe('Subnets of jobs come from this pool; it must not be in use at the site.'),
   prefixLength: wholeNumber(8, 29, '').default(24).describe('Size of one job’s subnet; 24: up to 253 hosts.'),
   mtu: z
     .int({ error: 'expected 0 or bytes from 576 to 65535' })
     .refine((mtu) => mtu === 0 || (mtu >= 576 && mtu <= 65_535), { error: 'expected 0 or bytes from 576 to 65535' })
     .default(0)
-    .describe('Bytes; 0: the host’s link less the driver’s overhead.'),
+    .describe('Bytes; 0: that of the host’s link minus the driver’s overhead.'),
   ...networkSettings,
 });
 
@@ -322,7 +320,7 @@ const ssh = section({
 const writableLayer = section({
   bytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
-    .describe('Most that it may take up there; a job that takes more is ended.'),
+    .describe('Most that a container may write there; a job that writes more is ended.'),
   inodes: wholeNumber(1000, Number.MAX_SAFE_INTEGER, '').default(20_000).describe('Files and directories likewise.'),
   reserveBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
@@ -334,7 +332,7 @@ const writableLayer = section({
 const container = section({
   shmBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
-    .describe('Size of /dev/shm, of a job that asks for no other; what is in it is memory of the job.'),
+    .describe('Size of /dev/shm of a job that asks for no other; its content counts as memory of the job.'),
   shmMaxBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(16 * gibibyte)
     .describe('Largest /dev/shm that a job may ask for with --shm-size; never less than container.shmBytes.'),
@@ -343,17 +341,17 @@ const container = section({
   memlock: limitOf(65_536, 'bytes').default(-1).describe('Bytes that may be locked; -1: unlimited (RDMA).'),
   memoryPerSlotBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(0)
-    .describe('Memory for each slot of a job that the scheduler confines in no cgroup; 0: no limit.'),
+    .describe('Memory for each slot of a job that has no cgroup of the scheduler; 0: no limit.'),
   stackBytes: limitOf(65_536, 'bytes').default(-1).describe('Stack of a process; -1: unlimited.'),
   coreBytes: limitOf(0, 'bytes')
     .default(-1)
     .describe(
-      'Largest core file that a process may ask for with ulimit -c; none is written unless it asks; -1: unlimited.',
+      'Largest core file that a process may ask for with ulimit -c; without asking, none is written; -1: unlimited.',
     ),
   tmpfsBytes: wholeNumber(1024 ** 2, Number.MAX_SAFE_INTEGER, 'bytes')
     .default(gibibyte)
     .describe(
-      'Size of /tmp, of /var/tmp, of /run/lock and of each volume that the image declares; what is in them is memory of the job.',
+      'Size of /tmp, /var/tmp, /run/lock and each volume that the image declares; their content counts as memory of the job.',
     ),
   passEnvironment: listOf(oneOf(...offeredVariables), 'names')
     .default([...offeredVariables])
@@ -363,7 +361,7 @@ const container = section({
   readOnlyRoot: yesOrNo()
     .default(false)
     .describe(
-      'true: the image’s file system cannot be written to, and nothing of a job can reach the disk of the Docker Engine.',
+      'true: jobs cannot write to the image’s file system, so nothing of a job reaches the disk of the Docker Engine.',
     ),
   writableLayer: writableLayer
     .prefault({})
@@ -380,7 +378,7 @@ const deadlines = section({
   discoverSeconds: seconds().default(60).describe('From running containers to READY=True of all.'),
   scriptSeconds: seconds()
     .default(120)
-    .describe('With lsf.start: prologue, from containers that are ready to the begin of the job’s script.'),
+    .describe('With lsf.start: prologue, from ready containers to the start of the job’s script.'),
   stopSeconds: seconds().default(10).describe('Between asking a container to stop and killing it.'),
   releaseSeconds: seconds().default(30).describe('Until every host has reported its clean-up.'),
 });
@@ -394,7 +392,7 @@ const audit = section({
   required: yesOrNo()
     .default(false)
     .describe(
-      'true: a host whose records cannot be written to audit.file starts no job (AUDIT_UNWRITABLE); clean-up goes on. Needs audit.file.',
+      'true: a host that cannot write records to audit.file starts no job (AUDIT_UNWRITABLE); clean-up still works. Needs audit.file.',
     ),
 });
 
@@ -402,7 +400,7 @@ const logging = section({
   level: oneOf('off', 'info', 'debug')
     .default('off')
     .describe(
-      'How much the helper says of its own work, to syslog (facility daemon, tag hpc-dockerjob-helper), for whoever looks for a fault.',
+      'How much the helper logs of its own work to syslog (facility daemon, tag hpc-dockerjob-helper), to find faults.',
     ),
 });
 
@@ -412,16 +410,18 @@ export const siteSchema = section({
   scheduler: scheduler.prefault({}).describe('How jobs are confirmed and helpers are started on the other hosts.'),
   etcd: etcd
     .prefault({})
-    .describe('The store through which the hosts of a job meet; needed by jobs on more than one host.'),
+    .describe('The store through which the hosts of a job meet; jobs on more than one host need it.'),
   docker: docker.prefault({}).describe('The Docker Engine of each host.'),
   images: images.prefault({}).describe('What users may run.'),
   applications: applications.prefault({}),
-  mounts: mounts.prefault({}).describe('What of the hosts’ file systems containers may see.'),
-  devices: devices.prefault({}).describe('What of the hosts’ devices containers may open.'),
+  mounts: mounts.prefault({}).describe('Which directories of the hosts containers may see.'),
+  devices: devices.prefault({}).describe('Which devices of the hosts containers may open.'),
   network: network.prefault({}).describe('The network of one job.'),
   ssh: ssh.prefault({}).describe('How MPI reaches the other containers.'),
   container: container.prefault({}).describe('Limits of every container, besides those of the scheduler.'),
-  deadlines: deadlines.prefault({}).describe('Every phase ends by itself; the message then names who is missing.'),
+  deadlines: deadlines
+    .prefault({})
+    .describe('No phase lasts longer than this; the message then names the nodes that are missing.'),
   lsf: lsf.prefault({}).describe('The kit for LSF: what esub.hpcdocker and the starter run jobs in.'),
   slurm: slurm.prefault({}).describe('The kit for Slurm: what share/slurm does.'),
   audit: audit.prefault({}).describe('Where decisions are recorded.'),

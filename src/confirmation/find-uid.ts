@@ -17,7 +17,7 @@ export async function findUid(name: string): Promise<number> {
 function unknownUser(name: string): JobError {
   return new JobError({
     code: 'HOST_UNFIT',
-    message: `This host's user database does not know the user ${JSON.stringify(name.slice(0, 80))} whom the scheduler names.`,
+    message: `This host's user database does not know the user ${JSON.stringify(name.slice(0, 80))} that the scheduler names.`,
     hint: "Check that getent passwd works for the job's user on every host.",
   });
 }

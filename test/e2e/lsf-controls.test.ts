@@ -62,7 +62,7 @@ describe('a queue with the kit’s JOB_CONTROLS', () => {
   ] as const)('stops a job of %s, lets it go on and ends it', async (_, bsub, nodes) => {
     const job = await startTicking(bsub);
     await control(lab, 'bstop', job.id);
-    await job.shows(`suspended: ${nodes} of ${nodes} containers stand still`);
+    await job.shows(`suspended: ${nodes} of ${nodes} containers are paused`);
     const before = await countTicks(job);
     await pause(1500);
     expect(await countTicks(job)).toBe(before);
@@ -138,10 +138,10 @@ describe('job-control', () => {
         ...{ exitCode: 0, stdout: '' },
         stderr: `hpc-submit-dockerjob: job-control: job ${job.id}: ${what} on 3 of 3 hosts`,
       });
-      expect(await call('suspend', { user, environment })).toEqual(said('stands still'));
+      expect(await call('suspend', { user, environment })).toEqual(said('is suspended'));
       expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
-      expect(await call('suspend', { user, environment, host: 'node3' })).toEqual(said('stands still'));
-      expect(await call('resume', { user, environment, host: 'node2' })).toEqual(said('goes on'));
+      expect(await call('suspend', { user, environment, host: 'node3' })).toEqual(said('is suspended'));
+      expect(await call('resume', { user, environment, host: 'node2' })).toEqual(said('is resumed'));
       expect(await containerStates(lab)).toEqual(['running', 'running', 'running']);
       expect(await call('terminate', { user, environment })).toEqual(said('has ended'));
       expect(await containerStates(lab)).toEqual(['', '', '']);

@@ -161,10 +161,10 @@ describe('the launcher ssh', () => {
     await job.shows('started', 'out');
     expect(await findLsfPrograms(lab, 'node1', 'standin.mjs lsrun')).toEqual([]);
     await control(lab, 'bstop', job.id);
-    await job.shows('suspended: 3 of 3 containers stand still');
+    await job.shows('suspended: 3 of 3 containers are paused');
     expect(await containerStates(lab)).toEqual(['paused', 'paused', 'paused']);
     await control(lab, 'bresume', job.id);
-    await job.shows('resumed: every container goes on');
+    await job.shows('resumed: every container runs again');
     expect(await containerStates(lab)).toEqual(['running', 'running', 'running']);
     await control(lab, 'bkill', job.id);
     expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });

@@ -5,7 +5,7 @@ import type { HelperContext } from '../open-context.ts';
 import { openStoreToEnd } from '../job/open-store.ts';
 import { steerings, steerJob } from './steer-job.ts';
 
-const done = { suspend: 'stands still', resume: 'goes on', stop: 'has ended' } as const;
+const done = { suspend: 'is suspended', resume: 'is resumed', stop: 'has ended' } as const;
 
 /**
  * Suspends, resumes or ends a job on all its hosts, and returns what each of them has done when all have followed.

@@ -34,7 +34,7 @@ export async function awaitReapers(
   if (await retryUntil(isFree, { pauseMs: lookEveryMs, deadlineMs })) return;
   throw new JobError({
     code: 'JOB_BUSY',
-    message: `What an earlier run of job ${job} has left on this host is still being taken away.`,
+    message: `What an earlier run of job ${job} left on this host is still being removed.`,
     hint: 'Submit the job again in a moment.',
   });
 }

@@ -249,10 +249,10 @@ function reportProgress(job: KeptJob, state: JobState, seen: Map<number, string>
 function reportSuspension({ plan, emit }: KeptJob, { nodes }: JobState, stoodStill: boolean): boolean {
   const suspended = plan.nodes.filter(({ index }) => nodes.get(index)?.phase === 'suspended').length;
   if (!stoodStill && suspended === plan.nodes.length) {
-    emit({ event: 'note', message: `suspended: ${suspended} of ${suspended} containers stand still` });
+    emit({ event: 'note', message: `suspended: ${suspended} of ${suspended} containers are paused` });
     return true;
   }
-  if (stoodStill && suspended === 0) emit({ event: 'note', message: 'resumed: every container goes on' });
+  if (stoodStill && suspended === 0) emit({ event: 'note', message: 'resumed: every container runs again' });
   return stoodStill && suspended > 0;
 }
 

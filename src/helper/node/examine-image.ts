@@ -63,7 +63,7 @@ function refuse(reference: string, faults: readonly string[]): void {
   throw new JobError({
     code: 'IMAGE_UNUSABLE',
     message: `image ${reference} cannot be used: ${oneLine(told, 1000)}${more}.`,
-    hint: 'Ask whoever made the image to correct it.',
+    hint: 'Ask the maker of the image to correct it.',
   });
 }
 

@@ -112,7 +112,7 @@ async function endOverdue(round: Round): Promise<void> {
     await attempt(round, job, async () => {
       context.audit.record('job-overdue', { job });
       const here = await releaseNode(context, job);
-      notes.push(`job ${job} is ended: it has run for longer than its application may, its keeper stands still`);
+      notes.push(`job ${job} is ended: it has run for longer than its application may, its keeper hangs`);
       leftovers.push(...here.leftovers);
       if (here.leftovers.length === 0) released.push(job);
     });

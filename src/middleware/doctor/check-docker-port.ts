@@ -18,7 +18,7 @@ export function checkDockerPort(readTables: ReadTables = readOwnTables): Check {
       if (!ports.includes(openPort)) return fine(`nobody listens on port ${openPort}`);
       throw new JobError({
         code: 'NOT_PERMITTED',
-        message: `Something listens on port ${openPort}, Docker's port without TLS: whoever reaches it has all rights of root.`,
+        message: `Something listens on port ${openPort}, Docker's port without TLS: anyone who reaches it has all rights of root.`,
         hint: 'Remove tcp:// from "hosts" in daemon.json and from the options of dockerd.',
       });
     },

@@ -32,7 +32,7 @@ async function examine(socket: string, listMembers: ListMembers): Promise<Answer
 function open(socket: string, fault: string): JobError {
   return new JobError({
     code: 'NOT_PERMITTED',
-    message: `The Docker socket ${socket} ${fault}: whoever can open it has all rights of root.`,
+    message: `The Docker socket ${socket} ${fault}: anyone who can open it has all rights of root.`,
     hint: 'Remove all users from its group ("gpasswd -d USER docker"), or set "group": "root" in daemon.json.',
   });
 }
