@@ -3,7 +3,7 @@ import { JobError } from '../../values/errors.ts';
 import { shortHostname } from '../../contract/job-key.ts';
 import { SshConnectError, connectSsh } from '../../ssh/connect-ssh.ts';
 import type { SshConnection } from '../../ssh/connect-ssh.ts';
-import { pause } from '../../system/deadline.ts';
+import { pause, unlessAborted } from '../../system/deadline.ts';
 
 export interface PeerLinksOptions {
   readonly roster: Roster;
@@ -118,7 +118,7 @@ const maxConcurrent = 32;
 
 /**
  * Logs in to every other node, the links over which a launcher on this node starts its ranks. Tries again until the
- * deadline; then fails with `NODE_LATE` and says who cannot be reached and why.
+ * deadline; then fails with `NODE_LATE` and says who cannot be reached and why. Fails at once with the reason of `over`.
  */
 export async function testLinks(
   links: PeerLinks,
@@ -131,6 +131,7 @@ export async function testLinks(
   const waiting = peers.values();
   const work = async (): Promise<void> => {
     for (const peer of waiting) {
+      if (over.aborted) return;
       const reason = await tryUntil(deadline, over, (timeoutMs) => links.connect(peer, timeoutMs));
       if (reason !== undefined) failures.push(`${peer.hostname} (${peer.ip}): ${reason}`);
     }
@@ -145,7 +146,7 @@ export async function testLinks(
   });
 }
 
-/** Undefined when it succeeded, else the last reason. */
+/** Undefined when it succeeded, or when `over` aborts; else the last reason. */
 async function tryUntil(
   deadline: number,
   over: AbortSignal,
@@ -154,13 +155,14 @@ async function tryUntil(
   let pauseMs = 20;
   for (;;) {
     try {
-      await attempt(Math.min(connectTimeoutMs, Math.max(1, deadline - performance.now())));
+      // A peer whose part is over is gone without a word: no login to it is waited for once ours is, too.
+      await unlessAborted(over, attempt(Math.min(connectTimeoutMs, Math.max(1, deadline - performance.now()))));
       return undefined;
     } catch (error) {
       const isFinal = error instanceof SshConnectError && error.isFinal;
       if (isFinal || over.aborted || performance.now() + pauseMs >= deadline) return (error as Error).message;
     }
-    await pause(pauseMs);
+    await pause(pauseMs, { signal: over });
     pauseMs = Math.min(pauseMs * 2, 500);
   }
 }

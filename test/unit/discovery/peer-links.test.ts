@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
-import { PeerLinks } from '../../../src/discovery/meet/peer-links.ts';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { makeKeyPair } from '../../../src/ssh/make-key-pair.ts';
+import { PeerLinks, testLinks } from '../../../src/discovery/meet/peer-links.ts';
 
 const key = `ssh-ed25519 ${'A'.repeat(68)}`;
 const roster = [0, 1, 12].map((index) => ({
@@ -36,4 +41,37 @@ describe('findPeer', () => {
   ])('takes %j for node %j', (name, index) => {
     expect(links.findPeer(name)?.index).toBe(index);
   });
+});
+
+it('tests no link any more once the part is over, though a peer does not answer', async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket.on('error', () => undefined))).listen(
+    0,
+    '127.0.0.1',
+  );
+  await once(silent, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const { port } = silent.address() as AddressInfo;
+  const keys = makeKeyPair();
+  const peers = roster.map((peer) => ({ ...peer, ip: '127.0.0.1' }));
+  const test = {
+    roster: peers,
+    ownIndex: 0,
+    keysOf: () => Promise.resolve({ hostPublicKey: keys.publicKey }),
+    isKnownByAddress: () => false,
+    port,
+    userName: 'alice',
+    privateKey: keys.privateKey,
+  };
+  const over = new AbortController();
+  const tested = testLinks(new PeerLinks(test), peers.slice(1), 20_000, over.signal);
+  const failed = expect(tested).rejects.toThrow('the part is over');
+  await pause(300);
+  const overAt = performance.now();
+  over.abort(new Error('the part is over'));
+  await failed;
+  expect(performance.now() - overAt).toBeLessThan(1000);
 });
