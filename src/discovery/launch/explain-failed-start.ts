@@ -2,6 +2,7 @@ import { accessSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobCommand } from '../../contract/job-request.ts';
 import { readRegularFileSync } from '../../system/read-regular-file.ts';
+import { hintAtScheduler } from './scheduler-commands.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -19,8 +20,13 @@ export function explainFailedStart(
   const reason = found === undefined ? 'not found in the image' : 'it is there, but its interpreter is not';
   return {
     exitStatus: 127,
-    reason: fault ?? (endsInCarriageReturn(file) ? windowsCommand : `${reason}${hintAtBlanks(file)}`),
+    reason: fault ?? (endsInCarriageReturn(file) ? windowsCommand : `${reason}${hintAtName(file)}`),
   };
+}
+
+function hintAtName(file: string): string {
+  const ofScheduler = hintAtScheduler(file);
+  return ofScheduler === undefined ? hintAtBlanks(file) : `; ${ofScheduler}`;
 }
 
 /** A whole line in quotes is one word, and so the name of one program. */
@@ -37,8 +43,8 @@ const windowsCommand = 'the word ends in a carriage return: the batch script has
 const mostWords = 32;
 
 /**
- * A hint for the user of a command that has failed by itself: a script among its words has Windows line ends, or a program
- * is one of another machine. Undefined when nothing of the kind is to be seen.
+ * A hint for the user of a command that has failed by itself: a script among its words has Windows line ends, a program
+ * is one of another machine, or one of the scheduler's. Undefined when nothing of the kind is to be seen.
  */
 export function hintAtFault(command: JobCommand, environment: Environment, exitStatus: number): string | undefined {
   const words = command.kind === 'argv' ? command.argv : command.text.split(/[ \t\n;&|()<>"']+/);
@@ -49,6 +55,8 @@ export function hintAtFault(command: JobCommand, environment: Environment, exitS
     const fault = found === undefined ? undefined : describeFault(found);
     // A script that is given to its interpreter needs none of its first line, but its line ends are wrong all the same.
     if (fault !== undefined && (at === 0 || couldNotStart || fault.includes('CR LF'))) return `${word}: ${fault}`;
+    const ofScheduler = found === undefined && couldNotStart ? hintAtScheduler(word) : undefined;
+    if (ofScheduler !== undefined) return `${word}: ${ofScheduler}`;
   }
   return undefined;
 }

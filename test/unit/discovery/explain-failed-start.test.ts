@@ -49,6 +49,7 @@ describe('a program that cannot be started', () => {
     ['echo hi', 127, 'write the words apart, without quotes around them all (-- '],
     ['echo hi | wc', 127, 'It is one word with blanks; for a line of a shell write: -- sh -c LINE'],
     [' none', 127, 'It is one word with blanks'],
+    ['srun', 127, 'commands of the scheduler are not in containers: start the ranks with mpirun'],
     ['none\r', 127, 'the batch script has Windows line ends'],
     ['fine.sh', 127, 'it is there, but its interpreter is not'],
     ['broken', 127, 'it is there, but its interpreter is not'],
@@ -77,6 +78,7 @@ describe('the hint at a fault of a command that has failed', () => {
     [['mpirun', './fine.sh', 'crlf.sh'], 1, 'crlf.sh: it has Windows line ends'],
     [['other'], 2, 'other: it is a program for riscv64, and this host is'],
     [['mpirun', 'musl'], 127, 'musl: its loader'],
+    [['sh', '-c', 'x', 'srun'], 127, 'srun: commands of the scheduler are not in containers'],
     [['mpirun', 'solver\r'], 127, 'the batch script has Windows line ends'],
   ])('%j with status %i', (argv, exitStatus, text) => {
     expect(hint(argv, exitStatus)).toContain(text);
@@ -86,6 +88,7 @@ describe('the hint at a fault of a command that has failed', () => {
     [['python3', 'lost.sh'], 1],
     [['true', 'fine.sh', '', '/nowhere', '/dev/null', '/tmp'], 1],
     [['broken'], 126],
+    [['grep', 'srun'], 1],
   ])('is not given for %j with status %i', (argv, exitStatus) => {
     expect(hint(argv, exitStatus)).toBeUndefined();
   });
