@@ -9,7 +9,10 @@ export interface ProgressTarget {
   readonly isTerminal: boolean;
 }
 
-/** One line per phase with its time since the start; on a terminal also a line that changes while nodes start. */
+/**
+ * One line per phase with its time since the start; on a terminal also a line that changes while nodes start. Once the
+ * command may write, nothing of what stands on the terminal is touched any more.
+ */
 export interface Progress {
   say(text: string): void;
   show(event: HelperEvent): void;
@@ -18,6 +21,7 @@ export interface Progress {
 }
 
 const name = 'hpc-submit-dockerjob';
+const eraseLine = '\r\u001b[K';
 
 /** Progress on standard error; `isQuiet` leaves only the times, for the outcome. */
 export function showProgress(
@@ -27,18 +31,22 @@ export function showProgress(
   const phaseTimesMs: Record<string, number> = {};
   const phases = new Map<number, string>();
   let nodeCount = 0;
+  let isLive = false;
+  let mayCommandWrite = false;
   const elapsed = (): number => performance.now() - startedAtMs;
   const say = (text: string): void => {
     if (isQuiet) return;
-    target.write(
-      `${target.isTerminal ? '\r\u001b[K' : ''}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  ${text}\n`,
-    );
+    target.write(`${isLive ? eraseLine : ''}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  ${text}\n`);
+    isLive = false;
   };
   const live = (): void => {
-    if (isQuiet || !target.isTerminal) return;
+    if (isQuiet || !target.isTerminal || mayCommandWrite) return;
     const counts = Map.groupBy(phases.values(), (phase) => phase);
     const text = [...counts].map(([phase, all]) => `${all.length} ${phase}`).join(', ');
-    target.write(`\r\u001b[K${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  … of ${nodeCount} nodes: ${text}`);
+    target.write(
+      `${eraseLine}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  … of ${nodeCount} nodes: ${text}`,
+    );
+    isLive = true;
   };
   const reached = (phase: string, text: string): void => {
     phaseTimesMs[phase] = Math.round(elapsed());
@@ -66,6 +74,7 @@ export function showProgress(
           reached('gathered', `gathered  every container runs; addresses and keys are exchanged`);
           break;
         case 'ready':
+          mayCommandWrite = true;
           reached(
             'ready',
             `ready     ${nodeCount > 1 ? `${nodeCount} of ${nodeCount} nodes can reach each other; ` : ''}the command starts`,
