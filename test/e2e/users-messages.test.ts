@@ -1,7 +1,9 @@
 /** What users are told when something is wrong, and what they need not say: few jobs, many calls in each. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { mustRun } from '../../lab/batch-jobs.ts';
 import { findLeftovers } from '../../lab/find-leftovers.ts';
 import type { Lab } from '../../lab/running-lab.ts';
+import { startBatch } from '../support/e2e-jobs.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
 import { readScratchFile } from '../support/lab-job.ts';
 
@@ -82,6 +84,35 @@ describe('a job with too little memory for our own programs', () => {
     expect(job.stderr).toMatch(
       /our own programs need about 200 MB of it on the first host, 130 MB on the others\. \[OUT_OF_MEMORY\]/,
     );
+    await expect.poll(async () => await findLeftovers(lab), { timeout: 30_000 }).toEqual([]);
+  });
+
+  it('on another host than the first is told so, too, and of which host', async () => {
+    const limitNode2 = async (bytes: string): Promise<string> =>
+      await mustRun(lab, 'node2', [
+        'sh',
+        '-c',
+        'echo "$1" >/sys/fs/cgroup/memory/slurm_node2/memory.limit_in_bytes',
+        'limit',
+        bytes,
+      ]);
+    const job = await startBatch(
+      lab,
+      'while [ ! -e go ]; do sleep 0.1; done; hpc-submit-dockerjob --image lab/mpi:1 -- true; echo "rc $?"',
+      {
+        sbatch: ['-N2', '-n2', '--mem=600M', '-w', 'node1,node2'],
+      },
+    );
+    await expect.poll(async () => (await job.state()).state, { timeout: 30_000 }).toBe('RUNNING');
+    await limitNode2('45M'); // for the whole of Slurm's part: that of a job Slurm writes anew
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+      const { stdout, stderr } = await job.end();
+      expect(stdout.trim(), stderr).toBe('rc 65');
+      expect(stderr).toMatch(/host node2.*memory.*130 MB on the others\. \[OUT_OF_MEMORY\]/);
+    } finally {
+      await limitNode2('-1');
+    }
     await expect.poll(async () => await findLeftovers(lab), { timeout: 30_000 }).toEqual([]);
   });
 });

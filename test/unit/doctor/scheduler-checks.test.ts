@@ -398,3 +398,13 @@ describe('listSchedulerChecks', () => {
     ]);
   });
 });
+
+it('LSF’s files in a directory that is not there are told of once', async () => {
+  const site = parseSite(
+    `version: 1\nscheduler: {kind: lsf, commandPath: ${directory}, lsf: {confDirectory: ${directory}/none}}`,
+  );
+  const findings = await runChecks(await listSchedulerChecks(knownSchedulers, site, 'lsf'), 5000);
+  const told = findings.filter(({ message }) => message.includes(`${directory}/none`));
+  expect(told).toHaveLength(1);
+  expect(findings.filter(({ verdict }) => verdict === 'fail')).toEqual(told);
+});
