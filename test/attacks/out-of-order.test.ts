@@ -46,6 +46,10 @@ touch over; wait $run; echo "run $?"
 told replay-after sudo -n $h run-node $j $launch
 told nothing-left sudo -n $h release-job $j
 ${inMpi} true; echo "again $?"`;
+  // Each call that no plan fits waits for one, in vain, as long as an opening may take.
+  await using _site = await changeSite(lab, { deadlines: { openSeconds: 8 }, docker: { callTimeoutMs: 12_000 } }, [
+    'node1',
+  ]);
   const { stdout } = await runBatch(lab, script, { sbatch: onNode1, deadlineMs: 150_000 });
   const told = new Map(
     stdout

@@ -205,4 +205,21 @@ describe('a Docker Engine', () => {
     for (const job of [running, starting]) await mustRun(lab, 'node1', ['touch', `${job.directory}/over`]);
     for (const job of [running, starting]) expect((await job.end(60_000)).exitCode).toBe('7:0');
   });
+
+  it('that hangs for longer than an opening may take, while a job is opened, costs it nothing', async () => {
+    await using _site = await changeSite(lab, { deadlines: { openSeconds: 2 } });
+    const engine = (await mustRun(lab, 'node1', ['cat', '/run/docker.pid'])).trim();
+    await mustRun(lab, 'node1', ['kill', '-STOP', engine]);
+    let job;
+    try {
+      job = await startBatch(lab, `${inMpi} mpirun hostname`, onTwo);
+      await job.shows('2 hosts');
+      await pause(5000); // the helpers of both hosts wait for the plan
+    } finally {
+      await mustRun(lab, 'node1', ['kill', '-CONT', engine]);
+    }
+    const { exitCode, stdout, stderr } = await job.end(60_000);
+    expect(exitCode, stderr).toBe('0:0');
+    expect(stdout.trim().split('\n').toSorted()).toEqual([`${job.id}-node-0`, `${job.id}-node-1`]);
+  });
 });

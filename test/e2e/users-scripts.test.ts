@@ -35,7 +35,8 @@ describe('a batch script', () => {
       ['terminal', 'script -qec "$H echo terminal" /dev/null | tr -d "\\r"'],
       [
         'beside',
-        '$H sh -c "touch up; sleep 3" & while [ ! -e up ]; do sleep 0.1; done; $H true; echo $?; wait $!; echo $?',
+        `$H sh -c "touch up; while [ ! -e go ]; do sleep 0.1; done" &
+while [ ! -e up ]; do sleep 0.1; done; $H true; echo $?; touch go; wait $!; echo $?`,
       ],
       ['after', '$H echo after'],
     ]);
@@ -75,6 +76,23 @@ describe('a batch script', () => {
       odd: ['in'],
       gone: [expect.stringMatching(/has been removed.*\[WORKDIR_UNUSABLE\]$/), '65'],
     });
+  });
+});
+
+describe('a call after one that was killed', () => {
+  const killedAt = (phase: string): string => `
+hpc-submit-dockerjob --image lab/mpi:1 -- sleep 60 2>'err ${phase}' & run=$!
+until grep -q '${phase}' 'err ${phase}'; do sleep 0.02; done
+kill -KILL $run; wait $run; echo "${phase} $?"
+${call} echo again; echo $?`;
+
+  it.each([1, 2])('in the same script waits until that one is taken away, on %i hosts', async (hosts) => {
+    const phases = ['  job ', '  opened ', '  ready '];
+    const { stdout, stderr } = await runBatch(lab, phases.map(killedAt).join('\n'), {
+      sbatch: [`-N${hosts}`, `-n${hosts}`],
+    });
+    const expected = phases.flatMap((phase) => [`${phase} 137`, 'again', '0']);
+    expect(stdout.trimEnd().split('\n'), stderr).toEqual(expected);
   });
 });
 

@@ -141,7 +141,8 @@ describe('a call', () => {
   it.each([3, 1])(
     'at the same moment as another one in the same job on %i hosts: one runs whole, the other is refused',
     async (hosts) => {
-      const call = `(${inMpi} sh -c 'sleep 3; echo whole'; echo "status $?") &`;
+      const run = `${inMpi} sh -c 'while [ ! -e refused ]; do sleep 0.1; done; echo whole'`;
+      const call = `(${run}; status=$?; [ $status = 0 ] || touch refused; echo "status $status") &`;
       const job = await runBatch(lab, `${call}\n${call}\nwait`, { sbatch: [`-N${hosts}`, `-n${hosts}`] });
       expect(job.stdout.trim().split('\n').toSorted()).toEqual(['status 0', 'status 75', 'whole']);
       expect(job.stderr).toContain('[JOB_BUSY]');
@@ -150,8 +151,9 @@ describe('a call', () => {
   );
 
   it('while another one runs in the same job is refused, and does not disturb it', async () => {
-    const second = `sleep 3; ${inMpi} true; echo "second $?"`;
-    const job = await runBatch(lab, `${inMpi} sh -c 'sleep 5; echo whole' &\n${second}\nwait %1; exit $?`, {
+    const first = `${inMpi} sh -c 'touch up; while [ ! -e over ]; do sleep 0.1; done; echo whole' &`;
+    const second = `while [ ! -e up ]; do sleep 0.1; done; ${inMpi} true; echo "second $?"; touch over`;
+    const job = await runBatch(lab, `${first}\n${second}\nwait %1; exit $?`, {
       sbatch: ['-N2', '-n2'],
     });
     expect(job.stdout.trim().split('\n')).toEqual(['second 75', 'whole']);

@@ -87,19 +87,24 @@ async function takeOver(jobStore: JobStore, { earlier, state, entries, puts }: T
   if (unreleased.length === 0) await freeSubnet(store, { prefix, cidr: network.cidr, job, token });
 }
 
-type Claimant = Pick<JobPlan, 'job' | 'scheduler' | 'schedulerJobId'> & { readonly user: { readonly uid: number } };
+export type Claimant = Pick<JobPlan, 'job' | 'scheduler' | 'schedulerJobId'> & {
+  readonly user: { readonly uid: number };
+};
 
 /**
  * Fails with `JOB_BUSY` when the job is open or its keeper still takes it away, and when the keys are not of a run of this
  * very job of this user.
  */
-export function refuseBusy(state: JobState, { job, scheduler, schedulerJobId, user }: Claimant): void {
+export function refuseBusy(state: JobState, claimant: Claimant): void {
   const { plan, finish, hasKeeper } = state;
   if (plan === undefined && finish === 'absent') return;
-  const isSameJob =
-    plan?.scheduler === scheduler && plan.schedulerJobId === schedulerJobId && plan.user.uid === user.uid;
-  if (isSameJob && finish !== 'running' && !hasKeeper) return;
-  throw busy(job, finish === 'running', plan?.openedAt);
+  if (isOfSameJob(state, claimant) && finish !== 'running' && !hasKeeper) return;
+  throw busy(claimant.job, finish === 'running', plan?.openedAt);
+}
+
+/** True for the keys of a run of this very job of this user. */
+export function isOfSameJob({ plan }: JobState, { scheduler, schedulerJobId, user }: Claimant): boolean {
+  return plan?.scheduler === scheduler && plan.schedulerJobId === schedulerJobId && plan.user.uid === user.uid;
 }
 
 function busy(job: JobKey, isRunning: boolean, openedAt = '?'): JobError {

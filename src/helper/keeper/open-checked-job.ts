@@ -68,7 +68,7 @@ export async function openCheckedJob(
     hosts: request.hosts.map(({ name }) => name),
   });
   await context.audit.requireWritable();
-  const store = sharedStore ?? (await openLocalStore(confirmed, undo));
+  const store = sharedStore ?? (await openLocalStore(context, confirmed, undo));
   const token = makeToken();
   const opening = { uid, job: confirmed.job };
   if (sharedStore !== undefined) await checkOpening(opening);

@@ -14,27 +14,37 @@ import {
   removeNodeFiles,
 } from '../host/run-directory.ts';
 import { awaitReapers } from '../host/reaping-mark.ts';
+import { awaitEarlierKeys, awaitEarlierStore } from './await-earlier-call.ts';
 import { refuseBusy } from './claim-job.ts';
 
-/** The site's etcd, reached: a first read shows that it answers, and that the job is not open already. */
+/**
+ * The site's etcd, reached: a first read shows that it answers, and that the job is not open already. An earlier call in
+ * this job that is being taken away is waited for.
+ */
 export async function reachSharedStore(
-  context: HelperContext,
+  { site }: HelperContext,
   { job, scheduler, schedulerJobId }: JobRequest,
   uid: number,
   undo: AsyncDisposableStack,
 ): Promise<Store> {
-  const store = await openSharedStore(context.site);
+  const store = await openSharedStore(site);
   undo.defer(async () => await store.close());
-  const state = await jobStoreOf(context.site, store, job).read('control');
-  refuseBusy(state, { job, scheduler, schedulerJobId, user: { uid } });
+  const jobStore = jobStoreOf(site, store, job);
+  const claimant = { job, scheduler, schedulerJobId, user: { uid } };
+  refuseBusy(await awaitEarlierKeys(site, jobStore, claimant), claimant);
   return store;
 }
 
-/** For a job on one host: a store of our own, which that host's run-node reaches by a socket. */
+/**
+ * For a job on one host: a store of our own, which that host's run-node reaches by a socket. An earlier call in this job
+ * that is being taken away is waited for.
+ */
 export async function openLocalStore(
+  { site }: HelperContext,
   { job, schedulerJobId }: ConfirmedJob,
   undo: AsyncDisposableStack,
 ): Promise<Store> {
+  await awaitEarlierStore(site, job);
   await awaitReapers(job);
   const store = createMemoryStore();
   undo.defer(async () => await store.close());

@@ -17,8 +17,9 @@ interface Wait {
 }
 
 /**
- * Follows the job: from its plan, which may still be on its way, to its end, which is FINISH=TRUE, or the loss of the
- * lease and FINISH with it, or another run's plan. While the store is away it waits on: a running job needs no store.
+ * Follows the job: from the plan of this launch, which may still be on its way, to its end, which is FINISH=TRUE, or the
+ * loss of the lease and FINISH with it, or another run's plan. The plan of another launch before that is waited out: its
+ * call was killed, perhaps, and is being taken away. While the store is away it waits on: a running job needs no store.
  */
 export function followControl(jobStore: JobStore, launchId: string, told: AbortSignal): FollowedJob {
   const stopped = new AbortController();
@@ -27,10 +28,11 @@ export function followControl(jobStore: JobStore, launchId: string, told: AbortS
   let last: JobState | undefined;
   let outcome: { readonly error?: unknown } | undefined;
   const judge = (state: JobState): true | undefined => {
-    const runningToken = state.finish === 'running' ? state.plan?.token : undefined;
+    const isOurs = state.plan?.launchId === launchId;
+    const runningToken = isOurs && state.finish === 'running' ? state.plan.token : undefined;
     if (token !== undefined && runningToken !== token) return true;
-    // Over before we came: then FINISH is not FALSE any more, though the plan is still there. That of an earlier run may be, too.
-    if (runningToken === undefined) return state.plan?.launchId === launchId ? true : undefined;
+    // Over before we came: then FINISH is not FALSE any more, though the plan is still there.
+    if (runningToken === undefined) return isOurs ? true : undefined;
     token = runningToken;
     last = state;
     for (const wait of waits) if (wait.look(state)) waits.delete(wait);

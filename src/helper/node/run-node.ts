@@ -72,7 +72,6 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
     if (isInJob) await endRefusedJob(context, jobStore, plan, error);
     throw error;
   }
-  if (plan.launchId !== launchId) throw openedByAnother(job);
   context.audit.allow('owner');
   const authority = context.authorities.of(plan.scheduler);
   const ownStore = jobStore.ofRun(plan);
@@ -83,6 +82,7 @@ export async function runNode(context: HelperContext, job: JobKey, launchId: str
       throw error;
     },
   );
+  if (taken === undefined) return;
   const { own, cgroup, share, judged } = taken;
   reached(own, 'claimed');
   undo.defer(async () => await releaseAndReport(context, own));
@@ -111,11 +111,14 @@ interface TakenNode {
   readonly judged: Promise<JudgedNode>;
 }
 
-/** Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. */
+/**
+ * Claims this host's node of the plan once root itself knows that the job runs here and is the caller's. Undefined when the
+ * job has ended meanwhile: whoever has cancelled it needs no word of each host's.
+ */
 async function takeNode(
   { context, authority, jobStore, plan, followed, told }: NodeToTake,
   undo: AsyncDisposableStack,
-): Promise<TakenNode> {
+): Promise<TakenNode | undefined> {
   await context.audit.requireWritable();
   const { site } = context;
   const cgroup = await requireJobCgroup(site, authority, { ...plan, uid: plan.user.uid });
@@ -135,9 +138,10 @@ async function takeNode(
   await createJobRunDirectory(plan.job, plan.schedulerJobId);
   if (await claimNode(own)) return { own, cgroup, share, judged };
   await forgetJobHere(plan.job);
+  if ((await jobStore.read('control')).finish !== 'running') return undefined;
   throw new JobError({
     code: 'JOB_BUSY',
-    message: `${nodeHostname(plan.job, node.index)} is already being run on host ${node.host}, or the job has ended.`,
+    message: `${nodeHostname(plan.job, node.index)} is already being run on host ${node.host}.`,
   });
 }
 
@@ -149,7 +153,7 @@ async function endUnstartedJob(context: HelperContext, jobStore: JobStore, launc
   const followed = followControl(jobStore, launchId, alone.signal);
   try {
     const plan = await awaitPlan(site, jobStore, followed, alone.signal, uid);
-    if (plan?.launchId !== launchId) return;
+    if (plan === undefined) return;
     context.audit.allow('owner');
     await endRefusedJob(context, jobStore, plan, orphaned());
   } catch {
@@ -180,14 +184,5 @@ function foreignPlan(job: JobKey): JobError {
     code: 'JOB_NOT_YOURS',
     message: `The plan of job ${job} in the store is one of another user or job.`,
     hint: 'Somebody has changed it: tell the administrators.',
-  });
-}
-
-/** Two calls in one job at the same time: only the nodes of the one that has opened it may take its hosts. */
-function openedByAnother(job: JobKey): JobError {
-  return new JobError({
-    code: 'JOB_BUSY',
-    message: `Job ${job} was opened by another call of hpc-submit-dockerjob.`,
-    hint: 'One call of hpc-submit-dockerjob at a time: wait until the first one has ended.',
   });
 }
