@@ -41,7 +41,7 @@ function decideStream({ owner, isMadeInside }: InputFacts): InputDecision {
 
 const left: InputDecision = {
   isPassed: false,
-  note: 'standard input belongs to the surrounding script and is not read: --stdin gives it to the command, --no-stdin says that it is not meant for it',
+  note: 'standard input belongs to the surrounding script and is not read: --stdin gives it to the command, --no-stdin turns this note off',
 };
 
 function unreadable(kind: 'closed' | 'directory'): JobError {

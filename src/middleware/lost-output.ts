@@ -25,7 +25,7 @@ export function tellLostOutput(
   if (first === undefined) return undefined;
   const told = new JobError({
     code: 'OUTPUT_LOST',
-    message: `${lost.map(({ name }) => name).join(' and ')} could not be written (${first.reason}): what the command has printed is not whole.`,
+    message: `${lost.map(({ name }) => name).join(' and ')} could not be written (${first.reason}): the command's output is incomplete.`,
     hint: 'Make room there, or send the output elsewhere, and run it again.',
   });
   const other = first.stream === error ? out : error;

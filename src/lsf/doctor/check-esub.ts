@@ -67,5 +67,9 @@ async function isExecutable(file: string): Promise<boolean> {
 }
 
 function wrong(fault: string, hint: string): JobError {
-  return new JobError({ code: 'HOST_UNFIT', message: `LSF does not have all submissions judged: ${fault}.`, hint });
+  return new JobError({
+    code: 'HOST_UNFIT',
+    message: `LSF does not pass all submissions to the check: ${fault}.`,
+    hint,
+  });
 }

@@ -19,7 +19,7 @@ export async function runOnHost(argv: readonly string[]): Promise<number> {
   });
   if ((exitCode === 127 || exitCode === 126) && shellWords.includes(argv[0] ?? '')) {
     process.stderr.write(
-      `hpc-submit-dockerjob: "${argv[0]}" is the shell's own, and this queue's job starter stands before it. Put the commands into a script: bsub < script.\n`,
+      `hpc-submit-dockerjob: "${argv[0]}" is a builtin of the shell, but this queue's job starter runs it as a program. Put the commands into a script: bsub < script.\n`,
     );
   }
   return exitCode ?? 128 + (signal === undefined ? 0 : constants.signals[signal]);

@@ -45,7 +45,9 @@ const init: Verb = {
     const { initAuthority } = await import('../../pki/keep-certificates.ts');
     const options = called.opts<PkiOptions & { readonly name: string }>();
     const made = await initAuthority(place(options), options.name, options.days);
-    say(`${made}: made. Keep this directory away from the cluster: who has its ca-key.pem can be every host.`);
+    say(
+      `${made}: made. Keep this directory away from the cluster: anyone holding its ca-key.pem can impersonate every host.`,
+    );
     return 0;
   },
 };

@@ -150,6 +150,7 @@ describe('keepWanted', () => {
       },
     };
     const over = new AbortController();
+    const startedAt = performance.now();
     const want = keepWanted(jobStoreIn(counted, plan), over.signal);
     for (let round = 0; round < 300; round += 1) {
       want(round % 2 === 0 ? 'suspended' : 'running');
@@ -157,7 +158,8 @@ describe('keepWanted', () => {
     }
     want('suspended');
     await expect.poll(async () => (await readState()).wanted, { timeout: 3000 }).toBe('suspended');
-    expect(writes).toBeLessThan(5);
+    // Half a second between two of them: so many as there was time for, also where timers come late.
+    expect((writes - 1) * 500).toBeLessThan(performance.now() - startedAt + 50);
     over.abort();
   });
 

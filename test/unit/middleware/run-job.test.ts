@@ -121,7 +121,7 @@ it.each([
     undefined,
     ['0', '1'],
   );
-  expect(said.join('\n').includes('note      the job has GPUs (on node1: 0, 1); containers are given none')).toBe(
+  expect(said.join('\n').includes('note      the job has GPUs (on node1: 0, 1); this site gives containers none')).toBe(
     isTold,
   );
 });

@@ -99,15 +99,17 @@ describe('awaitState', () => {
     const store = createMemoryStore();
     let inFlight = 0;
     let most = 0;
+    let written = 0;
     const read = vi.fn(async (range: typeof all) => {
       most = Math.max(most, ++inFlight);
-      await sleep(10);
+      // As long as ten changes take, however slow the machine is.
+      for (const due = Math.min(written + 10, 200); written < due;) await sleep(1);
       inFlight--;
       return store.read(range);
     });
     const reached = awaitState(withFaults(store, { read }), all, atLeast(200), { deadlineMs: 10_000 });
-    for (let n = 0; n < 200; n++) {
-      await put(store, `/${n}`);
+    for (; written < 200; written++) {
+      await put(store, `/${written}`);
       await sleep(1);
     }
     expect(await reached).toMatchObject({ kind: 'reached' });

@@ -85,7 +85,7 @@ export async function claimHolderDirectory(path: string, uid: number): Promise<v
   if (await isPrivateDirectory(path, uid)) return;
   throw new JobError({
     code: 'NOT_PERMITTED', // not a fault of the host: another user could keep jobs from it
-    message: `${path} is not a directory of yours alone, so no job can be held here before its script.`,
+    message: `${path} is not a directory that only you can use, so no job can be held here before its script.`,
     hint: 'Remove it, or ask the administrators of this host to.',
   });
 }

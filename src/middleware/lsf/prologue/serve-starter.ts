@@ -64,7 +64,7 @@ class Listener implements StarterServer {
     await once(this.#server, 'listening').catch((error: unknown) => {
       throw new JobError({
         code: 'JOB_BUSY',
-        message: `Nobody can be awaited at ${this.#socketPath}: ${asClause(error)}.`,
+        message: `The job starter cannot be awaited at ${this.#socketPath}: ${asClause(error)}.`,
         hint: 'If no job of yours runs on this host, remove it.',
       });
     });
