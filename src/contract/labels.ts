@@ -1,5 +1,5 @@
 /**
- * Labels by which every container and network of ours is found again; `job` alone identifies the job. That it is ours, they
+ * Labels by which every container of ours is found again; `job` alone identifies the job. That it is ours, they
  * do not say: see `own-objects.ts`.
  */
 export const labels = {
@@ -13,6 +13,5 @@ export const labels = {
   cgroup: 'hpcdj.cgroup-parent',
   /** The hierarchies in which the scheduler itself has the job, so that nobody else removes them; names with blanks between. */
   schedulerCgroups: 'hpcdj.scheduler-cgroups',
-  subnet: 'hpcdj.subnet',
   runUntil: 'hpcdj.run-until',
 } as const;

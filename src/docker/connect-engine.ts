@@ -1,21 +1,13 @@
 import { Agent } from 'node:http';
 import Docker from 'dockerode';
-import type {
-  Container,
-  ContainerEngine,
-  ContainerSpec,
-  EngineFacts,
-  EngineNetworkSpec,
-  FoundNetwork,
-  ImageFacts,
-} from '../ports/container-engine.ts';
+import type { Container, ContainerEngine, ContainerSpec, EngineFacts, ImageFacts } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, removeContainer } from './control-container.ts';
 import { findImageFaults } from './examine-image.ts';
-import { explainTakenName, findContainers, findNetworks } from './find-own-objects.ts';
+import { explainTakenName, findContainers } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
 import { inBody } from './in-body.ts';
@@ -41,9 +33,6 @@ export function connectEngine(options: EngineOptions): ContainerEngine {
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
     removeContainer: (id) => removeContainer(client, id),
-    createNetwork: (spec) => createNetwork(client, spec),
-    findNetworks: (labels) => findNetworks(client, labels),
-    removeNetwork: (id) => removeNetwork(client, id),
     ping: () => readEngineFacts(client),
   };
 }
@@ -121,58 +110,6 @@ function refuseImage(spec: ContainerSpec): (engineSays: string) => never {
       hint: 'Ask the administrators to load the same image on every host.',
     });
   };
-}
-
-async function createNetwork(client: EngineClient, spec: EngineNetworkSpec): Promise<'created' | 'overlaps' | 'taken'> {
-  const outcome = await callEngine<'created' | 'overlaps' | 'taken'>(
-    client,
-    `create network ${spec.name}`,
-    async (abortSignal) => {
-      await client.docker.createNetwork({
-        Name: spec.name,
-        CheckDuplicate: true,
-        Driver: spec.driver,
-        Internal: true,
-        Attachable: false,
-        EnableIPv6: false,
-        IPAM: { Driver: 'default', Config: [{ Subnet: spec.cidr, Gateway: spec.gateway }] },
-        Options: { ...spec.options },
-        Labels: { ...spec.labels },
-        abortSignal,
-      });
-      return 'created';
-    },
-    { meaning: { 400: judgeConflict(spec), 403: judgeConflict(spec), 409: judgeConflict(spec) } },
-  );
-  if (outcome !== 'taken') return outcome;
-  // By a call of ours whose answer was lost, or by somebody else.
-  return (await findNetworks(client, spec.labels)).some((found) => isAsWanted(found, spec)) ? 'created' : 'taken';
-}
-
-function isAsWanted({ name, driver, options, isInternal }: FoundNetwork, spec: EngineNetworkSpec): boolean {
-  const hasOptions = Object.entries(spec.options).every(([option, value]) => options[option] === value);
-  return name === spec.name && driver === spec.driver && isInternal && hasOptions;
-}
-
-/** The status of an overlap differs between versions of the engine; the word does not. */
-function judgeConflict(spec: EngineNetworkSpec): (engineSays: string) => 'overlaps' | 'taken' {
-  return (engineSays) => {
-    if (/overlap/i.test(engineSays)) return 'overlaps';
-    if (/already exists|same \w+ name/i.test(engineSays)) return 'taken';
-    throw new JobError({
-      code: 'HOST_UNFIT',
-      message: `The Docker Engine refused to create network ${spec.name}: ${engineSays}.`,
-    });
-  };
-}
-
-async function removeNetwork(client: EngineClient, id: string): Promise<void> {
-  await callEngine<unknown>(
-    client,
-    `remove network ${id}`,
-    () => client.docker.getNetwork(id).remove() as Promise<unknown>,
-    { meaning: { 404: () => undefined } },
-  );
 }
 
 async function readEngineFacts(client: EngineClient): Promise<EngineFacts> {

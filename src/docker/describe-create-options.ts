@@ -30,14 +30,13 @@ export async function describeCreateOptions(spec: ContainerSpec): Promise<Contai
     AttachStdin: false,
     AttachStdout: true,
     AttachStderr: true,
-    ...describeNetwork(spec),
     HostConfig: {
       ...confinement,
       SecurityOpt: ['no-new-privileges', describeSeccomp()],
       ...(await describeFiles(spec)),
       ...describeDevices(spec),
       ...describeLimits(spec),
-      NetworkMode: spec.network.kind === 'none' ? 'none' : spec.network.name,
+      NetworkMode: spec.network.kind,
       // The engine's name server would carry a container's questions to the site's, even out of an internal network.
       Dns: ['127.0.0.1'],
       Sysctls: withoutIpv6(),
@@ -61,12 +60,6 @@ const confinement = {
   // Our helpers live on the job's memory, too: when it is used up, the kernel takes what has used it, not who cleans up.
   OomScoreAdj: 500,
 } satisfies HostConfig & { CgroupnsMode: string };
-
-function describeNetwork(spec: ContainerSpec): Pick<ContainerCreateOptions, 'NetworkingConfig'> {
-  if (spec.network.kind === 'none') return {};
-  const { name, ip } = spec.network;
-  return { NetworkingConfig: { EndpointsConfig: { [name]: { IPAMConfig: { IPv4Address: ip } } } } };
-}
 
 async function describeFiles(spec: ContainerSpec): Promise<HostConfig> {
   const mounts = spec.mounts.map(async ({ source, target, readOnly }) => ({

@@ -1,6 +1,6 @@
 import { isOwnContainer } from '../contract/own-objects.ts';
 import { labels } from '../contract/labels.ts';
-import type { FoundContainer, FoundNetwork } from '../ports/container-engine.ts';
+import type { FoundContainer } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
@@ -35,15 +35,5 @@ export async function explainTakenName(client: EngineClient, name: string): Prom
     hint: isOurs
       ? 'It belongs to an earlier run of the same job; it goes away when that run is released.'
       : 'Ask the administrators to rename or remove it.',
-  });
-}
-
-/** Networks with these labels: of whom, they do not prove. */
-export async function findNetworks(client: EngineClient, wanted: Wanted): Promise<readonly FoundNetwork[]> {
-  const listed = await callEngine(client, 'list networks', (abortSignal) =>
-    client.docker.listNetworks({ filters: toFilter(wanted), abortSignal }),
-  );
-  return listed.map(({ Id: id, Name: name, Labels, Driver: driver, Internal: isInternal, Options }) => {
-    return { id, name, labels: Labels ?? {}, driver, options: Options ?? {}, isInternal };
   });
 }

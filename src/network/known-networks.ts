@@ -1,13 +1,13 @@
 import type * as z from 'zod';
 import type { HostCommands } from '../ports/host-commands.ts';
-import { bridge } from './bridge/kind.ts';
 import type { NetworkKind, NetworkProblem, PlannedNumber, PoolSettings } from './network-kind.ts';
+import { solo } from './solo/kind.ts';
 import { vxlan } from './vxlan/kind.ts';
 
 /** All kinds of job networks, by the names that site.yaml and the plan give them. A new one is a folder and a line here. */
 const knownNetworks = {
   vxlan,
-  bridge,
+  solo,
 };
 
 type Known = typeof knownNetworks;
@@ -30,12 +30,12 @@ export const networkNames = Object.keys(networkKinds) as readonly NetworkName[];
 export const spanningNetworks = namesFrom('site');
 
 /** For jobs on one host. */
-export const [hostNetwork] = namesFrom('host');
+export const [hostNetwork] = namesFrom('job');
 
 /** What a job on one host has, as the object of a sentence. */
 export const { summary: hostNetworkSummary } = knownNetworks[hostNetwork];
 
-function namesFrom<const From extends 'site' | 'host'>(from: From): readonly [NameFrom<From>, ...NameFrom<From>[]] {
+function namesFrom<const From extends 'site' | 'job'>(from: From): readonly [NameFrom<From>, ...NameFrom<From>[]] {
   const names = networkNames.filter((name) => networkKinds[name].addressesFrom === from);
   return names as readonly string[] as readonly [NameFrom<From>, ...NameFrom<From>[]];
 }
@@ -70,11 +70,6 @@ export function planNetwork(network: NetworkSection, subnetIndex: number): { rea
 
 /** Programs of the host that root runs for networks of jobs, with the Debian package of each. */
 export const networkPrograms = Object.assign({}, ...kinds.map(({ programs }) => programs)) as Record<string, string>;
-
-/** True for the name of a device of a host that belongs to the network of a job. */
-export function isNetworkDevice(device: string): boolean {
-  return kinds.some(({ isOwnDevice }) => isOwnDevice(device));
-}
 
 /** What networks of jobs are made of, in words, once each could be made on this host. Fails with `HOST_UNFIT`; leaves nothing. */
 export async function tryNetworks(commands: HostCommands, network: NetworkSection): Promise<string> {

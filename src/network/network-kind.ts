@@ -1,6 +1,5 @@
 import type * as z from 'zod';
-import type { JobKey } from '../contract/job-key.ts';
-import type { ContainerEngine, ContainerSpec } from '../ports/container-engine.ts';
+import type { ContainerEngine } from '../ports/container-engine.ts';
 import type { HostCommands } from '../ports/host-commands.ts';
 import type { NetworkDriver } from '../ports/network-driver.ts';
 
@@ -16,10 +15,6 @@ export type NetworkKind<Section = PoolSettings> = Addressing & {
   readonly planned: Readonly<Record<string, PlannedNumber<Section>>>;
   /** Programs that its driver runs, with the Debian package of each. */
   readonly programs: Readonly<Record<string, string>>;
-  /** What the engine is told of a job's container that has this address. */
-  readonly join: (job: JobKey, ip: string) => ContainerSpec['network'];
-  /** True for the name of a device that a host has for one of its networks. */
-  readonly isOwnDevice: (device: string) => boolean;
   /** What `tryHere` makes, in words. */
   readonly makes: string;
   /** Makes what the driver needs the kernel for, apart from the host. Leaves nothing; fails with `HOST_UNFIT`. */
@@ -28,10 +23,10 @@ export type NetworkKind<Section = PoolSettings> = Addressing & {
 };
 
 /**
- * Who keeps subnets apart: the site, by a claim in the store, or each host for itself, which can only be for jobs on one
- * host. Of such a network `summary` says what the job has.
+ * Who keeps subnets apart: the site, by a claim in the store; or nobody needs to, since the job meets no other, which can
+ * only be for jobs on one host. Of such a network `summary` says what the job has.
  */
-type Addressing = { readonly addressesFrom: 'site' } | { readonly addressesFrom: 'host'; readonly summary: string };
+type Addressing = { readonly addressesFrom: 'site' } | { readonly addressesFrom: 'job'; readonly summary: string };
 
 /** What every kind knows of the section. */
 export interface PoolSettings {

@@ -63,7 +63,6 @@ export function describeContainer(
       // Each of ours is set, empty too: the engine takes over what an image says of the others.
       [labels.cgroup]: around.cgroupParent ?? '',
       [labels.schedulerCgroups]: around.schedulerCgroups.join(' '),
-      [labels.subnet]: '',
       [labels.runUntil]: runUntil(plan, around.site),
     },
     uid: plan.user.uid,

@@ -14,12 +14,6 @@ export interface ContainerEngine {
   /** Handle of a container that another process created; whether it is there shows when it is used. */
   /** Kills and removes a container with its anonymous volumes; succeeds when it is gone already. */
   removeContainer(id: string): Promise<void>;
-  /** A network without a way out. `overlaps`: its addresses are in use; `taken`: its name is, or what its options name. */
-  createNetwork(spec: EngineNetworkSpec): Promise<'created' | 'overlaps' | 'taken'>;
-  /** Every network that carries all of these labels, whoever gave it them; undefined stands for any value. */
-  findNetworks(labels: Readonly<Record<string, string | undefined>>): Promise<readonly FoundNetwork[]>;
-  /** Succeeds when it is gone already. */
-  removeNetwork(id: string): Promise<void>;
   /** Fails with `ENGINE_UNREACHABLE` unless the engine answers within the deadline. */
   ping(): Promise<EngineFacts>;
 }
@@ -96,7 +90,8 @@ export interface ContainerSpec {
   }[];
   /** Character devices of the host that it may read and write, each at its own path. */
   readonly devices?: readonly string[];
-  readonly network: { readonly kind: 'none' } | { readonly kind: 'engine'; readonly name: string; readonly ip: string };
+  /** What the engine gives it: nothing, a driver of ours does. */
+  readonly network: { readonly kind: 'none' };
   readonly cgroupParent?: string | undefined;
   readonly shmBytes: number;
   readonly pidsMax: number;
@@ -159,23 +154,4 @@ export interface FoundContainer {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly running: boolean;
-}
-
-export interface EngineNetworkSpec {
-  readonly name: string;
-  /** Of the engine's own, with its options. */
-  readonly driver: string;
-  readonly options: Readonly<Record<string, string>>;
-  readonly cidr: string;
-  readonly gateway: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-export interface FoundNetwork {
-  readonly id: string;
-  readonly name: string;
-  readonly driver: string;
-  readonly options: Readonly<Record<string, string>>;
-  readonly isInternal: boolean;
-  readonly labels: Readonly<Record<string, string>>;
 }

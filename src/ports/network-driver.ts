@@ -21,18 +21,12 @@ export interface NetworkNode {
 
 /** How one kind of job network is made on one host. Every method may be called again after a crash. */
 export interface NetworkDriver {
-  /** What this host needs before the container is created (filters, a Docker network); what to give to the engine. */
+  /** What this host needs before the container is created (filters); what to give to the engine. */
   prepare(plan: NetworkPlan, node: NetworkNode): Promise<ContainerSpec['network']>;
   /** Gives the running container its address. Nothing of the job has run in it yet but our agent. */
   attach(plan: NetworkPlan, node: NetworkNode, running: { readonly networkNamespacePath: string }): Promise<void>;
   /** Takes away what the others left on this host; the container is gone already. Repeat-safe. */
   release(job: JobKey): Promise<void>;
-  /**
-   * Only where each host keeps the subnets of its jobs apart: makes the job's network with the first of the candidates
-   * that is free here, and returns that, before there is a plan. `prepare` then finds it made. Fails with
-   * `POOL_EXHAUSTED` when none is free. Undone by `release`.
-   */
-  reserve?(job: JobKey, candidates: readonly string[]): Promise<string>;
   /** Names of what is still there of the job on this host; empty when nothing is. */
   findLeftovers(job: JobKey): Promise<readonly string[]>;
   /** Every job of which something that this driver makes is on this host. */

@@ -213,7 +213,7 @@ describe("the host's own try", () => {
     );
 
   test('makes what jobs have, and leaves nothing', async () => {
-    expect(await tryOn(lab.hosts[0]!)).toBe('VXLAN links, bridges and packet filters');
+    expect(await tryOn(lab.hosts[0]!)).toBe('VXLAN links, pairs of links and packet filters');
     expect(await lab.hosts[0]!.exec('ip', '-oneline', 'link')).not.toContain('vxlan');
     expect(await lab.hosts[0]!.exec('nft', 'list', 'ruleset')).toBe('');
   });

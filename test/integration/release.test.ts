@@ -38,7 +38,6 @@ import type { JobPlan } from '../../src/contract/job-plan.ts';
 import { jobPlanSchema } from '../../src/contract/job-plan.ts';
 import { jobFieldKey, jobRange, nodeFieldKey, subnetKey, subnetsRange } from '../../src/contract/kvs-keys.ts';
 import { labels } from '../../src/contract/labels.ts';
-import { bridgeNames, deviceOption } from '../../src/network/bridge/own-network.ts';
 import { ownMarks, shellContainer } from '../support/container-spec.ts';
 import { keepAudit } from '../support/fake-audit.ts';
 import { listCgroupMarks, markCgroup } from '../../src/helper/host/cgroup-marks.ts';
@@ -356,18 +355,6 @@ describe('release-node', () => {
     expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
     await releaseNode(context, plan.job);
     expect(await findHere(plan.job)).toEqual([]);
-  });
-
-  test('finds a job of which only a Docker network is left, made when the release was over', async () => {
-    const plan = await openJobOfTwo();
-    const cidr = '10.128.77.0/24';
-    const { network: name, device } = bridgeNames(plan.job);
-    const spec = { name, driver: 'bridge', options: { [deviceOption]: device }, cidr, gateway: '10.128.77.1' };
-    const engine = connectEngine({ socketPath: docker.socketPath });
-    await engine.createNetwork({ ...spec, labels: { [labels.job]: plan.job, [labels.subnet]: cidr } });
-    expect(await findJobsHere(context, plan.schedulerJobId)).toEqual([plan.job]);
-    await reapJobs(context);
-    expect(await engine.findNetworks({ [labels.job]: plan.job })).toEqual([]);
   });
 
   test('leaves alone what others have started and labelled as the job’s, and does not count it', async () => {

@@ -1,7 +1,7 @@
 import { parseSite } from '../../src/config/parse-site.ts';
 import type { JobPlan } from '../../src/contract/job-plan.ts';
 import { jobPlanSchema } from '../../src/contract/job-plan.ts';
-import { planNetwork } from '../../src/network/known-networks.ts';
+import { hostNetwork, planNetwork } from '../../src/network/known-networks.ts';
 import { hostAddress, macOf } from '../../src/values/subnet.ts';
 
 /** As site.yaml has them by default, for the subnet 10.128.4.0/24. */
@@ -26,7 +26,7 @@ export function makePlan({
     workdir: '/scratch/alice',
     environment: {},
     mounts: [{ source: '/scratch', target: '/scratch', readOnly: false }],
-    network: { driver: hosts.length === 1 ? 'bridge' : 'vxlan', cidr, ...numbers, mtu: 0 },
+    network: { driver: hosts.length === 1 ? hostNetwork : 'vxlan', cidr, ...numbers, mtu: 0 },
     nodes: hosts.map((host, index) => {
       const ip = hostAddress(cidr, index);
       return { index, host, hostAddress: `192.0.2.${index + 1}`, slots: 1, ip, mac: macOf(ip) };

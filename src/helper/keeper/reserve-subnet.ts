@@ -2,34 +2,24 @@ import { randomInt } from 'node:crypto';
 import type { Decision } from '../../policy/decide-request.ts';
 import type { Store } from '../../ports/store.ts';
 import type { JobRequest } from '../../contract/job-request.ts';
-import { subnetAt, subnetCount, subnetIndex } from '../../values/subnet.ts';
+import { subnetAt, subnetCount } from '../../values/subnet.ts';
 import type { ClaimedSubnet } from '../job/claim-subnet.ts';
 import { claimSubnet, freeSubnetsOf } from '../job/claim-subnet.ts';
+import { networkKinds } from '../../network/known-networks.ts';
 import type { HelperContext } from '../open-context.ts';
 
-/** Tries on a single host, whose other networks are the only rivals. */
-const hostSubnetTries = 24;
-
-/** A subnet for this job alone: of this host where hosts keep them apart, else of the whole site. Undone by `claims`. */
+/** A subnet for this job alone; any will do where the job meets no other. Undone by `claims`. */
 export async function reserveSubnet(
-  context: Pick<HelperContext, 'site' | 'network'>,
+  { site: { network, site } }: Pick<HelperContext, 'site'>,
   store: Store,
   request: JobRequest,
   { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
   claims: AsyncDisposableStack,
 ): Promise<ClaimedSubnet> {
-  const { network, site } = context.site;
   const { pool, prefixLength } = network;
-  const onHost = context.network(driver);
-  if (onHost.reserve !== undefined) {
-    const count = subnetCount(pool, prefixLength);
-    const indexes = Array.from({ length: Math.min(hostSubnetTries, count) }, () => randomInt(count));
-    claims.defer(async () => await onHost.release(request.job));
-    const cidr = await onHost.reserve(
-      request.job,
-      indexes.map((index) => subnetAt(pool, prefixLength, index)),
-    );
-    return { cidr, index: subnetIndex(pool, cidr) ?? 0 };
+  if (networkKinds[driver].addressesFrom === 'job') {
+    const index = randomInt(Math.max(1, subnetCount(pool, prefixLength)));
+    return { cidr: subnetAt(pool, prefixLength, index), index };
   }
   const claimer = { prefix: site.keyPrefix, job: request.job, token };
   // Before the claim, which may be made although its answer is lost: then only its token tells which one it was.

@@ -80,10 +80,10 @@ function requireSame(found: ImageFacts | undefined, { image }: JobPlan, host: st
   });
 }
 
-/** A network of one host needs no claim: the host itself keeps it apart from others'. */
+/** A network that meets no other needs no claim. */
 async function requireOwnSubnet({ store, prefix }: JobStore, plan: JobPlan): Promise<void> {
   const { job, token, network } = plan;
-  if (networkKinds[network.driver].addressesFrom === 'host') return;
+  if (networkKinds[network.driver].addressesFrom === 'job') return;
   if (await holdsSubnet(store, { prefix, job, token, cidr: network.cidr })) return;
   throw new JobError({
     code: 'JOB_NOT_YOURS',

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { JobError } from '../../values/errors.ts';
 import type { Check } from '../../contract/finding.ts';
 import { fine } from '../../contract/finding.ts';
-import { isNetworkDevice } from '../../network/known-networks.ts';
 import { overlapsCidr } from '../../values/subnet.ts';
 
 /** A network that this host knows a way to. */
@@ -16,9 +15,7 @@ export function checkSubnetPool(pool: string, readRoutes: () => Promise<string> 
   return {
     name: 'subnet-pool',
     look: async () => {
-      const overlaps = parseRoutes(await readRoutes()).filter(({ device, cidr }) => {
-        return !isNetworkDevice(device) && overlapsCidr(cidr, pool);
-      });
+      const overlaps = parseRoutes(await readRoutes()).filter(({ cidr }) => overlapsCidr(cidr, pool));
       if (overlaps.length === 0) return fine(`${pool} is used by nobody on this host`);
       throw new JobError({
         code: 'CONFIG_INVALID',

@@ -6,7 +6,6 @@ import type { JobKey } from '../../contract/job-key.ts';
 import { labels } from '../../contract/labels.ts';
 import { nodeRunDirectory } from '../../contract/own-objects.ts';
 import { describeCreateOptions } from '../../docker/describe-create-options.ts';
-import { networkKinds } from '../../network/known-networks.ts';
 import { describeContainer } from '../../policy/describe-container.ts';
 import { describeRunMounts } from '../../policy/describe-run-mounts.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
@@ -65,7 +64,7 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
       site,
       ...runtime,
       runMounts: describeRunMounts(nodeRunDirectory(key, 0)),
-      network: networkKinds[decision.driver].join(key, '<address>'),
+      network: { kind: 'none' },
       cgroupParent: '<cgroup>',
       schedulerCgroups: ['<cgroup-hierarchies>'],
       limits: {},

@@ -89,7 +89,7 @@ function renderContainer({ options, spec }: FinalContainer): readonly string[] {
     ...spec.tmpfs.map(({ target, bytes, mode }) => `tmpfs at ${target}, ${formatBytes(bytes)}, mode ${mode}`),
     `image's file system: ${spec.readOnlyRoot ? 'read-only' : 'writable'}`,
     `limits: ${describeLimits(spec)}`,
-    `network: ${host.NetworkMode ?? ''}${spec.network.kind === 'none' ? ' (the helper joins it to the network of the job)' : `, address ${spec.network.ip}`}; name server ${(host.Dns ?? []).join(' ')}`,
+    `network: ${host.NetworkMode ?? ''} (the helper joins it to the network of the job); name server ${(host.Dns ?? []).join(' ')}`,
     `cgroup below ${spec.cgroupParent ?? 'the engine’s own'}`,
     `starts: ${spec.argv.join(' ')}   [our agent; it runs the command]`,
   ];

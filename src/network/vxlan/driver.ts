@@ -1,6 +1,7 @@
 import type { ContainerEngine } from '../../ports/container-engine.ts';
 import type { NetworkDriver, NetworkNode, NetworkPlan } from '../../ports/network-driver.ts';
 import { JobError } from '../../values/errors.ts';
+import { runInside, saysExists } from '../inside-container.ts';
 import type { HostCommands } from '../../ports/host-commands.ts';
 import { findJobTable, findTabledJobs, installJobTable, removeJobTable } from '../job-table.ts';
 import { requirePrivilegedPorts } from './privileged-ports.ts';
@@ -39,10 +40,10 @@ export function vxlanDriver(engine: Pick<ContainerEngine, 'findContainers'>, com
 }
 
 async function attachLink(commands: HostCommands, tunnel: Tunnel, networkNamespacePath: string): Promise<void> {
-  const inside = async (name: string, argv: readonly string[], input?: string): Promise<string> =>
-    await commands.run('nsenter', [`--net=${networkNamespacePath}`, '--', name, ...argv], input);
+  const inside = async (line: readonly [string, ...string[]], input?: string): Promise<string> =>
+    await runInside(commands, networkNamespacePath, line, input);
   const findEarlier = async (): Promise<string | undefined> =>
-    findEarlierLink(await inside('ip', ['-details', '-json', 'link', 'show']), tunnel);
+    findEarlierLink(await inside(['ip', '-details', '-json', 'link', 'show']), tunnel);
   const underlay = await requireUnderlay(commands, tunnel.own.hostAddress);
   const addLink = async (): Promise<unknown> =>
     await commands.run('ip', describeLink(tunnel, networkNamespacePath, underlay));
@@ -51,20 +52,15 @@ async function attachLink(commands: HostCommands, tunnel: Tunnel, networkNamespa
     // A try before this one may have come half-way.
     const earlier = await findEarlier();
     if (earlier === undefined) throw linkTaken(error, tunnel);
-    await inside('ip', ['link', 'delete', 'dev', earlier]);
+    await inside(['ip', 'link', 'delete', 'dev', earlier]);
     await addLink();
   });
-  await inside('ip', ['-batch', '-'], describeAddresses(tunnel)).catch(async (error: unknown) => {
+  await inside(['ip', '-batch', '-'], describeAddresses(tunnel)).catch(async (error: unknown) => {
     // Says whose link it is that has the final name.
     if (saysExists(error)) await findEarlier();
     throw error;
   });
-  await inside('bridge', ['-batch', '-'], describeForwarding(tunnel));
-}
-
-/** The kernel's two answers: for a name, and for a network identifier. */
-function saysExists(error: unknown): error is JobError {
-  return error instanceof JobError && /File exists|already exists/.test(error.message);
+  await inside(['bridge', '-batch', '-'], describeForwarding(tunnel));
 }
 
 /** Name of the link that has the address; fails with `HOST_UNFIT` when the address is not this host's. */

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { JobError } from '../../values/errors.ts';
 import { parseJsonAs } from '../../values/parse-json-as.ts';
-import { containerInterface, linkName } from './link.ts';
+import { containerInterface } from '../inside-container.ts';
+import { linkName } from './link.ts';
 import type { Tunnel } from './tunnel.ts';
 
 const linksSchema = z.array(

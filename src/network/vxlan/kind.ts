@@ -9,8 +9,6 @@ export const vxlan = {
   addressesFrom: 'site',
   ...{ settings, rule, planned },
   programs: { ip: 'iproute2', bridge: 'iproute2', nft: 'nftables', nsenter: 'util-linux', unshare: 'util-linux' },
-  join: () => ({ kind: 'none' }),
-  isOwnDevice: () => false, // its links are in the containers
   makes: 'VXLAN links',
   tryHere: tryLink,
   open: vxlanDriver,

@@ -1,8 +1,6 @@
+import { containerInterface } from '../inside-container.ts';
 import { sourcePorts } from './filter.ts';
 import type { Tunnel } from './tunnel.ts';
-
-/** Name of the job's interface in every container. */
-export const containerInterface = 'eth0';
 
 /**
  * Name of the link until it is renamed inside the container. Kernels before 6.18 refuse to make a link in another

@@ -87,8 +87,8 @@ describe('parseSite', () => {
       'applications.a.mounts[0]: "/y" is not a source in mounts.allowed',
     ],
     ['version: 1\napplications: {a: {image: x, network: host}}', 'applications.a.network: expected one of "", vxlan'],
-    ['version: 1\napplications: {a: {image: x, network: bridge}}', 'applications.a.network: expected one of "", vxlan'],
-    ['version: 1\nnetwork: {driver: bridge}', 'network.driver: expected vxlan, got "bridge"'],
+    ['version: 1\napplications: {a: {image: x, network: solo}}', 'applications.a.network: expected one of "", vxlan'],
+    ['version: 1\nnetwork: {driver: solo}', 'network.driver: expected vxlan, got "solo"'],
     ['version: 1\nnetwork: {singleHostDriver: vxlan}', 'singleHostDriver'],
     [
       'version: 1\napplications: {a: {image: x, hostfile: ../m}}',

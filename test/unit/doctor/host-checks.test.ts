@@ -295,7 +295,7 @@ describe('network', () => {
   it.each([
     ['all', /^nothing$/, 'ok'],
     ['no VXLAN', /type vxlan/, 'fail'],
-    ['no bridges', /type bridge/, 'fail'],
+    ['no pairs of links', /type veth/, 'fail'],
     ['no packet filter', /nft -f/, 'fail'],
   ] as const)('of a kernel with %s', async (_, broken, verdict) => {
     expect(await find(checkNetwork(commands(broken), site))).toMatchObject({ verdict });

@@ -194,7 +194,6 @@ describe('subnet-pool', () => {
     'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
     'eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0',
     'eth0\t0000800A\t00000000\t0001\t0\t0\t0\t0000F0FF\t0\t0\t0', // 10.128.0.0/12
-    'hj0123456789ab\t0000400A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0', // 10.64.0.0/24, a job's own
     '',
   ].join('\n');
 

@@ -3,9 +3,6 @@ import { parseSite } from '../../../src/config/parse-site.ts';
 import { claimSubnet } from '../../../src/helper/job/claim-subnet.ts';
 import { reserveSubnet } from '../../../src/helper/keeper/reserve-subnet.ts';
 import { createMemoryStore } from '../../../src/local-store/memory-store.ts';
-import { networkKinds } from '../../../src/network/known-networks.ts';
-import type { ContainerEngine } from '../../../src/ports/container-engine.ts';
-import type { HostCommands } from '../../../src/ports/host-commands.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import { allOrNone } from '../../../src/system/all-or-none.ts';
 import { JobError } from '../../../src/values/errors.ts';
@@ -18,13 +15,7 @@ const request = { job: requireJobKey('12') } as JobRequest;
 const neighbour = { prefix: '', pool: site.network.pool, prefixLength: 24, job: '13', token: 'b' };
 
 const reserve = async (store: Store, claims: AsyncDisposableStack) =>
-  await reserveSubnet(
-    { site, network: (name) => networkKinds[name].open({} as ContainerEngine, {} as HostCommands) },
-    store,
-    request,
-    { driver: 'vxlan', token: 'a' },
-    claims,
-  );
+  await reserveSubnet({ site }, store, request, { driver: 'vxlan', token: 'a' }, claims);
 
 const held = async (store: Store) =>
   (await store.read(subnetsRange(''))).map(({ value }) => JSON.parse(value) as object);

@@ -71,6 +71,7 @@ const partsOfOthers = [
     'statSchema',
     'linksSchema',
     'routesSchema',
+    'endSchema',
     'tunnelSchema',
     'leftEndSchema',
     'jobEndSchema',

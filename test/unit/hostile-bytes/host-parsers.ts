@@ -36,7 +36,7 @@ import { parseRoutes } from '../../../src/middleware/doctor/check-subnet-pool.ts
 import { runOrderSchema } from '../../../src/middleware/lsf/prologue/held-job.ts';
 import { holderWordSchema } from '../../../src/middleware/lsf/prologue/holder-word.ts';
 import { readUmask } from '../../../src/middleware/read-umask.ts';
-import { deviceOption, isOwnNetwork } from '../../../src/network/bridge/own-network.ts';
+import { requireEnd } from '../../../src/network/solo/driver.ts';
 import { planTunnel } from '../../../src/network/vxlan/tunnel.ts';
 import { judgePlan, planNeedsQueue } from '../../../src/policy/judge-plan.ts';
 import { encodeFrame, FrameReader, maxFrameBytes } from '../../../src/system/frames.ts';
@@ -105,7 +105,8 @@ function holdPlan(text: string): void {
   const names = namesOfNodes(judged).flat();
   must(new Set(names).size === names.length && !names.includes('localhost'), 'a name of two', names);
   const [own] = judged.nodes;
-  if (own !== undefined) taken(['HOST_UNFIT'], () => planTunnel(judged, own));
+  if (own === undefined) return;
+  for (const describe of [planTunnel, requireEnd]) taken(['HOST_UNFIT'], () => describe(judged, own));
 }
 
 const packNodes = (columns: object): string => deflateRawSync(JSON.stringify(columns)).toString('base64');
@@ -306,7 +307,7 @@ function tarEntry(type: string, size: string, link: string, content = ''): strin
 
 /** What the engine lists: texts, which an image may have chosen. */
 const listedObject = z.object({
-  ...{ name: z.string(), driver: z.string(), isInternal: z.boolean(), device: z.string() },
+  name: z.string(),
   labels: z.record(z.string(), z.string()),
   mounts: z.array(z.object({ type: z.string(), source: z.string(), target: z.string() })),
 });
@@ -387,7 +388,7 @@ const ofImages: readonly HostileParser[] = [
     name: 'contract/own-objects#isOwnContainer',
     isJson: true,
     seeds: [
-      '{"name":"hpcdj-12-node-0","labels":{"hpcdj.job":"12","hpcdj.node":"0"},"mounts":[{"type":"bind","source":"/run/hpc-dockerjob/12/node-0/helper","target":"/.hpcdj/helper"}],"driver":"bridge","isInternal":true,"device":"hj0"}',
+      '{"name":"hpcdj-12-node-0","labels":{"hpcdj.job":"12","hpcdj.node":"0"},"mounts":[{"type":"bind","source":"/run/hpc-dockerjob/12/node-0/helper","target":"/.hpcdj/helper"}]}',
     ],
     hold: (text) => {
       const found = listedObject.safeParse(jsonOr(text)).data;
@@ -396,7 +397,6 @@ const ofImages: readonly HostileParser[] = [
         ({ source, type }) => type === 'bind' && source.startsWith('/run/hpc-dockerjob/'),
       );
       must(!isOwnContainer(found) || isOfRoot, 'not ours', found);
-      must(!isOwnNetwork({ ...found, options: { [deviceOption]: found.device } }), 'a network by labels', found);
     },
   },
 ];

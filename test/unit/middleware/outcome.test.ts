@@ -14,7 +14,7 @@ const outcome: Outcome = {
     job: requireJobKey('772'),
     image: 'hpc/app:1',
     imageId: 'sha256:ab',
-    driver: 'bridge',
+    driver: 'solo',
     cidr: '10.140.26.0/24',
     devices: [],
     nodes,
@@ -31,7 +31,7 @@ const common = {
     peakMemoryBytes: 4096,
     nodes: [{ index: 0, host: 'node1', cpuSeconds: 1.5, peakMemoryBytes: 4096 }],
   },
-  ...{ network: { driver: 'bridge', cidr: '10.140.26.0/24' }, phaseTimesMs: { opened: 5 } },
+  ...{ network: { driver: 'solo', cidr: '10.140.26.0/24' }, phaseTimesMs: { opened: 5 } },
 };
 
 describe('the JSON outcome', () => {

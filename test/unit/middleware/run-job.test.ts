@@ -50,7 +50,7 @@ it('a command that comes later is asked for when all nodes are ready, and not at
   const network = {
     image: 'hpc/tiny',
     imageId: 'sha256:1',
-    driver: 'bridge',
+    driver: 'solo',
     cidr: '10.0.0.0/24',
     devices: [],
     nodes: [],
@@ -104,7 +104,7 @@ async function runWith(
 
 const openedEvent: HelperEvent = {
   ...{ event: 'opened', job: requireJobKey('772'), image: 'hpc/tiny', imageId: 'sha256:1' },
-  ...{ driver: 'bridge', cidr: '10.0.0.0/24', devices: [], nodes: [] },
+  ...{ driver: 'solo', cidr: '10.0.0.0/24', devices: [], nodes: [] },
 };
 const died = new JobError({ code: 'HELPER_LOST', message: 'The helper has died: it was killed (SIGKILL).' });
 

@@ -52,7 +52,7 @@ describe('decideRequest', () => {
     expect(decideRequest(open, { ...base, image: 'beef' }).imageReference).toBe('beef:latest');
   });
 
-  it('gives a job on one host a bridge, whatever joins hosts', () => {
+  it('gives a job on one host a network that leads nowhere, whatever joins hosts', () => {
     const joined = parseSite(`
 version: 1
 images: { allowed: ["lab/*"] }
@@ -64,8 +64,8 @@ mounts: { allowed: [{ source: /scratch }] }`);
       application: 'app:1',
       hostCount: 1,
     });
-    expect(driver).toBe('bridge');
-    expect(rules[1]).toMatchObject({ subject: 'network of 1 host', decision: 'bridge' });
+    expect(driver).toBe('solo');
+    expect(rules[1]).toMatchObject({ subject: 'network of 1 host', decision: 'solo' });
   });
 
   it.each<[string, Partial<RequestToDecide>, string, RegExp]>([

@@ -109,7 +109,7 @@ describe('judgePlan', () => {
     ['another identifier', network({ vni: 4101 }), 'HOST_UNFIT', /baseId with this subnet is 4100 here, 4101/],
     ['another port', network({ port: 53 }), 'HOST_UNFIT', /vxlan\.port is 4789 here, 53/],
     ['another mtu', network({ mtu: 9000 }), 'HOST_UNFIT', /mtu/],
-    ['another driver', network({ driver: 'bridge' }), 'HOST_UNFIT', /network\.driver/],
+    ['another driver', network({ driver: 'solo' }), 'HOST_UNFIT', /network\.driver/],
     ['another port of ssh', change({ sshPort: 22 }), 'HOST_UNFIT', /ssh\.port/],
     ['another time', change({ maxRunSeconds: 9 }), 'HOST_UNFIT', /maxRunSeconds/],
     ['a host file', change({ hostfile: 'x' }), 'HOST_UNFIT', /hostfile is not set here, "x"/],

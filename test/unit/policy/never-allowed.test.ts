@@ -65,7 +65,7 @@ describe('site.yaml has no word', () => {
   });
 
   it('for a driver that is the host', () => {
-    for (const driver of ['host', 'none', 'container:x', 'bridge'])
+    for (const driver of ['host', 'none', 'container:x', 'bridge', 'solo'])
       expect(readSite(`version: 1\nnetwork: {driver: "${driver}"}`).problems).toHaveLength(1);
   });
 });
