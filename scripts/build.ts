@@ -11,6 +11,7 @@ import { collectLicences } from './collect-licences.ts';
 import { compileEtcdProto } from './esbuild-compile-etcd-proto.ts';
 import { dropDockerExtras } from './esbuild-drop-docker-extras.ts';
 import { dropGrpcExtras } from './esbuild-drop-grpc-extras.ts';
+import { dropSshExtras } from './esbuild-drop-ssh-extras.ts';
 import { dropZodLocales } from './esbuild-drop-zod-locales.ts';
 import { keepApart } from './esbuild-keep-apart.ts';
 import { writeManPages } from './man/write-man-pages.ts';
@@ -60,7 +61,14 @@ for (const [name, entry] of Object.entries(programs)) {
     ...usual,
     // Optional native add-ons: never built, never needed.
     external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-    plugins: [keepApart(parts), compileEtcdProto(), dropGrpcExtras(), dropDockerExtras(), dropZodLocales()],
+    plugins: [
+      keepApart(parts),
+      compileEtcdProto(),
+      dropGrpcExtras(),
+      dropDockerExtras(),
+      dropSshExtras(),
+      dropZodLocales(),
+    ],
   });
   metafiles.push(metafile);
   await writeFile(`dist/${name}.cjs`, bootText(name));
