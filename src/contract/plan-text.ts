@@ -2,6 +2,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import * as z from 'zod';
 import { hostAddress, macOf } from '../values/subnet.ts';
 import { JobError } from '../values/errors.ts';
+import { parseJsonAs } from '../values/parse-json-as.ts';
 import type { JobPlan, PlannedNode } from './job-plan.ts';
 import { jobPlanSchema } from './job-plan.ts';
 import { mostListedNodes } from './roster-text.ts';
@@ -61,9 +62,9 @@ function columnsOf({ nodes, network }: JobPlan): Columns | undefined {
 
 function unpack({ network, nodes }: z.infer<typeof packedSchema>): PlannedNode[] {
   const bytes = inflateRawSync(Buffer.from(nodes.packed, 'base64'), { maxOutputLength: mostUnpackedBytes });
-  const { hosts, addresses, slots } = columnsSchema.parse(JSON.parse(bytes.toString()));
+  const { hosts, addresses, slots } = parseJsonAs(columnsSchema, bytes.toString());
   if ([hosts, addresses, slots].some(({ length }) => length !== nodes.count))
-    throw new JobError({ code: 'PLAN_UNREADABLE', message: 'The nodes of the plan are not as many as it says.' });
+    throw new JobError({ code: 'PLAN_UNREADABLE', message: 'The plan does not have as many nodes as it says.' });
   return hosts.map((host, place) => {
     const { index, ip, mac } = placeIn(network.cidr, place);
     const address = addresses[place] ?? '';
