@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { patient } from './lab/patience.ts';
 import { TellFailures } from './test/support/tell-failures.ts';
 
 const project = (name: string, more: object = {}) => ({
@@ -15,7 +16,7 @@ const longLsfFiles = ['lsf-prologue', 'lsf-requeue'].map((name) => `test/e2e/${n
 const retry = 1;
 const besideDaemons = { retry, fileParallelism: false };
 /** One lab cluster for all files. */
-const inLab = { ...besideDaemons, testTimeout: 180_000, hookTimeout: 600_000 };
+const inLab = { ...besideDaemons, testTimeout: patient(180_000), hookTimeout: patient(600_000) };
 
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
 /** README's first command on a stock Debian: a tree as a clean clone has it, `npm run demo`, and nothing of it left. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LabError } from '../lab-error.ts';
+import { describeFailure, LabError } from '../lab-error.ts';
 import { cacheDir } from '../layout.ts';
 import { ensureGuestDisk } from './build-guest.ts';
 import { boundBy } from './deadline.ts';
@@ -47,12 +47,15 @@ export async function runDemo(run: Omit<MachineRun, 'cases'>): Promise<void> {
   });
   if (up === undefined) return;
   const { guest, accelerator } = up;
-  await judge(
+  const isGreen = await judge(
     court,
     demoName,
     demoSeconds[accelerator],
     async (signal) => await tryDemo(boundBy(signal, guest), accelerator),
   );
+  if (isGreen) return;
+  const words = await guest.run(`cat ${output}`).catch(describeFailure);
+  await writeFile(join(run.factsDir, `${run.release.name}-${demoName}-output.txt`), words);
 }
 
 /** What is on the machine that the demo must leave as it was: cgroups, links, mounts, daemons. */
@@ -68,23 +71,25 @@ mkdir -p /srv/demo ${cacheDir}
 mount /dev/vdb /srv/demo
 mount --bind /srv/demo/cache ${cacheDir}`;
 
+const output = '/srv/demo/output';
 const demo = `
 export PATH=/srv/demo/npm/bin:$PATH npm_config_cache=/srv/demo/npm-cache npm_config_offline=true
 export HPCDJ_LAB_PATIENCE=$1
 cd /srv/demo/tree
-npm run demo 2>&1`;
+npm run demo >${output} 2>&1`;
 
 async function tryDemo(guest: Host, accelerator: Accelerator): Promise<string> {
   await guest.run(prepare);
   const before = await guest.run(look);
   const timeoutMs = demoSeconds[accelerator] * 1000;
-  const { status, stdout } = await guest.tryRun(demo, { args: [String(patience[accelerator])], timeoutMs });
-  if (status !== 0) throw new LabError(`npm run demo ended with ${status}: ${lastLines(stdout)}`);
-  const [total] = /^Done in .*/m.exec(stdout) ?? [];
-  if (total === undefined) throw new LabError(`npm run demo did not say that it is done: ${lastLines(stdout)}`);
+  const { status } = await guest.tryRun(demo, { args: [String(patience[accelerator])], timeoutMs });
+  const said = await guest.run(`cat ${output}`);
+  if (status !== 0) throw new LabError(`npm run demo ended with ${status}: ${lastLines(said)}`);
+  const [total] = /^Done in .*/m.exec(said) ?? [];
+  if (total === undefined) throw new LabError(`npm run demo did not say that it is done: ${lastLines(said)}`);
   const known = before.split('\n');
   const left = (await guest.run(look)).split('\n').filter((line) => !known.includes(line));
   if (left.length > 0) throw new LabError(`Left behind: ${left.slice(0, 6).join('; ')}`);
-  const shown = stdout.split('\n').filter((line) => /median|what is left|^ {3}nothing/.test(line));
+  const shown = said.split('\n').filter((line) => /median|what is left|^ {3}nothing/.test(line));
   return [total, ...shown].map((line) => line.trim()).join('; ');
 }
