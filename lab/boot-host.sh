@@ -22,6 +22,11 @@ for hierarchy; do
   # A fresh mount inside the cgroup namespace: its root is this host's own subtree.
   mount -t "${kind%%:*}" -o "${kind#*:}" cgroup "$root/sys/fs/cgroup/$name"
 done
+# A machine's root cgroup takes processes beside its limits, and slurmstepd leaves its step for it; this host's root is a
+# subtree and takes none, so what is written there goes to the cgroup of the host's own programs.
+if [ -e "$root/sys/fs/cgroup/init.scope/cgroup.procs" ]; then
+  mount --bind "$root/sys/fs/cgroup/init.scope/cgroup.procs" "$root/sys/fs/cgroup/cgroup.procs"
+fi
 mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 for private in /run /usr/local/bin /usr/local/sbin; do mount -t tmpfs -o mode=755 private "$root$private"; done
