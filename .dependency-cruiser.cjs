@@ -35,10 +35,11 @@ const helperRooms = [
   room('job', 'host'),
   room('release', 'job', 'host', 'caller'),
   room('control', 'job', 'host', 'caller'),
+  room('enter', 'job', 'host', 'caller'),
   room('keeper', 'job', 'host', 'caller', 'release'),
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
-  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'release', 'caller'),
+  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'enter', 'release', 'caller'),
 ];
 
 /** The tasks of the agent: only who meets the others makes the files and opens the relay. */

@@ -22,6 +22,7 @@ const programs = {
   helper: 'src/helper/helper-entry.ts',
   agent: 'src/discovery/agent-entry.ts',
   'ssh-client': 'src/discovery/ssh-client-entry.ts',
+  enter: 'src/discovery/enter-entry.ts',
 };
 
 /** Parts that hardly any call needs: files of their own, so that the start of a job does not read them. */

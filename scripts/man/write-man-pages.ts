@@ -121,7 +121,7 @@ function writeHelperPage(version: string): string {
       'DESCRIPTION',
       paragraphs(`The only part of the package that runs as root. Users' jobs call it through one sudo rule; root hooks of the scheduler and operators call it directly. The caller is the user that sudo names (\`SUDO_UID\`). The scheduler, asked as root, says whose job it is and on which hosts it runs. Every call writes an audit record before it acts.
 
-\`open-job\`, \`run-node\`, \`release-job\`, \`release-node\`, \`control-job\` and \`check-host\` may be called by every user, for their own jobs; only root may call \`reap\` and \`audit\`.`),
+\`open-job\`, \`run-node\`, \`release-job\`, \`release-node\`, \`control-job\`, \`enter-job\` and \`check-host\` may be called by every user, for their own jobs; only root may call \`reap\` and \`audit\`.`),
     ),
     section('VERBS', ...helperVerbs.map((verb) => writeHelperVerb(verb))),
     section('EXIT STATUS', term('0', 'Done.'), ...listStatuses()),

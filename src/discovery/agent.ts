@@ -9,6 +9,7 @@ import { describeContainerPlaces, listPrivateFiles } from './files/container-fil
 import type { AgentPlaces } from './files/container-files.ts';
 import { enterWorkdir } from './launch/enter-workdir.ts';
 import { findUserName } from './files/find-user-name.ts';
+import { writeSurroundings } from './files/job-surroundings.ts';
 import { joinPeers } from './meet/join-peers.ts';
 import { openInput } from './launch/open-input.ts';
 import { runJobCommand } from './launch/run-job-command.ts';
@@ -57,6 +58,8 @@ export async function runAgent(places: AgentPlaces): Promise<number> {
     const start = await link.receive('start', 10 * welcome.discoverDeadlineMs + 60_000 + welcome.commandDeadlineMs);
     addVariables(environment, start.environment ?? {}, files);
     if (start.umask !== undefined) process.umask(start.umask);
+    const { workdir, umask } = welcome;
+    writeSurroundings(files.surroundings, { environment, workdir, umask: start.umask ?? umask });
     if (welcome.index !== commandNode) return await serveUntilOver(link);
     const command = start.command ?? welcome.command;
     if (command.kind === 'later') throw new JobError({ code: 'BUG', message: 'Nobody has told the command.' });

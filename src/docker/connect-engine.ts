@@ -5,7 +5,8 @@ import { JobError } from '../values/errors.ts';
 import { callEngine } from './call-engine.ts';
 import type { EngineClient } from './call-engine.ts';
 import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
-import { controlContainer, removeContainer } from './control-container.ts';
+import { controlContainer, findActivity, removeContainer } from './control-container.ts';
+import { enterContainer } from './enter-container.ts';
 import { findImageFaults } from './examine-image.ts';
 import { explainTakenName, findContainers } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
@@ -33,6 +34,8 @@ export function connectEngine(options: EngineOptions): ContainerEngine {
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
     removeContainer: (id) => removeContainer(client, id),
+    findActivity: (id) => findActivity(client, id),
+    enterContainer: (id, spec) => enterContainer(client, id, spec),
     ping: () => readEngineFacts(client),
   };
 }

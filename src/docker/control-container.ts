@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import type { Container, ContainerOutput, StartedContainer } from '../ports/container-engine.ts';
+import type { Container, ContainerActivity, ContainerOutput, StartedContainer } from '../ports/container-engine.ts';
 import { JobError } from '../values/errors.ts';
 import { moreMemoryHint } from '../values/own-memory.ts';
 import { callEngine } from './call-engine.ts';
@@ -143,6 +143,14 @@ async function setPaused(client: EngineClient, container: Docker.Container, paus
     const found = await inspectContainer(client, container);
     if (found?.State.Running !== true || found.State.Paused !== paused) throw error;
   }
+}
+
+/** What a container does by the engine's word; undefined when there is none. */
+export async function findActivity(client: EngineClient, id: string): Promise<ContainerActivity | undefined> {
+  const found = await inspectContainer(client, client.docker.getContainer(id));
+  if (found === undefined) return undefined;
+  const { Running, Paused, Pid } = found.State;
+  return { kind: Running ? (Paused ? 'paused' : 'running') : 'ended', pid: Pid };
 }
 
 /** Kills and removes a container with its anonymous volumes, and returns when it is gone; repeat-safe. */

@@ -14,6 +14,14 @@ export interface ContainerEngine {
   /** Handle of a container that another process created; whether it is there shows when it is used. */
   /** Kills and removes a container with its anonymous volumes; succeeds when it is gone already. */
   removeContainer(id: string): Promise<void>;
+  /** What a container does now, and its first process on the host; undefined when it is gone. */
+  findActivity(id: string): Promise<ContainerActivity | undefined>;
+  /**
+   * Starts a further process in a running container: with its cgroup, name spaces, capabilities, seccomp filter, limits
+   * and variables, and with groups that the engine looks up once more. Fails with `NODE_LOST` when the container is
+   * ending, with `HOST_UNFIT` when the engine does not start it.
+   */
+  enterContainer(id: string, spec: ProcessSpec): Promise<EnteredProcess>;
   /** Fails with `ENGINE_UNREACHABLE` unless the engine answers within the deadline. */
   ping(): Promise<EngineFacts>;
 }
@@ -154,4 +162,34 @@ export interface FoundContainer {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly running: boolean;
+}
+
+export interface ContainerActivity {
+  readonly kind: 'running' | 'paused' | 'ended';
+  /** Of its first process, on the host; 0 once it has ended. */
+  readonly pid: number;
+}
+
+/** A process that is started in a container which runs already. */
+export interface ProcessSpec {
+  readonly argv: readonly string[];
+  readonly uid: number;
+  readonly gid: number;
+  /** True for a terminal as its input and both outputs, false for three pipes. */
+  readonly isTerminal: boolean;
+}
+
+export interface EnteredProcess {
+  /** On the host. It leads a session of its own. */
+  readonly pid: number;
+  /** Its standard input; ending it is its end of file. */
+  readonly input: NodeJS.WritableStream;
+  /** Of a terminal both outputs are one, the first. */
+  readonly output: ContainerOutput;
+  /** Of its terminal, in characters. */
+  readonly resize: (size: { readonly columns: number; readonly rows: number }) => Promise<void>;
+  /** Undefined while it runs, and when the engine does not know any more. */
+  readStatus(): Promise<number | undefined>;
+  /** Takes nothing more of it. It goes on. */
+  release(): void;
 }

@@ -102,6 +102,28 @@ export interface Scheduler {
   readTaskEnd?(line: string): TaskEnd | undefined;
 }
 
+/** A running job of the user's, as the scheduler tells him. */
+export interface ReachedJob {
+  readonly job: JobKey;
+  readonly schedulerJobId: string;
+  /** In the order of the job's nodes. */
+  readonly hosts: readonly string[];
+}
+
+/** How a user comes into a running job of his from any host of the cluster; nothing here decides what he may. */
+export interface JobReach {
+  /**
+   * The job by any of its ids; undefined when the scheduler knows no running one. Fails with `SCHEDULER_UNREACHABLE`, and
+   * with `USAGE` when the id stands for several jobs.
+   */
+  findJob(text: string): Promise<ReachedJob | undefined>;
+  /**
+   * The command that runs `argv` on a host of the job, beside all else, and passes its three streams on byte by byte, the
+   * end of its input too; ends with its status.
+   */
+  launchBeside(job: ReachedJob, host: string, argv: readonly string[]): LaunchCommand;
+}
+
 /** The side of a scheduler that the helper needs; runs as root and trusts only the scheduler and the kernel. */
 export interface SchedulerAuthority {
   readonly name: SchedulerName;

@@ -7,9 +7,10 @@ import { lsfAuthority } from '../lsf/lsf-authority.ts';
 import { isInLsfJob, lsfScheduler } from '../lsf/lsf-scheduler.ts';
 import { pbsAuthority } from '../pbs/pbs-authority.ts';
 import { isInPbsJob, pbsScheduler } from '../pbs/pbs-scheduler.ts';
-import type { Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
+import type { JobReach, Scheduler, SchedulerAuthority } from '../ports/scheduler.ts';
 import type { Check } from '../contract/finding.ts';
 import type { SchedulerName } from '../contract/schedulers.ts';
+import { reachSlurmJob } from '../slurm/reach-job.ts';
 import { slurmAuthority } from '../slurm/slurm-authority.ts';
 import { isInSlurmJob, slurmScheduler } from '../slurm/slurm-scheduler.ts';
 
@@ -24,6 +25,11 @@ export interface KnownScheduler {
   isInJob(environment: NodeJS.ProcessEnv): boolean;
   /** The user's side; commands are looked for where the user's own are. */
   open(commandPath: string, readSettings: () => Promise<Settings>): Scheduler | Promise<Scheduler>;
+  /**
+   * How a running job is entered from a host that is not its own; undefined where the commands for that are not there. Missing
+   * where the scheduler has no launcher for it.
+   */
+  reach?(commandPath: string, environment: NodeJS.ProcessEnv): JobReach | undefined;
   /** What root's side runs out of `scheduler.commandPath`; doctor knows the scheduler's hosts by the first. */
   readonly programs: readonly string[];
   /** Root's side. */
@@ -44,6 +50,7 @@ export const knownSchedulers: Readonly<Record<SchedulerName, KnownScheduler>> = 
     submit: 'sbatch script.sh',
     isInJob: isInSlurmJob,
     open: (commandPath) => slurmScheduler({ commandPath }),
+    reach: (commandPath, environment) => reachSlurmJob(commandPath, environment),
     programs: ['squeue'],
     authorize: ({ commandPath }) => slurmAuthority({ commandPath }),
     listChecks: async ({ scheduler, deadlines }) => {

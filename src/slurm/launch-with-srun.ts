@@ -3,6 +3,19 @@ import type { Allocation, LaunchCommand } from '../ports/scheduler.ts';
 /** Variables that are no request to srun: where the controller is, and which job this is. */
 const keptVariables = ['SLURM_CONF', 'SLURM_CLUSTER_NAME', 'SLURM_JOB_ID', 'SLURM_JOBID', 'SLURM_JOB_NODELIST'];
 
+/** Beside the batch script and any other step, with all that the job has there: Slurm would make it wait else. */
+export const withoutRequests = [
+  '--overlap',
+  '--mem=0',
+  '--cpu-bind=none',
+  '--gres=none',
+  '--mpi=none',
+  // The submission directory need not exist on the other hosts.
+  '--chdir=/',
+  '--export=ALL',
+  '--quiet',
+] as const;
+
 /**
  * The srun that runs `argv` once on every host of the job, or on the host that is named, whatever the job was submitted with.
  * Standard input is empty, output is passed on byte by byte; a task that fails does not end the others.
@@ -22,20 +35,11 @@ export function launchWithSrun(
     `--ntasks=${count}`,
     '--ntasks-per-node=1',
     ...(host === undefined ? [] : [`--nodelist=${host}`]),
-    // Beside the batch script and any other step, with all that the job has there: Slurm would make it wait else.
-    '--overlap',
-    '--mem=0',
-    '--cpu-bind=none',
-    '--gres=none',
-    '--mpi=none',
+    ...withoutRequests,
     // One failed host is told through the store; its siblings must live to clean up.
     '--kill-on-bad-exit=0',
     '--wait=0',
     '--input=none',
-    // The submission directory need not exist on the other hosts.
-    '--chdir=/',
-    '--export=ALL',
-    '--quiet',
     '--job-name=hpc-dockerjob',
   ];
   return {
@@ -59,7 +63,7 @@ const outliveCommandSignals = ['/bin/sh', '-c', `trap '' USR1 USR2; exec "$@"`, 
  * (SLURM_CPUS_PER_TASK, SLURM_MEM_PER_CPU, SLURM_DISTRIBUTION …): these are not meant for this step, and the list
  * grows with every release. So everything goes that is not known to be harmless.
  */
-function dropRequests(environment: NodeJS.ProcessEnv): Record<string, undefined> {
+export function dropRequests(environment: NodeJS.ProcessEnv): Record<string, undefined> {
   const dropped = Object.keys(environment).filter(
     (name) => /^(?:SLURM|SRUN|SLURMD|PMI)_/.test(name) && !keptVariables.includes(name),
   );

@@ -4,6 +4,7 @@ import type { JobSource } from '../confirmation/confirm-job.ts';
 import type { ConfirmedJob } from '../ports/scheduler.ts';
 import { expandHostList } from './host-list.ts';
 import { parseJobKey } from '../contract/job-key.ts';
+import { JobError } from '../values/errors.ts';
 import type { JobKey } from '../contract/job-key.ts';
 
 export const slurm: AskedScheduler = {
@@ -62,6 +63,36 @@ export async function findOwner(squeue: string, job: JobKey): Promise<number | u
   return line === undefined ? undefined : readUid(line);
 }
 
+/**
+ * The running job of this id, asked by its user: `775`, or `772_3` for an element of an array. Undefined when Slurm knows no
+ * such job of that user that runs (undefined: of anybody). Fails with `USAGE` for the id of an array, with `SCHEDULER_UNREACHABLE`.
+ */
+export async function findRunningJob(
+  squeue: string,
+  id: string,
+  asking: { readonly uid: number | undefined; readonly environment: Readonly<Record<string, string>> },
+): Promise<{ readonly job: JobKey; readonly schedulerJobId: string; readonly hosts: readonly string[] } | undefined> {
+  const { uid, environment } = asking;
+  // An array's own number is also the job id of one of its elements.
+  const isMeant = (line: JobLine): boolean =>
+    [keyOf(line), line.jobId, line.arrayJobId].includes(id) &&
+    liveStates.includes(line.state) &&
+    (uid === undefined || readUid(line) === uid);
+  const line = await askSqueue(squeue, id, isMeant, environment);
+  const job = line === undefined ? undefined : keyOf(line);
+  if (line === undefined || job === undefined) return undefined;
+  if (job !== id && line.arrayJobId === id) throw isArray(id);
+  return { job, schedulerJobId: line.jobId, hosts: readHosts(line.hosts) ?? [] };
+}
+
+function isArray(id: string): JobError {
+  return new JobError({
+    code: 'USAGE',
+    message: `Job ${id} is an array of jobs.`,
+    hint: `Name one of them, as squeue shows it: ${id}_3.`,
+  });
+}
+
 function readUid({ uid }: JobLine): number | undefined {
   return /^\d{1,10}$/.test(uid) ? Number(uid) : undefined;
 }
@@ -71,10 +102,11 @@ async function askSqueue(
   squeue: string,
   schedulerJobId: string,
   isMeant: (line: JobLine) => boolean = ({ jobId }) => jobId === schedulerJobId,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<JobLine | undefined> {
   const format = Object.values(fields).join('|');
   const argv = ['--noheader', '--array', '--states=all', `--jobs=${schedulerJobId}`, `--format=${format}`];
-  const answer = await askScheduler(slurm, schedulerJobId, { file: squeue, argv });
+  const answer = await askScheduler(slurm, schedulerJobId, { file: squeue, argv, environment });
   if (answer.exitCode !== 0) {
     if (/invalid job id/i.test(answer.stderr)) return undefined;
     throw unreachable(slurm, schedulerJobId, firstWords(slurm, answer));

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEngine } from '../../src/docker/connect-engine.ts';
-import { OutputDelivery } from '../../src/helper/node/deliver-output.ts';
+import { OutputDelivery } from '../../src/helper/host/deliver-output.ts';
 import type { ContainerEngine } from '../../src/ports/container-engine.ts';
 import { shellContainer } from '../support/container-spec.ts';
 import { busyboxImage, startDockerEngine } from '../support/docker-engine.ts';

@@ -125,6 +125,7 @@ describe('hpc-dockerjob-setup', () => {
       [['release-job', '772']],
       [['release-node', '772']],
       [['control-job', '772', 'suspend']],
+      [['enter-job', '772_3', '12']],
     ])('lets any user call %j as root', async ([argv]) => {
       const { stdout, stderr, exitCode } = await run(...asUser, helper, ...argv!);
       expect({ stdout, stderr, exitCode }).toEqual({ stdout: `0 65534 ${argv!.join(' ')}`, stderr: '', exitCode: 0 });
@@ -154,6 +155,11 @@ describe('hpc-dockerjob-setup', () => {
       [['release-node', '--scheduler-job', '772']],
       [['control-job', '772', 'destroy']],
       [['control-job', '772', 'stop', 'now']],
+      [['enter-job', '772']],
+      [['enter-job', '772', '--help']],
+      [['enter-job', '772', '-1']],
+      [['enter-job', '772', '01']],
+      [['enter-job', '772', '0', 'sh']],
       [['run-node', '772\n', '0123456789abcdef']],
       [['run-node', '772', '0123456789abcdef\n']],
       [['--help']],

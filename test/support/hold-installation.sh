@@ -20,6 +20,7 @@ cp -r "$root/bin" "$root/share" "$root/etc" "$package/"
 cp "$node" "$node_directory/node"
 echo 'console.log("test")' >"$package/dist/agent.cjs"
 echo 'console.log("test")' >"$package/dist/ssh-client.cjs"
+echo 'console.log("test")' >"$package/dist/enter.cjs"
 echo 'console.log(process.getuid(), process.env.SUDO_UID, process.argv.slice(2).join(" "))' >"$package/dist/helper.cjs"
 for page in hpc-submit-dockerjob.1 hpc-dockerjob-helper.8 hpc-dockerjob-site.yaml.5; do
   echo '.TH TEST' >"$package/dist/man/$page"

@@ -11,7 +11,7 @@ export async function assembleTestRuntime(): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'hpcdj-runtime-'));
   const dist = path.join(directory, 'dist');
   await mkdir(dist);
-  for (const name of ['agent', 'ssh-client']) {
+  for (const name of ['agent', 'ssh-client', 'enter']) {
     await build({
       entryPoints: [path.join(root, `src/discovery/${name}-entry.ts`)],
       outfile: path.join(dist, `${name}.bundle.cjs`),

@@ -52,6 +52,8 @@ export function listPrivateFiles(directory: string) {
     privateKey: inDirectory('ssh', 'id_ed25519'),
     hostfile: inDirectory('hostfile'),
     hydraHostfile: inDirectory('hostfile.hydra'),
+    /** For those who enter the container while the command runs. */
+    surroundings: inDirectory('surroundings.json'),
   } as const;
 }
 export type PrivateFiles = ReturnType<typeof listPrivateFiles>;

@@ -21,11 +21,13 @@ export function parseHelperMark(name: string): HelperMark | undefined {
   return { name, pid: Number(pid), startTicks, executableInode };
 }
 
-/** Marks this very process; to be called before it makes a container of the job. */
-export async function markHelper(directory: string): Promise<void> {
+/** Marks this very process; to be called before it takes the output of a container of the job. Undone by disposing. */
+export async function markHelper(directory: string): Promise<AsyncDisposable> {
   const own = await readProcess('self');
   if (own === undefined) throw new Error('This process is not to be found in /proc.');
-  await writeFile(`${directory}/helper-${own.pid}-${own.startTicks}-${own.executableInode}`, '', { mode: 0o600 });
+  const file = `${directory}/helper-${own.pid}-${own.startTicks}-${own.executableInode}`;
+  await writeFile(file, '', { mode: 0o600 });
+  return { [Symbol.asyncDispose]: async () => await rm(file, { force: true }) };
 }
 
 /** To be called once the containers are gone: whoever has left these marks holds nothing any more. */
@@ -40,16 +42,19 @@ export async function listHelperMarks(directory: string): Promise<readonly Helpe
 
 /**
  * The process that has left the mark, if it is still there. A pid alone would be anybody's by now: it must have begun at
- * the same moment, run the same file, be of the same user as this process (root) throughout, and be the run-node of this job.
+ * the same moment, run the same file, be of the same user as this process (root) throughout, and be a helper of this job that
+ * takes the output of its containers: its run-node, or an enter-job.
  */
 export async function findMarked(job: JobKey, mark: HelperMark): Promise<ProcessFacts | undefined> {
   const found = await readProcess(mark.pid);
   return found !== undefined && isMarked(job, mark, found) ? found : undefined;
 }
 
+const markedVerbs: readonly string[] = ['run-node', 'enter-job'];
+
 export function isMarked(job: JobKey, mark: HelperMark, found: ProcessFacts): boolean {
   const own = String(process.geteuid?.());
-  const verb = found.argv.indexOf('run-node');
+  const verb = found.argv.findIndex((word) => markedVerbs.includes(word));
   return (
     found.pid === mark.pid &&
     found.startTicks === mark.startTicks &&

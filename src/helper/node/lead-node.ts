@@ -16,7 +16,7 @@ import type { Suspension } from '../job/follow-suspension.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report, usageOf } from './own-node.ts';
-import type { OutputDelivery } from './deliver-output.ts';
+import type { OutputDelivery } from '../host/deliver-output.ts';
 import type { JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
 import { createContainer, prepareNode } from './prepare-node.ts';

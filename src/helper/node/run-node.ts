@@ -26,7 +26,7 @@ import { awaitReapers } from '../host/reaping-mark.ts';
 import { createJobRunDirectory, forgetJobHere } from '../host/run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
 import { clearEarlierRun } from './clear-earlier-run.ts';
-import { OutputDelivery } from './deliver-output.ts';
+import { OutputDelivery } from '../host/deliver-output.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
 import { isOrphaned, listenToEnd, orphaned } from './listen-to-end.ts';

@@ -51,7 +51,7 @@ export async function endStillHelpers(
     if (!signal(mark, 'SIGKILL')) continue;
     audit.record('helper-killed', { job, killedPid: mark.pid, state: now?.state, stillMs: patience.stillMs });
     process.stderr.write(
-      `hpc-dockerjob-helper: note: run-node of job ${job} (process ${mark.pid}) hung and kept its container from being removed; it was killed\n`,
+      `hpc-dockerjob-helper: note: ${verbOf(now)} of job ${job} (process ${mark.pid}) hung and kept its container from being removed; it was killed\n`,
     );
   }
 }
@@ -59,6 +59,10 @@ export async function endStillHelpers(
 interface Look {
   readonly mark: HelperMark;
   readonly facts: ProcessFacts | undefined;
+}
+
+function verbOf(facts: ProcessFacts | undefined): string {
+  return facts?.argv.includes('enter-job') === true ? 'enter-job' : 'run-node';
 }
 
 /** True when the same process was there at both looks, and has done nothing between them. */

@@ -1,6 +1,7 @@
 import { auditVerb } from './audit.ts';
 import { checkHostVerb } from './check-host.ts';
 import { controlJobVerb } from './control-job.ts';
+import { enterJobVerb } from './enter-job.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { openJobVerb } from './open-job.ts';
 import { reapVerb } from './reap.ts';
@@ -16,6 +17,7 @@ export const helperVerbs: readonly HelperVerb[] = [
   reapVerb,
   releaseJobVerb,
   controlJobVerb,
+  enterJobVerb,
   checkHostVerb,
   auditVerb,
 ];

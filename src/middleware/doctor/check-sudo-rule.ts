@@ -14,6 +14,7 @@ export const allowedCalls: readonly (readonly string[])[] = [
   ['release-node', '1'],
   ['release-job', '1_2'],
   ['control-job', '1', 'suspend'],
+  ['enter-job', '1', '0'],
 ];
 
 /** Root's alone. (With the rule for a sudo before 1.9.10 `--force` reaches the helper, which refuses it to users.) */

@@ -10,12 +10,14 @@ import { completion } from './completion.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
 import { pkiVerbs } from './pki.ts';
+import { shell } from './shell.ts';
 import { testPolicy } from './test-policy.ts';
 import type { Verb } from './verb.ts';
 
 /** Every verb, in the order in which the help shows them. */
 export const knownVerbs: readonly Verb[] = [
   explain,
+  shell,
   checkConfig,
   testPolicy,
   doctor,

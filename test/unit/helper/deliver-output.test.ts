@@ -4,7 +4,7 @@ import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { OutputDelivery } from '../../../src/helper/node/deliver-output.ts';
+import { OutputDelivery } from '../../../src/helper/host/deliver-output.ts';
 
 const source = (file: string): string => path.resolve(import.meta.dirname, '../../../src', file);
 const piece = 64 * 1024;
@@ -13,7 +13,7 @@ const piece = 64 * 1024;
 function deliverInChild(pieces: number) {
   const script = `
     import { Readable } from 'node:stream';
-    import { OutputDelivery } from '${source('helper/node/deliver-output.ts')}';
+    import { OutputDelivery } from '${source('helper/host/deliver-output.ts')}';
     import { outliveReaders } from '${source('system/flush-output.ts')}';
     outliveReaders(process.stdout, process.stderr);
     const delivery = new OutputDelivery(process);

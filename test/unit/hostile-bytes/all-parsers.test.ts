@@ -92,6 +92,10 @@ const partsOfOthers = [
     'wantedStateSchema',
     'jobRequestSchema',
     'caseFileSchema',
+    // Parts of parseEnterRequest; and a file of the user's own, read as the user.
+    'enterRequestSchema',
+    'entryOrderSchema',
+    'jobSurroundingsSchema',
   ],
 ];
 

@@ -1,5 +1,11 @@
 import { parseSite } from '../../../src/config/parse-site.ts';
 import { findForbidden } from '../../../src/config/forbidden-sources.ts';
+import {
+  entryOrderSchema,
+  maxRequestBytes,
+  parseEnterRequest,
+  windowSizeSchema,
+} from '../../../src/contract/enter-protocol.ts';
 import { hostQuestionSchema } from '../../../src/contract/host-question.ts';
 import { parseJobKey, requireJobKey } from '../../../src/contract/job-key.ts';
 import { commandSchema } from '../../../src/contract/job-request.ts';
@@ -14,6 +20,7 @@ import { orderSchema } from '../../../src/helper/keeper/receive-orders.ts';
 import { helperVerbs } from '../../../src/helper/verbs/helper-verbs.ts';
 import { readCommandLine } from '../../../src/helper/verbs/read-command-line.ts';
 import { readInputWish } from '../../../src/middleware/decide-input.ts';
+import { readJob } from '../../../src/middleware/shell/find-place.ts';
 import { readRequest, readSurroundings, readVariables } from '../../../src/middleware/read-request.ts';
 import { parseBytes } from '../../../src/values/parse-bytes.ts';
 import { decideRequest } from '../../../src/policy/decide-request.ts';
@@ -299,6 +306,58 @@ const ofWords: readonly HostileParser[] = [
     },
   },
   {
+    name: 'contract/enter-protocol#parseEnterRequest',
+    seeds: [
+      '{"command":[]}',
+      '{"command":["ps","aux"],"terminal":{"name":"xterm-256color","columns":80,"rows":24}}',
+      '{"command":["sh","-c","a"],"terminal":{"columns":1,"rows":65535}}',
+    ],
+    words: ['"name":"', '"columns":', '0', '65536', '-1', '1e9', '\\u0000', '"__proto__":{}', '/', ' '],
+    hold: (text) => {
+      const read = attempt(() => parseEnterRequest(Buffer.from(text)));
+      mustLeaveObjectsAlone();
+      if (read === undefined) return;
+      must(Buffer.byteLength(text) <= maxRequestBytes, 'too long', text.length);
+      must(
+        read.command.every((word) => !word.includes('\0')),
+        'a zero byte',
+        read,
+      );
+      const { name, columns = 1, rows = 1 } = read.terminal ?? {};
+      must(name === undefined || /^[\w.+-]{1,64}$/.test(name), 'no name of a terminal', name);
+      must(columns >= 1 && columns <= 65_535 && rows >= 1 && rows <= 65_535, 'no size', read.terminal);
+      const order = {
+        leave: `enter-${'0'.repeat(32)}`,
+        command: read.command,
+        isTerminal: read.terminal !== undefined,
+      };
+      mustEqual(entryOrderSchema.parse(order).command, read.command, 'told on');
+    },
+  },
+  {
+    name: 'contract/enter-protocol#windowSizeSchema',
+    seeds: ['{"columns":80,"rows":24}'],
+    words: ['0', '65536', '-', 'e9', '"x":1,', '[', 'null'],
+    hold: (text) => {
+      const size = windowSizeSchema.safeParse(jsonOr(text, {})).data;
+      if (size !== undefined)
+        must(
+          [size.columns, size.rows].every((n) => Number.isInteger(n) && n >= 1 && n <= 65_535),
+          'no size',
+          size,
+        );
+    },
+  },
+  {
+    name: 'middleware/shell/find-place#readJob',
+    seeds: ['772', '772_3', '772[3]', '772.3'],
+    words: ['[', ']', '.', '_', '-', '0', ' ', '--', '/', '\n'],
+    hold: (text) => {
+      const job = taken(['JOB_KEY_INVALID'], () => readJob(text));
+      if (job !== undefined) must(/^[1-9]\d{0,17}(?:_\d{1,9})?$/.test(job), 'no job', job);
+    },
+  },
+  {
     name: 'helper/verbs/read-command-line#readCommandLine',
     seeds: [
       'run-node 12 0123456789abcdef',
@@ -423,6 +482,15 @@ const ofWords: readonly HostileParser[] = [
     },
   },
 ];
+
+/** Undefined for what is refused, in whatever words: the helper says USAGE. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
 
 function jsonOr(text: string, instead: unknown): unknown {
   try {
