@@ -88,7 +88,7 @@ describe('explain', () => {
         Labels: { 'hpcdj.run-until': '<end>' },
         HostConfig: {
           ...{ Privileged: false, CapDrop: ['ALL'], CapAdd: [], IpcMode: 'private', ShmSize: 8 * 1024 ** 2 },
-          ...{ CgroupParent: '<cgroup>', NetworkMode: 'hpcdj-<job>', PidsLimit: 4096 },
+          ...{ CgroupParent: '<cgroup>', NetworkMode: 'none', PidsLimit: 4096 },
         },
       },
     });
