@@ -27,12 +27,15 @@ import { createJobRunDirectory, forgetJobHere } from '../host/run-directory.ts';
 import { awaitPlan } from './await-plan.ts';
 import { clearEarlierRun } from './clear-earlier-run.ts';
 import { OutputDelivery } from '../host/deliver-output.ts';
+import { within } from '../../system/deadline.ts';
 import { releaseAndReport, reportTrouble } from './end-node.ts';
 import { leadNode } from './lead-node.ts';
 import { isOrphaned, listenToEnd, orphaned } from './listen-to-end.ts';
 
 /** Of a reader who stands still after the job: someone may be reading a page, but not for ever. */
 const standStillMs = 600_000;
+/** In which the keeper hears from the launcher why it has ended, and heeds that: it may have missed another host. */
+const launchersWordMs = 3000;
 
 /**
  * Starts this host's container of the job as the plan says, leads its agent through discovery, and stays until the
@@ -145,15 +148,21 @@ async function takeNode(
   });
 }
 
-/** What had started this process died before the job was open: the job is ended as soon as it is. Never fails. */
+/**
+ * What had started this process died before the job was open. Once it is open it is ended, unless it ends meanwhile for a
+ * reason that somebody else knows better. Never fails.
+ */
 async function endUnstartedJob(context: HelperContext, jobStore: JobStore, launchId: string): Promise<void> {
   const { site } = context;
   const uid = requireUser(context.caller);
   const alone = new AbortController();
   const followed = followControl(jobStore, launchId, alone.signal);
   try {
-    const plan = await awaitPlan(site, jobStore, followed, alone.signal, uid);
+    const opened = awaitPlan(site, jobStore, followed, alone.signal, uid);
+    const plan = await within(site.deadlines.openSeconds * 1000, opened, undefined);
     if (plan === undefined) return;
+    const untilOver = followed.until(() => undefined).then(() => 'over' as const);
+    if ((await within(launchersWordMs, untilOver, 'running')) === 'over') return;
     context.audit.allow('owner');
     await endRefusedJob(context, jobStore, plan, orphaned());
   } catch {
