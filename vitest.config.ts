@@ -10,7 +10,9 @@ const project = (name: string, more: object = {}) => ({
 const lsfFiles = ['lsf-*', 'hooks'].map((name) => `test/e2e/${name}.test.ts`);
 const gridEngineFiles = ['test/e2e/gridengine.test.ts'];
 /** Files that mostly wait for limits, leases and hosts that come back: `npm run test:long`, so that `npm test` stays short. */
-const longFiles = ['lost-hosts', 'run-limit', 'still-helper'].map((name) => `test/e2e/${name}.test.ts`);
+const longFiles = ['lost-hosts', 'run-limit', 'silent-engine', 'still-helper'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 const longLsfFiles = ['lsf-prologue', 'lsf-requeue'].map((name) => `test/e2e/${name}.test.ts`);
 /** A test may fail of a machine that stands still for seconds: tried once more, and told (`TellFailures`). */
 const retry = 1;
