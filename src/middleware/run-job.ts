@@ -8,6 +8,7 @@ import { helperArgv, openJob } from './call-helper.ts';
 import { checkWorkdir } from './check-workdir.ts';
 import type { JobOutput, LaunchCommands, Launched, LaunchOptions } from './launch-nodes.ts';
 import { launchNodes } from './launch-nodes.ts';
+import { nameOtherCall } from './name-other-call.ts';
 import type { Outcome } from './outcome.ts';
 import { watchOwnMemory } from './own-memory.ts';
 import { passSignals } from './pass-signals.ts';
@@ -65,7 +66,7 @@ export async function runJob(input: RunInput): Promise<Outcome> {
   if (allocation.hosts.length > 1) job.launch();
   using _signals = (input.listen ?? passSignals)(job.signalTargets());
   await job.follow().catch(async (error: unknown) => {
-    throw await memory.explain(error);
+    throw await nameOtherCall(await memory.explain(error), allocation.job, input.scheduler);
   });
   await job.deliver();
   return job.tellOutcome();

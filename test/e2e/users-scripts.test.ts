@@ -47,7 +47,11 @@ while [ ! -e up ]; do sleep 0.1; done; $H true; echo $?; touch go; wait $!; echo
       timeout: [expect.stringContaining('[TERMINATED]'), '124'],
       tools: ['tools'],
       terminal: ['terminal'],
-      beside: [expect.stringMatching(/is running in containers already.* \[JOB_BUSY\]$/), '75', '0'],
+      beside: [
+        expect.stringMatching(/is running in containers already.*: process \d+ on this host\. .* \[JOB_BUSY\]$/),
+        '75',
+        '0',
+      ],
       after: ['after'],
     });
   });

@@ -55,12 +55,18 @@ export class PeerLinks {
 
   /**
    * The node with this hostname, short name (`node-1`, as in /etc/hosts) or address, or on the host of this name, in any
-   * case of letters; `localhost` is the node itself.
+   * case of letters; with any domain, where the scheduler names hosts without one. `localhost` is the node itself.
    */
   findPeer(host: string): Peer | undefined {
     const name = host.toLowerCase();
     if (name === 'localhost' || name === '127.0.0.1') return this.options.roster[this.options.ownIndex];
-    return this.names.get(name);
+    return this.names.get(name) ?? this.findWithoutDomain(name);
+  }
+
+  private findWithoutDomain(name: string): Peer | undefined {
+    const [short = ''] = name.split('.');
+    const peer = this.names.get(short);
+    return peer?.host?.toLowerCase() === short ? peer : undefined;
   }
 
   /** For people: the names by which the nodes are known, of a large job the first ones. */

@@ -45,6 +45,7 @@ export function parseSshArguments(args: readonly string[]): SshInvocation {
       host = word;
       continue;
     }
+    if (word.startsWith('--')) return refuse(describeForeignOption(word));
     for (let at = 1; at < word.length; at += 1) {
       const flag = word.charAt(at);
       if (flag === 'V') return { kind: 'version' };
@@ -73,6 +74,12 @@ export function parseSshArguments(args: readonly string[]): SshInvocation {
     notes,
     request: { ...splitDestination(host, user), command: command.length === 0 ? undefined : command.join(' ') },
   };
+}
+
+/** OpenSSH has no long options: somebody takes this program for another launcher, as `mpiexec -launcher slurm` does. */
+function describeForeignOption(word: string): string {
+  const name = word.replace(/=.*/s, '').slice(0, 40);
+  return `${name} is no option of ssh: inside a job mpirun and mpiexec start their ranks by ssh, so leave -launcher, -bootstrap and the like away`;
 }
 
 function refuse(reason: string): SshInvocation {

@@ -60,13 +60,14 @@ describe('parseSshArguments', () => {
     [['-x'], 'no host is named'],
     [['--'], 'no host is named'],
     [['-l'], 'option -l needs a value'],
+    [['--nodelist=n1', '-N', '1', 'proxy'], '--nodelist is no option of ssh: inside a job mpirun and mpiexec start'],
     [['-L', '1:a:2', 'h'], 'option -L is not offered inside a job'],
     [['-R', '1:a:2', 'h'], 'option -R'],
     [['-D', '1', 'h'], 'option -D'],
     [['-W', 'a:1', 'h'], 'option -W'],
     [['-J', 'jump', 'h'], 'option -J'],
     [['-N', 'h'], 'option -N'],
-    [['--help'], 'option -- is not'],
+    [['--help'], '--help is no option of ssh'],
     [[''], 'no host is named'],
   ])('refuses %j', (args, reason) => {
     expect(parseSshArguments(args)).toEqual({ kind: 'refused', reason: expect.stringContaining(reason) as string });

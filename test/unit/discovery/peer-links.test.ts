@@ -43,6 +43,31 @@ describe('findPeer', () => {
   });
 });
 
+describe("findPeer by the hosts' own names", () => {
+  const hosts = ['c1', 'c2.site', 'c3.one', 'c3.two'];
+  const named = new PeerLinks({
+    ...{ ownIndex: 0, isKnownByAddress: () => false, port: 2222, userName: 'alice', privateKey: '' },
+    keysOf: () => Promise.resolve({ hostPublicKey: key }),
+    roster: hosts.map((host, index) => ({
+      ...{ index, hostname: `9-node-${index}`, ip: `10.128.0.${index + 1}`, host },
+      ...{ slots: 1, sshPublicKey: key, hostPublicKey: key },
+    })),
+  });
+  it.each([
+    ['c1', 0],
+    ['C1.cluster.site', 0],
+    ['c2', 1],
+    ['c2.site', 1],
+    ['c3.two', 3],
+    // Another host's domain, or one of two, is nobody's.
+    ['c2.other', undefined],
+    ['c3', undefined],
+    ['9-node-0.site', undefined],
+  ])('takes %j for node %j', (name, index) => {
+    expect(named.findPeer(name)?.index).toBe(index);
+  });
+});
+
 it('tests no link any more once the part is over, though a peer does not answer', async () => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket.on('error', () => undefined))).listen(
