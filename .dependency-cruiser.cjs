@@ -33,13 +33,15 @@ const helperRooms = [
   room('caller'),
   room('host'),
   room('job', 'host'),
-  room('release', 'job', 'host', 'caller'),
+  room('release', 'records', 'job', 'host', 'caller'),
   room('control', 'job', 'host', 'caller'),
   room('enter', 'job', 'host', 'caller'),
-  room('keeper', 'job', 'host', 'caller', 'release'),
+  room('records', 'host'),
+  room('show', 'records', 'job', 'host', 'caller', 'release'),
+  room('keeper', 'records', 'job', 'host', 'caller', 'release'),
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
-  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'enter', 'release', 'caller'),
+  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'enter', 'show', 'release', 'caller'),
 ];
 
 /** The tasks of the agent: only who meets the others makes the files and opens the relay. */

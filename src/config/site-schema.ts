@@ -396,6 +396,17 @@ const audit = section({
     ),
 });
 
+const records = section({
+  directory: optionalPath()
+    .default('/var/lib/hpc-submit-dockerjob/records')
+    .describe(
+      'Where each host keeps one JSON line of every job that it opened, for inspect and report: <host>.jsonl and <host>.jsonl.1, which only root can read. Hosts may share a directory; then each knows the jobs of all. Only root may be able to change it. Empty: no records.',
+    ),
+  keepBytes: wholeNumber(64 * 1024, Number.MAX_SAFE_INTEGER, 'bytes')
+    .default(16 * 1024 ** 2)
+    .describe('How much of it each host keeps; a job has about 700 bytes. The oldest go first.'),
+});
+
 const logging = section({
   level: oneOf('off', 'info', 'debug')
     .default('off')
@@ -425,6 +436,7 @@ export const siteSchema = section({
   lsf: lsf.prefault({}).describe('The kit for LSF: what esub.hpcdocker and the starter run jobs in.'),
   slurm: slurm.prefault({}).describe('The kit for Slurm: what share/slurm does.'),
   audit: audit.prefault({}).describe('Where decisions are recorded.'),
+  records: records.prefault({}).describe('What is kept of jobs that are over.'),
   logging: logging.prefault({}).describe('What the helper says of its own work.'),
 });
 

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../values/errors.ts';
 import { JobError } from '../values/errors.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
-import { sumUsage } from './sum-usage.ts';
+import { sumUsage } from '../contract/sum-usage.ts';
 import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.ts';
 
 /** How an opened job ended. */

@@ -1,7 +1,7 @@
 import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.ts';
 import { formatBytes } from '../values/format-bytes.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
-import { sumUsage } from './sum-usage.ts';
+import { sumUsage } from '../contract/sum-usage.ts';
 
 /** Where lines for people go. */
 export interface ProgressTarget {

@@ -23,6 +23,8 @@ import type { Lifeline } from '../job/lifeline.ts';
 import { unmarkKeptHere } from '../host/run-directory.ts';
 import { endWithScheduler } from './follow-scheduler.ts';
 import { openCheckedJob } from './open-checked-job.ts';
+import { RecordKeeper } from '../records/record-keeper.ts';
+import { within } from '../../system/deadline.ts';
 
 const strangersRequestMs = 2000;
 
@@ -33,7 +35,7 @@ const strangersRequestMs = 2000;
 export async function openJob(
   context: HelperContext,
   input: NodeJS.ReadableStream,
-  emit: (event: HelperEvent) => void,
+  tell: (event: HelperEvent) => void,
 ): Promise<void> {
   await refuseFromOutsideOfJobs(context);
   await using undo = new AsyncDisposableStack();
@@ -47,6 +49,8 @@ export async function openJob(
       throw thrown instanceof JobError ? await memory.explain(thrown) : thrown;
     },
   );
+  const record = undo.use(await RecordKeeper.begin(context.site.records, plan));
+  const emit = record.noting(tell);
   orders.onSignal(forwardSignals(jobStore));
   const over = new AbortController();
   undo.defer(() => over.abort());
@@ -95,11 +99,14 @@ export async function openJob(
     code: end.by === 'command' ? undefined : end.code,
   });
   emit({ event: 'finished', end });
+  record.expectEnd();
   const { leftovers, hosts, usage } = await releaseAll(context, jobStore, plan, orders.launcherEnded);
   // What is left is for this host's epilog, which finds the job by the keeper's mark.
   if (leftovers.length === 0) await unmarkKeptHere(plan.job);
   await life.end().catch(() => undefined);
   context.audit.record('job-released', { job: plan.job, leftovers });
+  const lateCommand = await within(0, orders.lateCommand, undefined);
+  await record.end({ lateCommand, end, usage, leftovers });
   emit({ event: 'released', leftovers, hosts, usage });
 }
 

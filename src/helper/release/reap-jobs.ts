@@ -10,6 +10,7 @@ import type { JobState } from '../job/job-state.ts';
 import { rootShellHint } from '../caller/identify-caller.ts';
 import type { HelperContext } from '../open-context.ts';
 import { openSharedStore } from '../open-context.ts';
+import { writePendingRecord } from '../records/pending-record.ts';
 import { findOwnNodeIfAny } from '../host/find-own-node.ts';
 import { markReaping } from '../host/reaping-mark.ts';
 import { listRunDirectories } from '../host/run-directory.ts';
@@ -159,6 +160,7 @@ async function reapEarlierRun({ context, leftovers, released }: Round, job: JobK
   leftovers.push(...left);
   if (left.length > 0) return;
   await leaveEarlierRuns(jobStore);
+  await writePendingRecord(context.site.records, job);
   await removeRunDirectory(job);
   released.push(job);
 }

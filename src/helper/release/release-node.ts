@@ -26,6 +26,7 @@ import {
   jobRunDirectory,
 } from '../host/run-directory.ts';
 import { within } from '../../system/deadline.ts';
+import { writePendingRecord } from '../records/pending-record.ts';
 
 /** How a job was released on this host. */
 export interface NodeRelease {
@@ -61,6 +62,7 @@ export async function releaseNode(
   const wasHere = (await findAllJobsHere(context)).jobs.has(job);
   await endFirst(context, job);
   const leftovers = await releaseHere(context, job);
+  if (leftovers.length === 0) await writePendingRecord(context.site.records, job);
   const { untold, unfinished } = leftovers.length === 0 ? await tellStore(context, job, isReaping) : nothingTold;
   context.audit.record('node-released', { job, leftovers, untold, unfinished });
   return { wasHere, leftovers, untold, unfinished };

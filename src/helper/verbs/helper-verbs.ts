@@ -8,6 +8,7 @@ import { reapVerb } from './reap.ts';
 import { releaseJobVerb } from './release-job.ts';
 import { releaseNodeVerb } from './release-node.ts';
 import { runNodeVerb } from './run-node.ts';
+import { showJobsVerb } from './show-jobs.ts';
 
 /** All that the helper does. A new verb is a file and a line here, and a line of the sudo rule when users may call it. */
 export const helperVerbs: readonly HelperVerb[] = [
@@ -18,6 +19,7 @@ export const helperVerbs: readonly HelperVerb[] = [
   releaseJobVerb,
   controlJobVerb,
   enterJobVerb,
+  showJobsVerb,
   checkHostVerb,
   auditVerb,
 ];

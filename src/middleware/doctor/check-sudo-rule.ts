@@ -15,7 +15,11 @@ export const allowedCalls: readonly (readonly string[])[] = [
   ['release-job', '1_2'],
   ['control-job', '1', 'suspend'],
   ['enter-job', '1', '0'],
+  ['show-jobs'],
+  ['show-jobs', '1'],
 ];
+
+const verbCount = new Set(allowedCalls.map(([verb]) => verb)).size;
 
 /** Root's alone. (With the rule for a sudo before 1.9.10 `--force` reaches the helper, which refuses it to users.) */
 export const forbiddenCalls: readonly (readonly string[])[] = [
@@ -52,9 +56,7 @@ async function examine(helper: string, user: string | undefined, ask: AskSudo): 
       'Look for a rule of ALL in /etc/sudoers and /etc/sudoers.d, then run hpc-dockerjob-setup again.',
     );
   }
-  return fine(
-    `users may call ${helper} with its ${allowedCalls.length} verbs${user === undefined ? '' : ', and no more'}`,
-  );
+  return fine(`users may call ${helper} with its ${verbCount} verbs${user === undefined ? '' : ', and no more'}`);
 }
 
 async function filterAsync<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<readonly T[]> {

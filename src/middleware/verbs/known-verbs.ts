@@ -9,6 +9,8 @@ import { checkConfig } from './check-config.ts';
 import { completion } from './completion.ts';
 import { doctor } from './doctor.ts';
 import { explain } from './explain.ts';
+import { inspect } from './inspect.ts';
+import { jobs } from './jobs.ts';
 import { pkiVerbs } from './pki.ts';
 import { shell } from './shell.ts';
 import { testPolicy } from './test-policy.ts';
@@ -17,6 +19,8 @@ import type { Verb } from './verb.ts';
 /** Every verb, in the order in which the help shows them. */
 export const knownVerbs: readonly Verb[] = [
   explain,
+  jobs,
+  inspect,
   shell,
   checkConfig,
   testPolicy,

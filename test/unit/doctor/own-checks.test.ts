@@ -72,7 +72,7 @@ describe('program', () => {
 
 describe('sudo-rule', () => {
   const verbs =
-    /^\S+helper (?:open-job|check-host|run-node 1 0123456789abcdef|release-node 1|release-job 1_2|control-job 1 suspend|enter-job 1 0)$/;
+    /^\S+helper (?:open-job|check-host|run-node 1 0123456789abcdef|release-node 1|release-job 1_2|control-job 1 suspend|enter-job 1 0|show-jobs(?: 1)?)$/;
   const lets = (pattern: RegExp) => (_: string | undefined, argv: readonly string[]) =>
     Promise.resolve(pattern.test(argv.join(' ')));
 

@@ -13,6 +13,8 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'helper/host-checks/check-host#readHostQuestion',
     'helper/job/claim-subnet#readSubnetClaims',
     'helper/job/earlier-runs#readEarlierRuns',
+    'helper/records/read-records#readRecords',
+    'middleware/shell/find-place#readJob',
     'helper/caller/identify-caller#readCallerFacts',
     'lsf/refuse-container-mode#readContainerMarks',
     'slurm/read-settings#readSettings',
@@ -96,6 +98,11 @@ const partsOfOthers = [
     'enterRequestSchema',
     'entryOrderSchema',
     'jobSurroundingsSchema',
+    // Lines that the helper alone has written.
+    'jobRecordSchema',
+    'shownLineSchema',
+    // A file of root's.
+    'pendingSchema',
   ],
 ];
 

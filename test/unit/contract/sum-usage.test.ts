@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sumUsage } from '../../../src/middleware/sum-usage.ts';
+import { sumUsage } from '../../../src/contract/sum-usage.ts';
 
 describe('what all nodes have used', () => {
   it.each([

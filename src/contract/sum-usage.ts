@@ -1,4 +1,4 @@
-import type { NodeUsage } from '../contract/node-usage.ts';
+import type { NodeUsage } from './node-usage.ts';
 
 /** CPU time of all nodes, and the most memory that one of them has used. What no node tells is left out. */
 export function sumUsage(nodes: readonly NodeUsage[]): NodeUsage {
