@@ -7,6 +7,7 @@ import { describeFailure } from './lab-error.ts';
 import { defaultLabName } from './layout.ts';
 import { readStatus, renderStatus } from './read-status.ts';
 import { purgeCache } from './purge-cache.ts';
+import { labRegistry, labRegistryEntry, provideRegistry } from './registry.ts';
 import { takeDown } from './take-down.ts';
 
 const failureStatus = 1;
@@ -30,6 +31,7 @@ program
   .option('--images <names>', 'also provide these images on every host, e.g. mpi,tiny', toNames, [])
   .option('--lsf [directory]', 'add the stand-in for LSF, or the LSF that is installed there', false)
   .option('--gridengine', 'add Grid Engine')
+  .option('--registry', 'start a private registry on the head')
   .option('--no-install', 'leave the product of this tree out')
   .option('--no-apt', 'fail instead of installing missing Debian packages')
   .action(
@@ -40,10 +42,11 @@ program
       images: string[];
       lsf: boolean | string;
       gridengine?: boolean;
+      registry?: boolean;
       install: boolean;
       apt: boolean;
     }) => {
-      const { name, hosts, etcd, images, lsf, gridengine, install, apt } = options;
+      const { name, hosts, etcd, images, lsf, gridengine, registry, install, apt } = options;
       const kind = lsf === false ? undefined : 'plain';
       const lab = await bringUp({
         name,
@@ -57,6 +60,10 @@ program
         apt,
         report,
       });
+      if (registry === true) {
+        await provideRegistry(lab, apt);
+        report(`Registry: ${labRegistry}. Its entry in site.yaml: ${JSON.stringify(labRegistryEntry)}`);
+      }
       // With the stand-in, site.yaml serves jobs of LSF alone.
       const first = lsf !== false ? 'bsub -I hostname' : `srun -N${lab.nodes.length} hostname`;
       report(`Lab ${lab.layout.shape.name} is up. ${suggest(name, first)}`);

@@ -37,6 +37,9 @@ export function viewHost(): HostView {
   };
 }
 
+/** Where the site says that its secrets are. */
+type SiteSecrets = Pick<SiteConfig, 'docker' | 'etcd' | 'images'>;
+
 /**
  * What a mount of `source` would bring into containers on this host that no site.yaml can allow, by links and by mounts
  * of the same file system in another place; undefined when it is nothing, or when the source is not there. What else is
@@ -44,7 +47,7 @@ export function viewHost(): HostView {
  */
 export function findForbiddenHere(
   source: string,
-  site: Pick<SiteConfig, 'docker' | 'etcd'>,
+  site: SiteSecrets,
   host: HostView,
   withMountsBelow = true,
 ): ForbiddenHere | undefined {
@@ -56,8 +59,9 @@ export function findForbiddenHere(
 }
 
 /** Each as it is written, and where it leads: a socket or a store may be a link to another disk. */
-function listReserved({ docker, etcd }: Pick<SiteConfig, 'docker' | 'etcd'>, host: HostView): readonly string[] {
-  const written = [...reservedDirectories, throughRun(docker.socket), throughRun(etcd.keyFile)];
+function listReserved({ docker, etcd, images }: SiteSecrets, host: HostView): readonly string[] {
+  const credentials = images.registries.map(({ credentialsFile }) => credentialsFile).filter((file) => file !== '');
+  const written = [...reservedDirectories, ...[docker.socket, etcd.keyFile, ...credentials].map(throughRun)];
   return [...new Set(written.flatMap((path) => [path, host.resolve(path) ?? path]))];
 }
 

@@ -36,7 +36,7 @@ export function refuseLinkedSources(site: SiteConfig, path: string): void {
 
 /** Fails with `MOUNT_NOT_ALLOWED` when one of these sources would bring something of this host that no site may allow. */
 export function refuseForbiddenSources(
-  site: Pick<SiteConfig, 'docker' | 'etcd'>,
+  site: Pick<SiteConfig, 'docker' | 'etcd' | 'images'>,
   mounts: readonly { readonly source: string }[],
   host: HostView = viewHost(),
 ): void {

@@ -1,7 +1,7 @@
 import { findNearestName } from '../values/nearest-name.ts';
 import { asJobError } from '../values/errors.ts';
 import { parseImagePattern } from '../values/image-pattern.ts';
-import { parseImageReference } from '../values/image-reference.ts';
+import { isRegistry, parseImageReference } from '../values/image-reference.ts';
 import { findNetworkProblems } from '../network/known-networks.ts';
 import { overlapsCidr, parseCidr } from '../values/subnet.ts';
 import { indexedPath, isIndexed } from './indexed-devices.ts';
@@ -43,6 +43,7 @@ const rules: readonly ((config: SiteConfig) => Iterable<RuleProblem>)[] = [
   checkEndpoints,
   checkLease,
   checkImagePatterns,
+  checkRegistries,
   checkApplicationImages,
   checkApplicationMounts,
   checkApplicationDevices,
@@ -83,6 +84,26 @@ function* checkImagePatterns({ images }: SiteConfig): Iterable<RuleProblem> {
   for (const [index, { image }] of images.allowed.entries()) {
     const message = failureOf(() => parseImagePattern(image));
     if (message !== undefined) yield { path: ['images', 'allowed', index], message };
+  }
+}
+
+function* checkRegistries({ images: { pull, registries } }: SiteConfig): Iterable<RuleProblem> {
+  if (pull !== 'never' && registries.length === 0)
+    yield {
+      path: ['images', 'pull'],
+      uses: [['images', 'registries']],
+      message: `"${pull}" needs images.registries: images are fetched only from registries that are named there`,
+    };
+  for (const [index, { host, caFile }] of registries.entries()) {
+    const path = ['images', 'registries', index, 'host'];
+    // Without a dot or a port it would be the beginning of a path on docker.io.
+    if (!isRegistry(host) || !(host === 'localhost' || /[.:]/.test(host)))
+      yield { path, message: `expected a registry as in images' names, like registry.example:5000, got "${host}"` };
+    else if (host === 'index.docker.io') yield { path, message: 'must be written docker.io' };
+    if (registries.findIndex((other) => other.host === host) !== index)
+      yield { path, message: `"${host}" stands twice` };
+    if (host === 'docker.io' && caFile !== '')
+      yield { path: ['images', 'registries', index, 'caFile'], message: 'must be empty for docker.io' };
   }
 }
 
@@ -203,10 +224,15 @@ function* checkTargets({ mounts }: SiteConfig): Iterable<RuleProblem> {
   }
 }
 
-function* checkSources({ mounts, docker, etcd }: SiteConfig): Iterable<RuleProblem> {
+function* checkSources({ mounts, docker, etcd, images }: SiteConfig): Iterable<RuleProblem> {
   const secrets = [
     { key: ['docker', 'socket'], file: throughRun(docker.socket) },
     { key: ['etcd', 'keyFile'], file: throughRun(etcd.keyFile) },
+    ...images.registries.flatMap(({ credentialsFile }, index) =>
+      credentialsFile === ''
+        ? []
+        : [{ key: ['images', 'registries', index, 'credentialsFile'], file: throughRun(credentialsFile) }],
+    ),
   ];
   for (const [index, mount] of mounts.allowed.entries()) {
     const path = ['mounts', 'allowed', index, 'source'];

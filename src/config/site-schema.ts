@@ -122,7 +122,36 @@ const allowedImage = z
     typeof entry === 'string' ? { image: entry, users: [], groups: [], partitions: [], queues: [] } : entry,
   );
 
+const registry = section({
+  host: text(/^\S{1,255}$/, 'a registry like registry.example:5000').describe(
+    'Host of the registry with its port, written as in the images’ names.',
+  ),
+  caFile: optionalPath()
+    .default('')
+    .describe(
+      'Certificate of the authority that signed the registry’s; the helper gives it to the Docker Engine of the host (/etc/docker/certs.d). Empty: as the Engine trusts by itself.',
+    ),
+  credentialsFile: optionalPath()
+    .default('')
+    .describe(
+      'File with the site’s credentials, in the form of Docker’s config.json (auths); only root may read it. Empty: none.',
+    ),
+});
+
 const images = section({
+  pull: oneOf('never', 'missing', 'newer')
+    .default('never')
+    .describe(
+      'Whether jobs fetch images from a registry. never: every host must have the image already. missing: the registry is asked when the first host does not have the image. newer: the registry is always asked which image a tag stands for now. All hosts of a job run the image of one digest; a host that lacks it fetches it.',
+    ),
+  fetchSeconds: wholeNumber(1, 7200, 'seconds')
+    .default(600)
+    .describe('A host that has not fetched an image after so many seconds gives up; retries included.'),
+  registries: listOf(registry, 'registries')
+    .default([])
+    .describe(
+      'The only registries that images are fetched from. docker.io must be among them like any other, and is asked only for images whose pattern or application names it: docker.io/library/debian, not debian.',
+    ),
   allowed: listOf(allowedImage, 'image patterns')
     .default([])
     .describe(

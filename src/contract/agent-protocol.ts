@@ -90,6 +90,8 @@ export const helperMessageSchema = z.discriminatedUnion('type', [
     input: z.boolean(),
     hostfile: z.string().optional(),
     discoverDeadlineMs: z.number(),
+    /** How long the other hosts may take to fetch the image. */
+    fetchDeadlineMs: z.number().optional(),
     /** How long a command that comes later may take to come; 0 when it is here. */
     commandDeadlineMs: z.number(),
     stopGraceMs: z.number(),

@@ -7,6 +7,7 @@ import { nodeUsageSchema } from './node-usage.ts';
 export const nodePhaseSchema = z.enum([
   'planned',
   'creating',
+  'fetching',
   'discovering',
   'ready',
   'running',
@@ -64,7 +65,10 @@ export const helperEventSchema = z.discriminatedUnion('event', [
     event: z.literal('opened'),
     job: jobKeySchema,
     image: z.string(),
-    imageId: z.string(),
+    /** Unknown while no host that was asked has the image. */
+    imageId: z.string().optional(),
+    /** `repository@sha256:…`, where the image has one. */
+    imageDigest: z.string().optional(),
     driver: z.string(),
     cidr: z.string(),
     /** Names out of `devices.allowed`. */
@@ -73,6 +77,11 @@ export const helperEventSchema = z.discriminatedUnion('event', [
   }),
   z.strictObject({ event: z.literal('node'), index: z.number(), host: z.string(), phase: nodePhaseSchema }),
   z.strictObject({ event: z.literal('note'), message: z.string() }),
+  /** How far the hosts are that fetch the image; `total` grows while its layers become known. */
+  z.strictObject({
+    event: z.literal('fetching'),
+    hosts: z.array(z.strictObject({ host: z.string(), bytes: z.number(), total: z.number() })).readonly(),
+  }),
   /** Every container runs and has published its address and keys. */
   z.strictObject({ event: z.literal('gathered') }),
   /** Every node is READY; the command may start. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { networkNames, plannedShape } from '../network/known-networks.ts';
+import { formatPinned, parseImageReference } from '../values/image-reference.ts';
 import { isSchedulerJobId } from './schedulers.ts';
 import {
   absolutePathSchema,
@@ -15,6 +16,7 @@ import {
 } from './job-request.ts';
 
 const ipv4 = z.ipv4();
+const sha256 = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
 
 const mountSchema = z.strictObject({
@@ -53,12 +55,21 @@ const planShape = z.strictObject({
     home: z.string(),
     groups: z.array(z.strictObject({ gid: z.number().int().min(0), name: z.string() })),
   }),
-  image: z.strictObject({ reference: z.string(), id: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
+  image: z.strictObject({
+    /** As it was asked for. */
+    reference: z.string(),
+    /** Of the image's configuration; absent when the first host had yet to fetch it. */
+    id: sha256.optional(),
+    /** Of its manifest, as the registry knows it: what every host runs, whatever the tag means by then. */
+    digest: sha256.optional(),
+  }),
   application: z.string().optional(),
   command: plannedCommandSchema,
   workdir: absolutePathSchema,
   /** Set for the command and the ranks, over the image's own. */
   environment: environmentSchema,
+  /** Variables of the user's own for an image that was not seen yet: each host passes on those that the image leaves open. */
+  offered: environmentSchema.optional(),
   /** Of the command and the ranks. */
   umask: umaskSchema.default(0o022),
   /** True when node 0 has a pipe for the command's standard input. */
@@ -84,8 +95,34 @@ const planShape = z.strictObject({
 });
 
 /** What `open-job` decided after checking it: written once, under /<job>/PLAN; `run-node` follows it and nothing else. */
-export const jobPlanSchema = planShape.refine(
-  ({ scheduler, schedulerJobId }) => isSchedulerJobId(scheduler, schedulerJobId),
-  { error: 'is not a job id', path: ['schedulerJobId'] },
-);
+export const jobPlanSchema = planShape
+  .refine(({ scheduler, schedulerJobId }) => isSchedulerJobId(scheduler, schedulerJobId), {
+    error: 'is not a job id',
+    path: ['schedulerJobId'],
+  })
+  .refine(({ image }) => image.id !== undefined || image.digest !== undefined, {
+    error: 'has neither id nor digest',
+    path: ['image'],
+  });
 export type JobPlan = z.infer<typeof jobPlanSchema>;
+
+/** Which image a plan runs, as far as it was known when the job was opened: what people and programs are told. */
+export function describePlannedImage({ reference, id, digest }: JobPlan['image']): {
+  readonly imageId?: string;
+  readonly imageDigest?: string;
+} {
+  const pinned = digest === undefined ? undefined : findPinned(reference, digest);
+  return {
+    ...(id === undefined ? {} : { imageId: id }),
+    ...(pinned === undefined ? {} : { imageDigest: pinned }),
+  };
+}
+
+/** Whoever lists jobs meets plans of others, which need not be right. */
+function findPinned(reference: string, digest: string): string | undefined {
+  try {
+    return formatPinned(parseImageReference(reference), digest);
+  } catch {
+    return undefined;
+  }
+}

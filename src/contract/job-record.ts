@@ -15,8 +15,10 @@ export const jobRecordSchema = z.strictObject({
   user: z.string(),
   /** As it was asked for. */
   image: z.string(),
-  /** What it was then: `sha256:…`. */
-  imageId: z.string(),
+  /** What it was then: `sha256:…`; absent when the first host had yet to fetch it. */
+  imageId: z.string().optional(),
+  /** `repository@sha256:…` of an image of a registry. */
+  imageDigest: z.string().optional(),
   application: z.string().optional(),
   /** First word of the command, or the first of a text for a shell. */
   program: z.string().optional(),

@@ -17,7 +17,8 @@ export type JobField =
   'FINISH' | 'EXITCODE' | 'REASON' | 'PLAN' | 'ROSTER' | 'START' | 'SIGNAL' | 'WANTED' | 'RUN' | 'KEEPER';
 
 /** Values that one node's helper writes. */
-export type NodeField = 'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'CLAIM' | 'HOSTKEY' | 'PHASE' | 'USAGE' | 'ERROR';
+export type NodeField =
+  'IP' | 'SSHPUBKEY' | 'READY' | 'HOST' | 'CLAIM' | 'HOSTKEY' | 'PHASE' | 'FETCHED' | 'USAGE' | 'ERROR';
 
 /** `/772/FINISH` */
 export function jobFieldKey(prefix: string, job: JobKey, field: JobField): string {

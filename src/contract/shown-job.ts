@@ -54,6 +54,8 @@ export const inspectedJobSchema = z.strictObject({
   scheduler: schedulerSchema.optional(),
   schedulerJobId: z.string().optional(),
   imageId: z.string().optional(),
+  /** `repository@sha256:…` of an image of a registry. */
+  imageDigest: z.string().optional(),
   /** A word each; of a text for a shell the text alone. */
   command: z.array(z.string()).optional(),
   workdir: z.string().optional(),

@@ -8,6 +8,7 @@ import { imageAnswerSchema, infoAnswerSchema } from './engine-answers.ts';
 import { controlContainer, findActivity, removeContainer } from './control-container.ts';
 import { enterContainer } from './enter-container.ts';
 import { findImageFaults } from './examine-image.ts';
+import { fetchImage, findRemoteImage } from './fetch-image.ts';
 import { explainTakenName, findContainers } from './find-own-objects.ts';
 import { findOwnContainer } from './find-own-container.ts';
 import { describeCreateOptions } from './describe-create-options.ts';
@@ -30,6 +31,8 @@ export function connectEngine(options: EngineOptions): ContainerEngine {
   const client: EngineClient = { docker: openClient(socketPath), socketPath, ...patience };
   return {
     findImage: (reference) => findImage(client, reference),
+    findRemoteImage: (question) => findRemoteImage(client, question),
+    fetchImage: (fetch) => fetchImage(client, fetch),
     findImageFaults: (question) => findImageFaults(client, question),
     createContainer: (spec) => createContainer(client, spec),
     findContainers: (labels) => findContainers(client, labels),
@@ -66,6 +69,7 @@ async function findImage(client: EngineClient, reference: string): Promise<Image
   return {
     id: image.Id,
     repoDigests: image.RepoDigests,
+    bytes: image.Size,
     environment: image.Config?.Env ?? [],
     architecture: image.Architecture,
     os: image.Os,

@@ -30,6 +30,7 @@ export function outcomeJson({ job, scheduler, opened, end, leftovers, usage, pha
       : {}),
     image: opened.image,
     imageId: opened.imageId,
+    imageDigest: opened.imageDigest,
     network: { driver: opened.driver, cidr: opened.cidr },
     nodes: opened.nodes,
     leftovers,

@@ -147,6 +147,7 @@ export class RunningJob {
         break;
       case 'refused':
       case 'node':
+      case 'fetching':
       case 'note':
       case 'gathered':
         break;

@@ -2,6 +2,8 @@ import type { HelperEvent, JobEnd, UsedByNode } from '../contract/helper-events.
 import { formatBytes } from '../values/format-bytes.ts';
 import { signalOfStatus } from '../values/signal-of-status.ts';
 import { sumUsage } from '../contract/sum-usage.ts';
+import { chooseFetchLines, describeFetches, haveFetched } from './describe-fetches.ts';
+import type { FetchingHost } from './describe-fetches.ts';
 
 /** Where lines for people go. */
 export interface ProgressTarget {
@@ -34,19 +36,23 @@ export function showProgress(
   let isLive = false;
   let mayCommandWrite = false;
   const elapsed = (): number => performance.now() - startedAtMs;
+  const stamp = (): string => `${(elapsed() / 1000).toFixed(2).padStart(7)} s`;
   const say = (text: string): void => {
     if (isQuiet) return;
-    target.write(`${isLive ? eraseLine : ''}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  ${text}\n`);
+    target.write(`${isLive ? eraseLine : ''}${name} ${stamp()}  ${text}\n`);
     isLive = false;
   };
-  const live = (): void => {
+  const live = (text: string): void => {
     if (isQuiet || !target.isTerminal || mayCommandWrite) return;
-    const counts = Map.groupBy(phases.values(), (phase) => phase);
-    const text = [...counts].map(([phase, all]) => `${all.length} ${phase}`).join(', ');
-    target.write(
-      `${eraseLine}${name} ${(elapsed() / 1000).toFixed(2).padStart(7)} s  … of ${nodeCount} nodes: ${text}`,
-    );
+    target.write(`${eraseLine}${name} ${stamp()}  … ${text}`);
     isLive = true;
+  };
+  const isLineDue = chooseFetchLines(elapsed);
+  const showFetches = (hosts: readonly FetchingHost[]): void => {
+    if (haveFetched(hosts)) phaseTimesMs['fetched'] = Math.round(elapsed());
+    const text = `fetching  ${describeFetches(hosts)}`;
+    if (target.isTerminal && !haveFetched(hosts)) live(text);
+    else if (isLineDue(hosts)) say(text);
   };
   const reached = (phase: string, text: string): void => {
     phaseTimesMs[phase] = Math.round(elapsed());
@@ -59,16 +65,15 @@ export function showProgress(
       switch (event.event) {
         case 'opened': {
           nodeCount = event.nodes.length;
-          const short = event.imageId.slice(0, 'sha256:'.length + 12);
-          reached(
-            'opened',
-            `opened    image ${event.image} (${short}), network ${event.cidr} (${event.driver}), ${event.devices.map((name) => `devices ${name}, `).join('')}${nodeCount} node${nodeCount === 1 ? '' : 's'}`,
-          );
+          reached('opened', `opened    ${describeOpened(event)}`);
           break;
         }
         case 'node':
           phases.set(event.index, event.phase);
-          live();
+          live(countPhases(nodeCount, phases));
+          break;
+        case 'fetching':
+          showFetches(event.hosts);
           break;
         case 'gathered':
           reached('gathered', `gathered  every container runs; addresses and keys are exchanged`);
@@ -100,6 +105,18 @@ export function showProgress(
       }
     },
   };
+}
+
+function countPhases(nodeCount: number, phases: ReadonlyMap<number, string>): string {
+  const counts = Map.groupBy(phases.values(), (phase) => phase);
+  return `of ${nodeCount} nodes: ${[...counts].map(([phase, all]) => `${all.length} ${phase}`).join(', ')}`;
+}
+
+function describeOpened(event: Extract<HelperEvent, { event: 'opened' }>): string {
+  const { image, imageId, imageDigest, cidr, driver, devices, nodes } = event;
+  const short = (imageId ?? imageDigest?.replace(/^.*@/, '') ?? '').slice(0, 'sha256:'.length + 12);
+  const given = devices.map((device) => `devices ${device}, `).join('');
+  return `image ${image} (${short}), network ${cidr} (${driver}), ${given}${nodes.length} node${nodes.length === 1 ? '' : 's'}`;
 }
 
 function describeEnd(end: JobEnd): string {

@@ -89,9 +89,8 @@ export function decideImage(
   const { image } = wanted;
   if (image === undefined || image === '') throw noImage();
   const reference = parseImageReference(image);
-  const matching = listMatching(site, reference);
-  const allowed = matching.find((entry) => findBar(entry, requester) === undefined);
-  if (allowed === undefined) throw imageNotAllowed(site, image, matching, requester);
+  const [allowed] = listAllowing(site, reference, requester);
+  if (allowed === undefined) throw imageNotAllowed(site, image, listMatching(site, reference), requester);
   return {
     // Written out in full: the engine would take a short text of hex digits for an image id and pass the pattern by.
     reference: formatImageReference(reference),
@@ -106,6 +105,15 @@ export function listAsked(
   application: Application | undefined,
 ): readonly Admission[] {
   return application === undefined ? listMatching(site, parseImageReference(wanted.image ?? '')) : [application];
+}
+
+/** The entries of `images.allowed` by which this requester may use the image. */
+export function listAllowing(
+  site: SiteConfig,
+  reference: ImageReference,
+  requester: Requester,
+): readonly AllowedImage[] {
+  return listMatching(site, reference).filter((entry) => findBar(entry, requester) === undefined);
 }
 
 function listMatching(site: SiteConfig, reference: ImageReference): readonly AllowedImage[] {

@@ -26,8 +26,8 @@ export interface ContainerSurroundings {
 /** What of a plan its containers rest on. */
 export type PlannedContainer = Pick<
   JobPlan,
-  'job' | 'schedulerJobId' | 'token' | 'user' | 'image' | 'mounts' | 'shmBytes' | 'maxRunSeconds' | 'command'
->;
+  'job' | 'schedulerJobId' | 'token' | 'user' | 'mounts' | 'shmBytes' | 'maxRunSeconds' | 'command'
+> & { readonly image: { readonly id: string } };
 
 /** The container of one node, from the plan and this host's own policy; nothing in it comes from a user unchecked. Pure. */
 export function describeContainer(

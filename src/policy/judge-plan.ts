@@ -45,7 +45,7 @@ export function planNeedsQueue(site: SiteConfig, plan: JobPlan): boolean {
 }
 
 /** The request that leads to this plan where all is as it should be. */
-function requestOf({ application, image, workdir, mounts, devices, nodes, shmBytes }: JobPlan): RequestToDecide {
+export function requestOf({ application, image, workdir, mounts, devices, nodes, shmBytes }: JobPlan): RequestToDecide {
   return {
     ...(application === undefined ? { image: image.reference } : { application }),
     workdir,

@@ -1,7 +1,20 @@
+import type { ImageReference } from '../values/image-reference.ts';
+
 /** The Docker Engine of this host, in the project's words. All calls fail with `ENGINE_UNREACHABLE` when it is away. */
 export interface ContainerEngine {
   /** Facts of a local image by reference or id; undefined when it is not present. */
   findImage(reference: string): Promise<ImageFacts | undefined>;
+  /**
+   * Which image a reference stands for in its registry now. Fails with `IMAGE_NOT_FETCHED` where that may pass, with
+   * `IMAGE_NOT_PRESENT` and `REGISTRY_UNUSABLE` where it will not; the message is a part of a sentence.
+   */
+  findRemoteImage(question: RegistryQuestion): Promise<RemoteImage>;
+  /**
+   * Brings the image of this digest from its registry onto the host, without a tag. Fails as `findRemoteImage`, with
+   * `IMAGE_UNUSABLE` for one that is made for other processors, with `HOST_UNFIT` when the disk is full, and with the reason
+   * of the signal. An image that did not come whole is not there.
+   */
+  fetchImage(fetch: ImageFetch): Promise<void>;
   /**
    * What in the image would mislead the engine, in words; empty when nothing would, undefined when the image is not
    * present. Makes a container with this name and these labels, which is never started, and removes it.
@@ -39,6 +52,8 @@ export interface ImageFacts {
   /** `sha256:…` of the image's configuration: the same on every host that has the same image. */
   readonly id: string;
   readonly repoDigests: readonly string[];
+  /** On the disk of the host. */
+  readonly bytes?: number;
   readonly environment: readonly string[];
   readonly architecture: string;
   readonly os: string;
@@ -48,6 +63,36 @@ export interface ImageFacts {
   readonly exposedPorts: number;
   /** Of all that it declares, as the engine writes it. */
   readonly configurationLength: number;
+}
+
+/** As whom a registry is asked: a name and password, or a token in their place. */
+export type RegistryCredentials =
+  { readonly username: string; readonly password: string } | { readonly identitytoken: string };
+
+export interface RegistryQuestion {
+  /** Registry and path, both written out, and a tag or digest. */
+  readonly reference: ImageReference;
+  /** Undefined: as nobody in particular. */
+  readonly credentials: RegistryCredentials | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface RemoteImage {
+  /** `sha256:…` of its manifest, or of the list of those for several platforms. */
+  readonly digest: string;
+  /** Empty when the registry does not tell. */
+  readonly platforms: readonly { readonly architecture: string; readonly os: string }[];
+}
+
+export interface ImageFetch extends RegistryQuestion {
+  readonly digest: string;
+  /** Bytes of its layers that are here, of those known so far; comes often. */
+  readonly onProgress: (progress: FetchProgress) => void;
+}
+
+export interface FetchProgress {
+  readonly bytes: number;
+  readonly total: number;
 }
 
 export interface ImageQuestion {

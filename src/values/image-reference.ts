@@ -72,6 +72,39 @@ function formatName({ registry, path }: ImageReference): string {
   return readAgain.registry === registry && readAgain.path === path ? short : full;
 }
 
+/** `repository@sha256:…`: this very image, whatever its tags come to mean. */
+export function formatPinned({ registry, path }: ImageReference, digest: string): string {
+  return formatImageReference({ registry, path, digest });
+}
+
+/** The digest of the image in the reference's own repository, out of what the engine lists; undefined when it came from elsewhere. */
+export function findOwnDigest(
+  { registry, path, digest }: ImageReference,
+  repoDigests: readonly string[],
+): string | undefined {
+  const own = repoDigests.map(parseOrNothing).filter((each) => each?.registry === registry && each.path === path);
+  const digests = own.map((each) => each?.digest).filter((each) => each !== undefined);
+  return digests.find((each) => each === digest) ?? (digest === undefined ? digests.toSorted()[0] : undefined);
+}
+
+function parseOrNothing(text: string): ImageReference | undefined {
+  try {
+    return parseImageReference(text);
+  } catch {
+    return undefined; // `<none>@<none>`, and names that no job can use
+  }
+}
+
+/** True for an image of docker.io, which a name without a registry means. */
+export function isDockerHub({ registry }: ImageReference): boolean {
+  return registry === defaultRegistry;
+}
+
+/** True for a reference or pattern that names docker.io itself. */
+export function spellsOutDockerHub(text: string): boolean {
+  return /^(?:index\.)?docker\.io\//.test(text);
+}
+
 /** Cuts at the separators only; says nothing about the parts. Patterns are cut in the same way (image-pattern.ts). */
 export function splitReference(text: string): {
   readonly name: string;

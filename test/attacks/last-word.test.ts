@@ -53,7 +53,7 @@ const attacks: readonly Attack[] = [
   },
   {
     what: 'an image id for a name',
-    change: (plan) => ({ ...plan, image: { ...plan.image, reference: plan.image.id.slice(7) } }),
+    change: (plan) => ({ ...plan, image: { ...plan.image, reference: plan.image.id?.slice(7) ?? '' } }),
     shows: ['an image id is not a name'],
   },
   {

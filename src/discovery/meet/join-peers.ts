@@ -45,7 +45,8 @@ export async function joinPeers(link: HelperLink, self: Self, undo: UndoStack): 
   const server = await serveSsh(self, known.promise, undo);
 
   // Later than the keeper's own deadline, which names the node that is late.
-  const { peers: roster } = await link.receive('roster', 10 * welcome.discoverDeadlineMs + 60_000);
+  const rosterMs = 10 * welcome.discoverDeadlineMs + 60_000 + (welcome.fetchDeadlineMs ?? 0);
+  const { peers: roster } = await link.receive('roster', rosterMs);
   const deadline = performance.now() + welcome.discoverDeadlineMs;
   const port = welcome.sshPort;
   const environment = buildJobEnvironment({ ...self, inherited: process.env, roster });

@@ -12,6 +12,8 @@ export type AuditEvent =
   /** A run-node was frozen or ended while its container lived: another process watches the Engine's disk since. */
   | 'disk-watch-taken-over'
   | 'helper-killed'
+  /** An image came from a registry. */
+  | 'image-fetched'
   /** A process of the user's on the host kept files of a removed container open. */
   | 'holder-killed'
   | 'job-controlled'

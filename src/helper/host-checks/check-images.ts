@@ -1,10 +1,11 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
+import { findRegistryOfSite } from '../../policy/decide-fetch.ts';
 import type { ContainerEngine } from '../../ports/container-engine.ts';
 import { JobError } from '../../values/errors.ts';
 import type { Check } from '../../contract/finding.ts';
 import { fine, skipped } from '../../contract/finding.ts';
 
-/** Every image that site.yaml itself gives to jobs is on this host: jobs never pull. */
+/** Every image that site.yaml itself gives to jobs is on this host, or can be fetched. */
 export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, site: SiteConfig): Check {
   return {
     name: 'images',
@@ -12,12 +13,15 @@ export function checkImages(engine: Pick<ContainerEngine, 'findImage'>, site: Si
       const images = listImages(site);
       const found = await Promise.all(images.map(async (image) => await engine.findImage(image))).catch(unlessAway);
       if (found === undefined) return skipped('the Docker Engine is away');
-      const missing = images.filter((_, index) => found[index] === undefined);
-      if (missing.length === 0) return fine(`${images.length} images of the catalogue are here`);
+      const absent = images.filter((_, index) => found[index] === undefined);
+      const missing = absent.filter((image) => findRegistryOfSite(site, image) === undefined);
+      const fetched = absent.length === 0 ? '' : `, ${absent.length} more are fetched by the jobs that want them`;
+      if (missing.length === 0)
+        return fine(`${images.length - absent.length} images of the catalogue are here${fetched}`);
       throw new JobError({
         code: 'IMAGE_NOT_PRESENT',
         message: `Images of the catalogue are not on this host: ${missing.join(', ')}.`,
-        hint: 'Jobs never pull: docker pull, or docker save and docker load, the same image on every host.',
+        hint: 'Jobs do not fetch these (images.pull in site.yaml): docker pull, or docker save and docker load, the same image on every host.',
       });
     },
   };

@@ -18,6 +18,8 @@ export interface NodeState {
   readonly hostPublicKey: string | undefined;
   readonly isReady: boolean;
   readonly phase: NodePhase;
+  /** How much of the image has come to its host; undefined for one that fetches none. */
+  readonly fetched: { readonly bytes: number; readonly total: number } | undefined;
   /** It was claimed, but its helper lives no more: PHASE hangs on that one's lease. */
   readonly isLost: boolean;
   /** What its container has used, as JSON; read at the job's end alone. */
@@ -170,8 +172,14 @@ function parseNode(index: number, values: ReadonlyMap<string, string>): NodeStat
     hostPublicKey: publicKey('HOSTKEY'),
     isReady: values.get('READY') === 'True',
     phase: nodePhaseSchema.safeParse(values.get('PHASE')).data ?? 'planned',
+    fetched: parseFetched(values.get('FETCHED')),
     isLost: values.has('HOST') && !values.has('PHASE'),
     usage: values.get('USAGE'),
     error: values.get('ERROR'),
   };
+}
+
+function parseFetched(text = ''): NodeState['fetched'] {
+  const [, bytes, total] = /^([0-9]{1,15})\/([0-9]{1,15})$/.exec(text) ?? [];
+  return bytes === undefined || total === undefined ? undefined : { bytes: Number(bytes), total: Number(total) };
 }

@@ -21,7 +21,11 @@ export interface PlanFacts {
   readonly decision: Decision;
   readonly confirmed: ConfirmedJob;
   readonly user: HostUser;
-  readonly image: Pick<ImageFacts, 'id' | 'environment'>;
+  readonly image: {
+    /** Undefined when this host has yet to fetch it. */
+    readonly facts: Pick<ImageFacts, 'id' | 'environment'> | undefined;
+    readonly digest: string | undefined;
+  };
   readonly hostAddresses: readonly (string | undefined)[];
   readonly subnet: ClaimedSubnet;
   readonly token: string;
@@ -42,6 +46,8 @@ export function decidePlan(facts: PlanFacts): JobPlan {
       mac: macOf(ip),
     };
   });
+  const { facts: image, digest } = facts.image;
+  const { passEnvironment } = site.container;
   // Parsed: its keys then stand in one order, and its text can be compared with what is read back.
   const plan = jobPlanSchema.parse({
     version: 1,
@@ -52,15 +58,20 @@ export function decidePlan(facts: PlanFacts): JobPlan {
     schedulerJobId: facts.confirmed.schedulerJobId,
     openedAt: new Date().toISOString(),
     user: { name: user.name, uid: user.uid, gid: user.gid, home: user.home, groups: [...user.groups] },
-    image: { reference: decision.imageReference, id: facts.image.id },
+    image: {
+      reference: decision.imageReference,
+      ...(image === undefined ? {} : { id: image.id }),
+      ...(digest === undefined ? {} : { digest }),
+    },
     ...(request.application === undefined ? {} : { application: request.application }),
     command: request.command,
     workdir: request.workdir,
     environment: {
-      ...passVariables(request.offered, site.container.passEnvironment, facts.image.environment),
+      ...(image === undefined ? {} : passVariables(request.offered, passEnvironment, image.environment)),
       ...decision.environment,
       ...request.environment,
     },
+    ...(image === undefined ? { offered: passVariables(request.offered, passEnvironment, []) } : {}),
     umask: request.umask,
     input: request.input,
     ...(decision.hostfile === undefined ? {} : { hostfile: decision.hostfile }),

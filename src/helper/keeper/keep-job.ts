@@ -15,6 +15,7 @@ import { started } from '../job/job-state.ts';
 import type { JobOutcome, JobStore } from '../job/job-store.ts';
 import { retryUntil } from '../../system/retry-until.ts';
 import { persistUntil } from '../job/persist-until.ts';
+import { followFetches } from './follow-fetches.ts';
 import { describeTaskEnd, isSameHost } from './heed-task-ends.ts';
 import { findLostHost } from './find-lost-host.ts';
 import { LauncherEnded } from './launcher-error.ts';
@@ -194,7 +195,7 @@ type Settled<T> = { readonly kind: 'reached'; readonly value: T } | { readonly k
 
 /**
  * Waits until `judge` is content with the state or the job has ended; throws what ends the job otherwise. A deadline that
- * has passed is put off by `leftMs`; unless told by the time that the job was suspended meanwhile.
+ * has passed is put off by `leftMs`; unless told by the time that the job was suspended, or its hosts fetched the image.
  */
 async function settle<T>(
   job: KeptJob,
@@ -210,6 +211,7 @@ async function settle<T>(
   const look = (state: JobState): Settled<T> | undefined => {
     last = state;
     reportProgress(job, state, progress);
+    fetches.look(state);
     if (state.finish === 'finished' && state.end !== undefined) return { kind: 'ended', end: state.end };
     throwOnTrouble(plan, state);
     // What is wanted counts before the nodes have followed: a launcher that was stopped reaches none of them.
@@ -219,13 +221,14 @@ async function settle<T>(
     const value = judge(state);
     return value === undefined ? undefined : { kind: 'reached', value };
   };
-  const suspendedMs = (): number => job.suspension?.suspendedMs() ?? 0;
+  const fetches = followFetches(job.site, plan, job.emit);
+  const excusedMs = (): number => (job.suspension?.suspendedMs() ?? 0) + fetches.spentMs();
   let deadlineMs = seconds === undefined ? undefined : seconds * 1000;
   let outcome: JobOutcome<Settled<T>>;
   do {
-    const before = suspendedMs();
+    const before = excusedMs();
     outcome = await jobStore.until(look, { signal: job.cancelled, deadlineMs, tolerateOutage: true });
-    if (outcome.kind === 'timeout') deadlineMs = (await leftMs?.()) ?? suspendedMs() - before;
+    if (outcome.kind === 'timeout') deadlineMs = (await leftMs?.()) ?? excusedMs() - before;
   } while (outcome.kind === 'timeout' && deadlineMs !== undefined && deadlineMs > 0);
   if (outcome.kind === 'reached') return outcome.value;
   if (outcome.outage !== undefined) throw outcome.outage;

@@ -1,13 +1,10 @@
 import type { SiteConfig } from '../../config/site-schema.ts';
-import type { Decision } from '../../policy/decide-request.ts';
 import type { ConfirmedJob } from '../../ports/scheduler.ts';
 import type { Lease, Store } from '../../ports/store.ts';
 import { decideForAnybody, decideRequest } from '../../policy/decide-request.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
-import { JobError } from '../../values/errors.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { formatPlan } from '../../contract/plan-text.ts';
-import type { JobRequest } from '../../contract/job-request.ts';
 import { decidePlan, resolveHosts } from './decide-plan.ts';
 import { makeToken } from '../job/make-token.ts';
 import { requireJobCgroup } from '../caller/refuse-outsiders.ts';
@@ -23,6 +20,7 @@ import { readJobRequest } from './read-job-request.ts';
 import type { JobStore } from '../job/job-store.ts';
 import { jobStoreOf } from '../job/open-store.ts';
 import { reserveSubnet } from './reserve-subnet.ts';
+import { resolveImage } from './resolve-image.ts';
 
 /** A job that is ours: planned, claimed in its store, held by a lease. */
 export interface Opened {
@@ -32,8 +30,8 @@ export interface Opened {
   /** As this run of the job may write to it. */
   readonly jobStore: JobStore;
   readonly lease: Lease;
-  /** Something that the user should know, though nothing is wrong. */
-  readonly note: string | undefined;
+  /** What the user should know, though nothing is wrong. */
+  readonly notes: readonly string[];
 }
 
 /** Checks everything again as root, claims the job and its subnet, writes the plan. */
@@ -52,7 +50,7 @@ export async function openCheckedJob(
   const imageReference = auditRefusal(context, request, () => decideForAnybody(site, wanted));
   // Looking costs nothing, so all of it is done at once; what changes anything waits for the scheduler's word.
   // Of several reasons to refuse, the scheduler's word is the one that is told.
-  const [confirmed, user, image, hostAddresses, sharedStore, cgroup] = await allOrNone([
+  const [confirmed, user, local, hostAddresses, sharedStore, cgroup] = await allOrNone([
     confirmRequest(context, authority, request, uid),
     readUser(uid),
     engine.findImage(imageReference),
@@ -62,7 +60,10 @@ export async function openCheckedJob(
   ]);
   if (cgroup === undefined) requireHostOfJob(context, request, hostAddresses);
   const decision = auditRefusal(context, request, () => decideRequest(site, wanted, { user, queue: confirmed.queue }));
-  if (image === undefined) throw imageNotPresent(decision, request);
+  const image = await resolveImage(context, {
+    ...{ request: wanted, decision, local, host: request.hosts[0]?.name ?? '?' },
+    requester: { user, queue: confirmed.queue },
+  });
   context.audit.allow('owner-and-policy', {
     image: decision.imageReference,
     hosts: request.hosts.map(({ name }) => name),
@@ -100,24 +101,18 @@ export async function openCheckedJob(
     user: user.name,
     takesOver: plan.takesOver,
     image: decision.imageReference,
-    imageId: image.id,
+    imageId: image.facts?.id,
+    imageDigest: image.digest,
     hosts: plan.nodes.map(({ host }) => host),
     rules: decision.rules.map(({ subject, decision: decided, rule }) => `${subject}: ${decided} (${rule})`),
   });
   // Before anything else of the job is written: a keeper that was frozen must not write to a later run.
-  const note =
+  const groupNote =
     gid === undefined || gid === plan.user.gid
       ? undefined
       : `this job was started under group ${gid}, in which the hosts' user database does not have ${user.name}: the command has group ${plan.user.gid}`;
-  return { plan, given: confirmed, jobStore: jobStore.ofRun(plan), lease, note };
-}
-
-function imageNotPresent(decision: Decision, request: JobRequest): JobError {
-  return new JobError({
-    code: 'IMAGE_NOT_PRESENT',
-    message: `Image ${decision.imageReference} is not present on host ${request.hosts[0]?.name ?? '?'}.`,
-    hint: 'Ask the administrators to bring it to every host (docker pull, or docker save and load).',
-  });
+  const notes = [groupNote, image.note].filter((note) => note !== undefined);
+  return { plan, given: confirmed, jobStore: jobStore.ofRun(plan), lease, notes };
 }
 
 async function grantLease(store: Store, site: SiteConfig, claims: AsyncDisposableStack): Promise<Lease> {

@@ -3,6 +3,7 @@ import type { Lease } from '../../ports/store.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
 import type { HelperEvent } from '../../contract/helper-events.ts';
 import type { JobKey } from '../../contract/job-key.ts';
+import { describePlannedImage } from '../../contract/job-plan.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { refuseFromOutsideOfJobs } from '../caller/refuse-outsiders.ts';
 import { forwardSignals } from './forward-signals.ts';
@@ -44,7 +45,7 @@ export async function openJob(
   // A scheduler may suspend the job by this signal alone (LSF): the keeper goes on, and is told of it by an order.
   undo.use(outliveSuspensionSignal());
   const memory = await watchJobMemory(context.authorities);
-  const { plan, given, jobStore, lease, note } = await openCheckedJob(context, orders, undo).catch(
+  const { plan, given, jobStore, lease, notes } = await openCheckedJob(context, orders, undo).catch(
     async (thrown: unknown) => {
       throw thrown instanceof JobError ? await memory.explain(thrown) : thrown;
     },
@@ -59,13 +60,13 @@ export async function openJob(
     event: 'opened',
     job: plan.job,
     image: plan.image.reference,
-    imageId: plan.image.id,
+    ...describePlannedImage(plan.image),
     driver: plan.network.driver,
     cidr: plan.network.cidr,
     devices: plan.devices,
     nodes: plan.nodes.map(({ index, host, ip, slots }) => ({ index, host, ip, slots })),
   });
-  if (note !== undefined) emit({ event: 'note', message: note });
+  for (const message of notes) emit({ event: 'note', message });
   const life = lifelineOf(jobStore.store, context.site.etcd.leaseTtlSeconds, lease);
   const hold = async (): Promise<void> => await holdJob(jobStore, life);
   // Where orders tell of a suspension, this process itself goes on, and its lease with it.

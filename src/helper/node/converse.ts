@@ -89,6 +89,7 @@ function welcome(own: OwnNode, imageEnvironment: Readonly<Record<string, string>
     input: hasInput(plan, node),
     ...(plan.hostfile === undefined ? {} : { hostfile: plan.hostfile }),
     discoverDeadlineMs: site.deadlines.discoverSeconds * 1000,
+    fetchDeadlineMs: site.images.pull === 'never' ? 0 : site.images.fetchSeconds * 1000,
     commandDeadlineMs: plan.command.kind === 'later' ? site.deadlines.scriptSeconds * 1000 : 0,
     stopGraceMs: site.deadlines.stopSeconds * 1000,
   };

@@ -1,13 +1,20 @@
 import { networkKinds } from '../../network/known-networks.ts';
 import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import { refuseForbiddenSources } from '../../config/refuse-linked-sources.ts';
-import { judgePlan, planNeedsQueue } from '../../policy/judge-plan.ts';
+import { findRegistry } from '../../policy/decide-fetch.ts';
+import type { Registry } from '../../policy/decide-fetch.ts';
+import { judgePlan, planNeedsQueue, requestOf } from '../../policy/judge-plan.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 import { allOrNone } from '../../system/all-or-none.ts';
 import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { readUser } from '../../system/read-user.ts';
 import { JobError } from '../../values/errors.ts';
-import { formatImageReference, parseImageReference } from '../../values/image-reference.ts';
+import {
+  findOwnDigest,
+  formatImageReference,
+  formatPinned,
+  parseImageReference,
+} from '../../values/image-reference.ts';
 import { holdsSubnet } from '../job/claim-subnet.ts';
 import type { JobStore } from '../job/job-store.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -17,9 +24,15 @@ import { confirmPlanned } from './confirm-planned.ts';
 /** What this host carries out of a plan, and the image that it does it with. */
 export interface JudgedNode {
   readonly plan: JobPlan;
-  readonly image: ImageFacts;
+  readonly image: ImageFacts | ImageToFetch;
   /** Paths of the device nodes that the container gets. */
   readonly devices: readonly string[];
+}
+
+/** An image that this host lacks, and may fetch. */
+export interface ImageToFetch {
+  readonly digest: string;
+  readonly registry: Registry;
 }
 
 /**
@@ -45,7 +58,8 @@ export async function judgeHere(
     await checkUntamperable(source, { expected: 'directory', endMayBeShared: true, code: 'HOST_UNFIT' });
   refuseForbiddenSources(context.site, judged.mounts);
   const devices = await findPlannedDevices(context.site, context.authorities.of(plan.scheduler), judged, host);
-  return { plan: judged, image: requireSame(image, plan, host), devices };
+  const registry = findRegistry(context.site, requestOf(plan), { user, queue });
+  return { plan: judged, image: await chooseImage(context, judged, { registry, named: image, host }), devices };
 }
 
 async function askQueue({ authorities }: HelperContext, plan: JobPlan): Promise<string | undefined> {
@@ -62,22 +76,53 @@ async function findPlannedImage(
   // As open-job writes it: the engine would read other texts as ids, or as places below its own address.
   const reference = formatImageReference(parseImageReference(image.reference));
   if (reference === image.reference) return await engine.findImage(reference);
-  throw new JobError({
-    code: 'IMAGE_NOT_ALLOWED',
-    message: `The plan on host ${host} names its image in a form that open-job does not write.`,
+  throw notAllowed(host, 'names its image in a form that open-job does not write');
+}
+
+interface Found {
+  /** Where it may come from; undefined when it must be here. */
+  readonly registry: Registry | undefined;
+  /** What the reference of the plan names here: another image, perhaps. */
+  readonly named: ImageFacts | undefined;
+  readonly host: string;
+}
+
+/** The very image of the plan: by its id, by its digest, or to be fetched by that. Fails with `IMAGE_NOT_PRESENT`. */
+export async function chooseImage(
+  { engine }: Pick<HelperContext, 'engine'>,
+  { image }: JobPlan,
+  { registry, named, host }: Found,
+): Promise<ImageFacts | ImageToFetch> {
+  const { digest, id } = image;
+  const reference = parseImageReference(image.reference);
+  if (reference.digest !== undefined && digest !== undefined && reference.digest !== digest)
+    throw notAllowed(host, 'has another digest than its image');
+  if (named !== undefined && named.id === id) return named;
+  if (registry === undefined || digest === undefined) throw notTheSame(named, image, host);
+  const pinned = await engine.findImage(formatPinned(reference, digest));
+  if (pinned === undefined || findOwnDigest({ ...reference, digest }, pinned.repoDigests) !== digest)
+    return { digest, registry };
+  return pinned;
+}
+
+function notTheSame(
+  named: ImageFacts | undefined,
+  { reference, id, digest }: JobPlan['image'],
+  host: string,
+): JobError {
+  const planned = id ?? digest ?? '';
+  return new JobError({
+    code: 'IMAGE_NOT_PRESENT',
+    message:
+      named === undefined
+        ? `image ${reference} is not present on host ${host}.`
+        : `image ${reference} on host ${host} is another one (${named.id.slice(0, 19)}) than on the first host (${planned.slice(0, 19)}).`,
+    hint: 'Ask the administrators to bring the same image to every host (docker pull, or docker save and load).',
   });
 }
 
-function requireSame(found: ImageFacts | undefined, { image }: JobPlan, host: string): ImageFacts {
-  if (found?.id === image.id) return found;
-  throw new JobError({
-    code: 'IMAGE_NOT_PRESENT',
-    message:
-      found === undefined
-        ? `image ${image.reference} is not present on host ${host}.`
-        : `image ${image.reference} on host ${host} is another one (${found.id.slice(0, 19)}) than on the first host (${image.id.slice(0, 19)}).`,
-    hint: 'Ask the administrators to bring the same image to every host (docker pull, or docker save and load).',
-  });
+function notAllowed(host: string, what: string): JobError {
+  return new JobError({ code: 'IMAGE_NOT_ALLOWED', message: `The plan on host ${host} ${what}.` });
 }
 
 /** A network that meets no other needs no claim. */

@@ -1,4 +1,5 @@
 import { volumeTarget } from '../../policy/list-volumes.ts';
+import { listRunnable } from '../../policy/runs-here.ts';
 import type { ImageFacts } from '../../ports/container-engine.ts';
 
 /** Each becomes a file system of its own; an image that is made for work declares a few. */
@@ -13,12 +14,6 @@ const maxConfigurationLength = 2 * 1024 * 1024;
 /** The kernel takes no longer one (MAX_ARG_STRLEN), and all together must leave room for the command's own. */
 const maxEntryBytes = 131_071;
 const maxEnvironmentBytes = 1024 * 1024;
-
-/** What the engine calls the processors on which this program can run, besides those that they imitate. */
-const runnable: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
-  x64: ['amd64', '386'],
-  arm64: ['arm64', 'arm'],
-};
 
 /**
  * What in an image's configuration no container can be made of, or none with bounds, in words; empty when nothing is.
@@ -39,9 +34,9 @@ export function findConfigurationFaults(
 
 function findPlatformFaults(
   { architecture, os }: Pick<ImageFacts, 'architecture' | 'os'>,
-  processor: string,
+  processor: NodeJS.Architecture,
 ): string[] {
-  const known = runnable[processor as NodeJS.Architecture];
+  const known = listRunnable(processor);
   const isForeign = architecture !== '' && known !== undefined && !known.includes(architecture);
   return [
     ...(os === 'linux' || os === '' ? [] : [`it is made for ${quote(os)}, not for Linux`]),

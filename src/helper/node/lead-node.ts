@@ -1,4 +1,4 @@
-import type { Container, ContainerEnd, StartedContainer } from '../../ports/container-engine.ts';
+import type { Container, ContainerEnd, ImageFacts, StartedContainer } from '../../ports/container-engine.ts';
 import type { JobCgroup } from '../../ports/scheduler.ts';
 import type { JobEnd } from '../../contract/helper-events.ts';
 import { asJobError, JobError } from '../../values/errors.ts';
@@ -17,8 +17,10 @@ import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report, usageOf } from './own-node.ts';
 import type { OutputDelivery } from '../host/deliver-output.ts';
-import type { JudgedNode } from './judge-here.ts';
+import type { ImageToFetch, JudgedNode } from './judge-here.ts';
 import { passOnSuspension } from './pass-on-suspension.ts';
+import { fetchPlannedImage } from './provide-image.ts';
+import { completePlan } from '../../policy/complete-plan.ts';
 import { createContainer, prepareNode } from './prepare-node.ts';
 import type { PreparedNode } from './prepare-node.ts';
 import { publishEnd } from './publish-end.ts';
@@ -45,8 +47,11 @@ export async function leadNode(
   given: GivenNode,
   undo: AsyncDisposableStack,
 ): Promise<void> {
-  const { plan, image, devices } = await given.judged;
-  const own = { ...claimed, plan };
+  const judged = await given.judged;
+  const image = 'registry' in judged.image ? await fetchImage(context, claimed, judged, judged.image) : judged.image;
+  if (image === undefined) return; // the job is over
+  const own = { ...claimed, plan: completePlan(claimed.site, judged.plan, image) };
+  const { devices } = judged;
   const prepared = await prepareNode(context, own, { ...given, image, devices }, undo);
   const container = await createContainer(context, own, prepared);
   const started = await startContainer(own, container, given.delivery, undo);
@@ -61,6 +66,15 @@ export async function leadNode(
   await within(own.site.deadlines.stopSeconds * 1000, started.ended, undefined, { keepsAlive: false }).catch(
     () => undefined,
   );
+}
+
+async function fetchImage(
+  context: HelperContext,
+  claimed: OwnNode,
+  { plan }: JudgedNode,
+  { registry, digest }: ImageToFetch,
+): Promise<ImageFacts | undefined> {
+  return await fetchPlannedImage(context, { ...claimed, plan }, registry, digest);
 }
 
 /** The container runs, though it is not known yet whether as it must. */

@@ -60,7 +60,7 @@ export async function prepareNode(
   reached(own, 'prepared');
   const server = await serveAgent(directory.agentSocket, plan.user.uid);
   undo.defer(async () => await server.close());
-  const spec = describeContainer(plan, node, {
+  const spec = describeContainer({ ...plan, image }, node, {
     site,
     ...(await context.findRuntime()),
     runMounts: [...directory.mounts, ...(input === undefined ? [] : [input])],

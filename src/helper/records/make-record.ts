@@ -3,6 +3,7 @@ import type { JobPlan, PlannedNode } from '../../contract/job-plan.ts';
 import type { JobRecord } from '../../contract/job-record.ts';
 import { mostRecordedHosts } from '../../contract/job-record.ts';
 import type { LateCommand } from '../../contract/job-request.ts';
+import { describePlannedImage } from '../../contract/job-plan.ts';
 import { sumUsage } from '../../contract/sum-usage.ts';
 
 const mostProgram = 200;
@@ -27,7 +28,8 @@ export function makeJobRecord({ plan, lateCommand, end, usage, leftovers, phaseT
   return {
     version: 1,
     ...{ job: plan.job, scheduler, schedulerJobId, uid: user.uid, user: user.name },
-    ...{ image: image.reference, imageId: image.id },
+    image: image.reference,
+    ...describePlannedImage(image),
     ...(application === undefined ? {} : { application }),
     ...(program === undefined ? {} : { program }),
     ...{ workdir, network: network.driver },

@@ -1,4 +1,5 @@
 import type { JobPlan } from '../../contract/job-plan.ts';
+import { describePlannedImage } from '../../contract/job-plan.ts';
 import { nodeUsageSchema } from '../../contract/node-usage.ts';
 import type { InspectedJob, ShownJob, ShownNode } from '../../contract/shown-job.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
@@ -30,7 +31,7 @@ export function inspectPlannedJob(plan: JobPlan, state: JobState): InspectedJob 
     ...describeJob(plan, state),
     scheduler: plan.scheduler,
     schedulerJobId: plan.schedulerJobId,
-    imageId: plan.image.id,
+    ...describePlannedImage(plan.image),
     ...describeCommand(plan, state),
     workdir: plan.workdir,
     subnet: plan.network.cidr,

@@ -50,11 +50,12 @@ function findStartWaits(plan: JobPlan, state: JobState): readonly string[] {
   });
 }
 
-type Step = 'absent' | 'creating' | 'silent';
+type Step = 'absent' | 'fetching' | 'creating' | 'silent';
 
 const sentences: Readonly<Record<Step, (nodes: readonly PlannedNode[]) => string>> = {
   absent: (nodes) =>
     `${verb(nodes, 'has', 'have')} not begun: the scheduler's launcher has not started the helper there`,
+  fetching: (nodes) => verb(nodes, 'fetches the image', 'fetch the image'),
   creating: (nodes) => verb(nodes, 'makes its container', 'make their containers'),
   silent: (nodes) => `${verb(nodes, 'has a container that has', 'have containers that have')} not told the keys yet`,
 };
@@ -62,6 +63,7 @@ const sentences: Readonly<Record<Step, (nodes: readonly PlannedNode[]) => string
 function findStep(node: NodeState | undefined): Step | 'told' {
   if (node === undefined) return 'absent';
   if (node.sshPublicKey !== undefined && node.hostPublicKey !== undefined) return 'told';
+  if (node.phase === 'fetching') return 'fetching';
   return node.phase === 'planned' || node.phase === 'creating' ? 'creating' : 'silent';
 }
 

@@ -54,7 +54,7 @@ export async function describeFinalContainer({ site, asked, user, job }: Contain
     {
       ...{ job: key, schedulerJobId: job?.schedulerJobId ?? unknownJob, token: '<token>' },
       user: { ...user, groups: [...user.groups] },
-      image: { reference: decision.imageReference, id: '<image-id>' },
+      image: { id: '<image-id>' },
       mounts: [...decision.mounts],
       ...(request.shmBytes === undefined ? {} : { shmBytes: request.shmBytes }),
       ...{ maxRunSeconds: decision.maxRunSeconds, command: request.command },

@@ -351,6 +351,26 @@ describe('keepJob', () => {
     expect(await read('FINISH')).toBe('TRUE');
   });
 
+  it('counts no time in which a host fetches the image, and tells how far it is', async () => {
+    await publish(0);
+    await put({
+      [nodeFieldKey('', plan.job, 1, 'PHASE')]: 'fetching',
+      [nodeFieldKey('', plan.job, 1, 'FETCHED')]: '5/10',
+    });
+    const kept = keep();
+    await new Promise((resolve) => setTimeout(resolve, 1800));
+    expect(await read('FINISH')).toBe('FALSE');
+    await put({
+      [nodeFieldKey('', plan.job, 1, 'PHASE')]: 'creating',
+      [nodeFieldKey('', plan.job, 1, 'FETCHED')]: '10/10',
+    });
+    await publish(1);
+    await until('ROSTER');
+    await put({ '/12/EXITCODE': '0', '/12/REASON': 'command', '/12/FINISH': 'TRUE' });
+    expect(await kept).toEqual({ by: 'command', exitStatus: 0 });
+    expect(events).toContainEqual({ event: 'fetching', hosts: [{ host: 'c2', bytes: 5, total: 10 }] });
+  });
+
   it('counts no time in which the job is to stand still, also before a node could follow', async () => {
     const rest = { suspend: () => Promise.resolve(), resume: () => Promise.resolve() };
     const suspension = trackSuspension(rest, () => undefined);

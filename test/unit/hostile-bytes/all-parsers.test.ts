@@ -41,6 +41,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   ],
   'reads what the kernel, root or the site’s administrators alone have written': [
     'config/load-site#readSiteFile',
+    'helper/host/registry-access#readCredentials',
     'helper/host/root-marks#parseRootMark',
     'system/signal-process#readStart',
     'system/signal-process#readState',
@@ -94,6 +95,8 @@ const partsOfOthers = [
     'wantedStateSchema',
     'jobRequestSchema',
     'caseFileSchema',
+    // Root's own file.
+    'credentialsSchema',
     // Parts of parseEnterRequest; and a file of the user's own, read as the user.
     'enterRequestSchema',
     'entryOrderSchema',

@@ -12,7 +12,14 @@ import { isOwnContainer } from '../../../src/contract/own-objects.ts';
 import { isSchedulerJobId } from '../../../src/contract/schedulers.ts';
 import { propagationOf } from '../../../src/docker/choose-mount-propagation.ts';
 import { DeviceEntries } from '../../../src/docker/device-entries.ts';
-import { imageAnswerSchema, infoAnswerSchema } from '../../../src/docker/engine-answers.ts';
+import {
+  distributionAnswerSchema,
+  imageAnswerSchema,
+  infoAnswerSchema,
+  pullLineSchema,
+} from '../../../src/docker/engine-answers.ts';
+import { LayerCount } from '../../../src/docker/fetch-image.ts';
+import { explainRegistryFault } from '../../../src/docker/registry-fault.ts';
 import { findUpperDirectory } from '../../../src/docker/find-writable-layer.ts';
 import { ImageFault, readEntry } from '../../../src/docker/read-image-files.ts';
 import { findConfinementFaults } from '../../../src/docker/verify-confinement.ts';
@@ -383,6 +390,35 @@ const ofImages: readonly HostileParser[] = [
       '{"ServerVersion":"20.10","CgroupDriver":"cgroupfs","CgroupVersion":"1","SecurityOptions":["name=seccomp"]}',
     ],
     hold: (text) => void infoAnswerSchema.safeParse(jsonOr(text)),
+  },
+  {
+    name: 'docker/engine-answers#distributionAnswerSchema',
+    isJson: true,
+    seeds: [
+      `{"Descriptor":{"digest":"sha256:${'a'.repeat(64)}","size":424},"Platforms":[{"architecture":"amd64","os":"linux"}]}`,
+    ],
+    hold: (text) => {
+      const answer = distributionAnswerSchema.safeParse(jsonOr(text)).data;
+      mustLeaveObjectsAlone();
+      if (answer !== undefined && !/^sha256:[0-9a-f]{64}$/.test(answer.Descriptor.digest)) throw new Error('no digest');
+    },
+  },
+  {
+    name: 'docker/engine-answers#pullLineSchema',
+    isJson: true,
+    seeds: [
+      '{"status":"Downloading","progressDetail":{"current":1,"total":4311},"id":"bcb151c39a23"}',
+      '{"errorDetail":{"message":"unexpected EOF"},"error":"unexpected EOF"}',
+    ],
+    hold: (text) => {
+      const line = pullLineSchema.safeParse(jsonOr(text)).data;
+      if (line === undefined) return;
+      const layers = new LayerCount();
+      layers.take(line);
+      const { bytes, total } = layers.sum();
+      if (!(bytes >= 0 && bytes <= total)) throw new Error(`${bytes} of ${total}`);
+      if (line.error !== undefined) mustBePlain(explainRegistryFault('r.example', line.error).toLine(), 'a fault');
+    },
   },
   {
     name: 'contract/own-objects#isOwnContainer',

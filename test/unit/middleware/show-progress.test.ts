@@ -41,3 +41,22 @@ it('writes one line for each phase into a file', () => {
     'hpc-submit-dockerjob finished  the command ended with status 0\n',
   ]);
 });
+
+it('shows how far the hosts are that fetch the image, in lines only now and then', () => {
+  const fetching = (bytes: number): HelperEvent => ({
+    event: 'fetching',
+    hosts: [
+      { host: 'c1', bytes, total: 2 ** 20 },
+      { host: 'c2', bytes: 2 ** 20, total: 2 ** 20 },
+    ],
+  });
+  const steps = [fetching(0), fetching(2 ** 19), fetching(2 ** 20)];
+  const first =
+    'hpc-submit-dockerjob fetching  the image comes from its registry (1 MiB), 1 of 2 hosts have it: c1 0 %, c2 100 %';
+  const last =
+    'hpc-submit-dockerjob fetching  the image comes from its registry (1 MiB), 2 of 2 hosts have it: c1 100 %, c2 100 %';
+  expect(writtenTo(false, steps)).toEqual([`${first}\n`, `${last}\n`]);
+  expect(writtenTo(true, steps).at(1)).toBe(
+    `\r\u001b[Khpc-submit-dockerjob … ${first.replace('hpc-submit-dockerjob ', '').replace('c1 0', 'c1 50')}`,
+  );
+});

@@ -80,7 +80,7 @@ const sites: fc.Arbitrary<SiteConfig> = fc
   })
   .map(({ patterns, allowed, devices, applications, network, vxlan, ssh }) => ({
     ...defaults,
-    images: { allowed: patterns.map(([image, more]) => ({ image, ...mutable(more) })) },
+    images: { ...defaults.images, allowed: patterns.map(([image, more]) => ({ image, ...mutable(more) })) },
     mounts: { allowed },
     devices: { allowed: devices },
     applications: Object.fromEntries(
@@ -213,7 +213,7 @@ function plan(site: SiteConfig, request: JobRequest, user: HostUser, decision: D
       request,
       decision,
       user,
-      image: { id: `sha256:${'a'.repeat(64)}`, environment: [] },
+      image: { facts: { id: `sha256:${'a'.repeat(64)}`, environment: [] }, digest: undefined },
       token: '0'.repeat(32),
     },
     confirmed: { job: request.job, schedulerJobId: '12', uid: user.uid, hosts: request.hosts.map(({ name }) => name) },
@@ -236,7 +236,7 @@ function openUp(site: SiteConfig): SiteConfig {
     .map((source) => ({ source, target: source, readOnly: false, always: source === '/tmp', ...forAll }));
   return {
     ...site,
-    images: { allowed: images },
+    images: { ...site.images, allowed: images },
     mounts: { allowed: [...site.mounts.allowed.map((mount) => ({ ...mount, ...forAll })), ...missing] },
     devices: {
       allowed: ['fabric', 'fpga', 'mem'].map((name) => ({

@@ -60,13 +60,15 @@ export async function runPrologue(input: PrologueInput): Promise<number> {
   try {
     const held = await findHeldImage(input);
     if (held === undefined) return 0;
-    const { deadlines } = held.site;
+    const { deadlines, images } = held.site;
     const releaseMs = (deadlines.stopSeconds + deadlines.releaseSeconds) * 1000 + (input.slackMs ?? usualSlackMs);
     const { job, hosts } = readAllocation(environment);
     const socket = await findHolderSocket(uid, job, input.parent);
     // Another pre-execution command may have failed after us, and LSF tries again.
     if (socket !== undefined) await dismissHeldJob(socket, releaseMs);
-    const startMs = (deadlines.openSeconds + deadlines.startSeconds + deadlines.discoverSeconds) * 1000 + releaseMs;
+    const fetchSeconds = images.pull === 'never' ? 0 : images.fetchSeconds;
+    const startSeconds = deadlines.openSeconds + fetchSeconds + deadlines.startSeconds + deadlines.discoverSeconds;
+    const startMs = startSeconds * 1000 + releaseMs;
     const end = await startHolder(input.holdCommand, startMs);
     if (end === undefined) return 0;
     if (end.by === 'middleware') say(JobError.fromWire(end).toLine());

@@ -8,7 +8,13 @@ import { makePlan } from '../../../support/make-plan.ts';
 const plan = makePlan({ hosts: ['c1', 'c2', 'c3'] });
 
 function node(index: number, more: Partial<NodeState> = {}): [number, NodeState] {
-  const unknown = { ip: undefined, sshPublicKey: undefined, hostPublicKey: undefined, usage: undefined };
+  const unknown = {
+    ip: undefined,
+    sshPublicKey: undefined,
+    hostPublicKey: undefined,
+    usage: undefined,
+    fetched: undefined,
+  };
   return [index, { index, ...unknown, isReady: false, phase: 'creating', isLost: false, error: undefined, ...more }];
 }
 
@@ -44,6 +50,12 @@ const cases: readonly Case[] = [
       'Node 1 (c2) makes its container.',
       'Node 2 (c3) has a container that has not told the keys yet.',
     ],
+  },
+  {
+    of: 'hosts that fetch the image',
+    given: { nodes: new Map([node(0), node(1, { phase: 'fetching' }), node(2, { phase: 'fetching' })]) },
+    phase: 'starting',
+    says: ['Nodes 1 (c2), 2 (c3) fetch the image.', 'Node 0 (c1) makes its container.'],
   },
   {
     of: 'a link that is being tested',
