@@ -1,6 +1,6 @@
 /** One job on its first execution host, from eexec to the last post-exec: the stand-in's sbatchd. */
 import { basename } from 'node:path';
-import { buildJobEnvironment } from './job-environment.ts';
+import { buildJobEnvironment, expandFileName } from './job-environment.ts';
 import type { JobOrder } from './job.ts';
 import { runOnJobHosts } from './host-hooks.ts';
 import { deliverOutput, removeSpool, writeSpool } from './job-spool.ts';
@@ -188,6 +188,7 @@ async function runCommand(context: JobContext, job: BatchJob, spool: JobSpool): 
   const { settings, order, environment, runner, tell } = context;
   const { request, cwd } = order.submission;
   const isInteractive = request.interactive === true;
+  const stdin = request.inFile === undefined ? '/dev/null' : expandFileName(request.inFile, order);
   const started = await startProcess(settings, order.user, {
     argv:
       request.loginShell === undefined
@@ -195,7 +196,7 @@ async function runCommand(context: JobContext, job: BatchJob, spool: JobSpool): 
         : [request.loginShell, '-l', '-c', 'exec /bin/sh "$0"', spool.jobFile],
     cwd,
     environment,
-    ...(isInteractive ? {} : { stdin: request.inFile ?? '/dev/null', stdout: spool.stdout, stderr: spool.stderr }),
+    ...(isInteractive ? {} : { stdin, stdout: spool.stdout, stderr: spool.stderr }),
   });
   if (isInteractive) passOutput(started, tell);
   await started.ready;

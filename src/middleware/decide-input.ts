@@ -33,10 +33,9 @@ function decideFile({ readBytes, unreadBytes, owner }: InputFacts): InputDecisio
   return owner === 'script' ? empty : left;
 }
 
-/** What has been read of a stream nobody tells. One that the scheduler has brought seldom has anything in it. */
-function decideStream({ owner, isMadeInside }: InputFacts): InputDecision {
-  if (owner !== 'script') return passed;
-  return isMadeInside ? left : empty;
+/** What has been read of a stream nobody tells, nor whether there is anything in it: what is left there is not left in silence. */
+function decideStream({ owner }: InputFacts): InputDecision {
+  return owner === 'script' ? left : passed;
 }
 
 const left: InputDecision = {

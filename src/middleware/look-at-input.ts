@@ -10,13 +10,10 @@ export interface InputFacts {
   readonly unreadBytes: number;
   /** `call`: it was given to us alone. `script`: whoever started us has it, too. */
   readonly owner: 'call' | 'script' | 'unknown';
-  /** False when every process above us that can be looked at has it: the scheduler has brought it. */
-  readonly isMadeInside: boolean;
 }
 
 const nullDevice = 0x103;
-const ours = { owner: 'call', isMadeInside: true } as const;
-const nothing = { readBytes: 0, unreadBytes: 0, owner: 'unknown', isMadeInside: false } as const;
+const nothing = { readBytes: 0, unreadBytes: 0, owner: 'unknown' } as const;
 
 /** Looks at descriptor 0 and at that of the processes above, unless it is known to be meant for this very call. */
 export function lookAtInput(isOurs = false): InputFacts {
@@ -29,7 +26,7 @@ export function lookAtInput(isOurs = false): InputFacts {
     kind,
     readBytes: position,
     unreadBytes: Math.max(0, stats.size - position),
-    ...(isOurs ? ours : findOwner()),
+    owner: isOurs ? 'call' : findOwner(),
   };
 }
 
@@ -57,16 +54,16 @@ const wrappers = new Set([
 ]);
 const mostAncestors = 100;
 
-function findOwner(): Pick<InputFacts, 'owner' | 'isMadeInside'> {
+function findOwner(): InputFacts['owner'] {
   const own = identify('self');
   let owner: InputFacts['owner'] | undefined;
   for (let pid = process.ppid, seen = 0; pid > 1 && seen < mostAncestors; pid = parentOf(pid), seen += 1) {
     const theirs = identify(pid);
-    if (theirs === undefined) return { owner: owner ?? 'unknown', isMadeInside: false };
-    if (theirs !== own) return { owner: owner ?? 'call', isMadeInside: true };
+    if (theirs === undefined) return owner ?? 'unknown';
+    if (theirs !== own) return owner ?? 'call';
     if (!wrappers.has(commandOf(pid))) owner = 'script';
   }
-  return { owner: owner ?? 'unknown', isMadeInside: false };
+  return owner ?? 'unknown';
 }
 
 /** The same text for the same open file; two openings of one file tell apart by where they stand. Undefined: may not be looked at. */

@@ -31,14 +31,16 @@ cat input | { ${tiny} --stdin -- wc -l; }
 cat input | { HPCDJ_STDIN=yes ${tiny} -- wc -l; }
 echo "unwanted $(${tiny} --no-stdin -- wc -l < input)"
 ${tiny} --stdin -- true < /tmp; echo "directory $?"
-HPCDJ_STDIN=perhaps ${tiny} -- true; echo "perhaps $?"`,
+HPCDJ_STDIN=perhaps ${tiny} -- true; echo "perhaps $?"
+echo "task $(seq 3 | srun -n1 ${tiny} -- wc -l)"
+echo "task's script $(seq 3 | srun -n1 bash -c '${tiny} -- wc -l; true')"`,
       { sbatch: ['-N1', '-n1'] },
     );
     expect(job.stdout.trim().split('\n')).toEqual([
       ...['file 5', 'here 42', 'pipe a b', 'list 1', 'list 2', 'line 1', 'line 2'],
-      ...['5', '5', 'unwanted 0', 'directory 64', 'perhaps 64'],
+      ...['5', '5', 'unwanted 0', 'directory 64', 'perhaps 64', 'task 3', "task's script 0"],
     ]);
-    expect(job.stderr.match(/note: standard input belongs to the surrounding script/g)).toHaveLength(2);
+    expect(job.stderr.match(/note: standard input belongs to the surrounding script/g)).toHaveLength(3);
     expect(job.stderr).toContain('but it is a directory');
     expect(job.stderr).toContain('HPCDJ_STDIN is "perhaps"');
     expect(await findLeftovers(lab)).toEqual([]);
