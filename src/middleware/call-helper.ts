@@ -7,6 +7,7 @@ import type { HelperEvent } from '../contract/helper-events.ts';
 import { helperEventSchema } from '../contract/helper-events.ts';
 import { toJsonLine } from '../values/json-line.ts';
 import type { JobRequest } from '../contract/job-request.ts';
+import { findLostRoot } from '../system/lost-root.ts';
 import { findJsonAs } from '../values/parse-json-as.ts';
 
 /** The running `open-job`: its events, and the orders that it takes. Closing its input releases the job. */
@@ -84,7 +85,8 @@ export async function* readEvents(child: HelperProcess): AsyncGenerator<HelperEv
   const ending =
     said || (killer === undefined ? `it ended with status ${exitCode ?? '?'}` : `it was killed (${killer})`);
   if (last !== undefined) throw keeperDied(ending);
-  throw killer === undefined ? unavailable(ending) : killedEarly(killer);
+  if (killer !== undefined) throw killedEarly(killer);
+  throw findLostRoot() ?? unavailable(ending);
 }
 
 /** sudo, and a shell before it, may tell of a signal by a status. */

@@ -63,6 +63,8 @@ while [ ! -e up ]; do sleep 0.1; done; $H true; echo $?; touch go; wait $!; echo
         ['soft', `ulimit -S -n 20; ulimit -S -u 60; ulimit -S -v 600000; ${inside}`],
         ['hard', `ulimit -n 64; ulimit -v 2500000; ${inside}`],
         ['too small', `ulimit -n 20; ${inside}; echo $?`],
+        ['no rights', `setpriv --no-new-privs ${inside}; echo $?`],
+        ['own users', `unshare -U -r ${inside}; echo $?`],
         ['streams', `${inside} 0<&- 1>&- 2>&-; echo $?`],
         [
           'odd',
@@ -76,6 +78,8 @@ while [ ! -e up ]; do sleep 0.1; done; $H true; echo $?; touch go; wait $!; echo
       soft: ['in'],
       hard: ['in'],
       'too small': [expect.stringMatching(/ulimit -n 20\).* \[USAGE\]$/), '64'],
+      'no rights': [expect.stringMatching(/no program may gain rights.* \[USAGE\]$/), '64'],
+      'own users': [expect.stringMatching(/in a user namespace.* \[USAGE\]$/), '64'],
       streams: ['0'],
       odd: ['in'],
       gone: [expect.stringMatching(/has been removed.*\[WORKDIR_UNUSABLE\]$/), '65'],
