@@ -30,6 +30,8 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/;
 export function parseImageReference(text: string): ImageReference {
   // The longest parts first, so that no later step works on a text of any length.
   if (text.length > maxNameLength + 128 + 80) throw invalid(text, 'it is too long');
+  const [scheme] = /^[a-z][a-z-]{0,30}:\/\//.exec(text) ?? [];
+  if (scheme !== undefined) throw invalid(text, `a name begins without ${quote(scheme)}`);
   const { name, tag, digest } = splitReference(text);
   if (digest !== undefined && !digestPattern.test(digest))
     throw invalid(text, 'the part after "@" must be sha256: and 64 hex digits');

@@ -87,6 +87,10 @@ describe('parseImageReference', () => {
     );
   });
 
+  it.each(['docker://lab/mpi:1', 'docker-daemon://x', 'library://x/y'])('says that %j begins with a scheme', (text) => {
+    expect(() => parseImageReference(text)).toThrow(/a name begins without "[a-z-]+:\/\/"/);
+  });
+
   it('refuses a text of any length at once', () => {
     expect(() => parseImageReference(`${'x/'.repeat(1_000_000)}x`)).toThrow('it is too long');
   });
