@@ -61,4 +61,19 @@ describe('a host', () => {
       lab = await bringUp({ name: e2eLabs.shared });
     }
   });
+
+  it('that keeps the job dies, ends the job on the others, and has nothing of it when it is back', async () => {
+    const job = await startBatch(lab, lasting);
+    await job.shows('started', 'out');
+    await killHost(lab, 'node1');
+    try {
+      for (const host of ['node2', 'node3'])
+        await untilAsked(`the end of the container on ${host}`, 60_000, async () => {
+          const left = await inHostDocker(lab, host, 'ps', '--all', '--quiet');
+          return left === '' || left;
+        });
+    } finally {
+      lab = await bringUp({ name: e2eLabs.shared });
+    }
+  });
 });
