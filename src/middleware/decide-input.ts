@@ -33,9 +33,10 @@ function decideFile({ readBytes, unreadBytes, owner }: InputFacts): InputDecisio
   return owner === 'script' ? empty : left;
 }
 
-/** What has been read of a stream nobody tells, nor whether there is anything in it: what is left there is not left in silence. */
-function decideStream({ owner }: InputFacts): InputDecision {
-  return owner === 'script' ? left : passed;
+/** What has been read of a stream nobody tells. One that the scheduler has brought seldom has anything in it. */
+function decideStream({ owner, isMadeInside, hasWaiting }: InputFacts): InputDecision {
+  if (owner !== 'script') return passed;
+  return isMadeInside || hasWaiting ? left : empty;
 }
 
 const left: InputDecision = {

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { decideInput, readInputWish } from '../../../src/middleware/decide-input.ts';
 import type { InputFacts } from '../../../src/middleware/look-at-input.ts';
 
-const pipe: InputFacts = { kind: 'pipe', readBytes: 0, unreadBytes: 0, owner: 'call' };
+const pipe: InputFacts = {
+  ...{ kind: 'pipe', readBytes: 0, unreadBytes: 0, owner: 'call', isMadeInside: true, hasWaiting: false },
+};
 const file: InputFacts = { ...pipe, kind: 'file', unreadBytes: 9 };
 
 type Case = readonly [name: string, facts: InputFacts, isPassed: boolean, hasNote: boolean];
@@ -17,12 +19,14 @@ const unasked: readonly Case[] = [
     true,
   ],
   ['a pipe of this call', pipe, true, false],
-  ['a pipe of nobody known', { ...pipe, owner: 'unknown' }, true, false],
+  ['a pipe of nobody known', { ...pipe, owner: 'unknown', isMadeInside: false }, true, false],
   ['a file that a loop reads', { ...file, readBytes: 3, owner: 'script' }, false, false],
   ['a file that the script has and nobody has read', { ...file, owner: 'script' }, true, false],
+  ['a pipe that the script has', { ...pipe, owner: 'script' }, false, true],
+  ['a pipe in which the scheduler has put the script', { ...pipe, owner: 'script', isMadeInside: false }, false, false],
   [
-    'a pipe that the script has, from inside the job or from the scheduler (bsub -I)',
-    { ...pipe, owner: 'script' },
+    'the same with something in it (bsub -I)',
+    { ...pipe, owner: 'script', isMadeInside: false, hasWaiting: true },
     false,
     true,
   ],

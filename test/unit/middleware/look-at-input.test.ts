@@ -14,6 +14,10 @@ beforeAll(() => {
   const program = readFileSync(join(import.meta.dirname, '../../../src/middleware/look-at-input.ts'), 'utf8');
   const file = join(directory, 'H.mjs');
   writeFileSync(file, `${stripTypeScriptTypes(program)}\nconsole.log(JSON.stringify(lookAtInput()));\n`);
+  writeFileSync(join(directory, 'W.mjs'), `${stripTypeScriptTypes(program)}\nconsole.log(hasBytesWaiting());\n`);
+  writeFileSync(join(directory, 'W'), `#!/bin/sh\nexec ${process.execPath} ${join(directory, 'W.mjs')}\n`, {
+    mode: 0o755,
+  });
   writeFileSync(join(directory, 'H'), `#!/bin/sh\nexec ${process.execPath} ${file}\n`, { mode: 0o755 });
   writeFileSync(join(directory, 'list'), 'a\nb\n');
   writeFileSync(join(directory, 'wrapper'), '#!/bin/sh\n./H\n', { mode: 0o755 });
@@ -91,4 +95,15 @@ it('leaves a script alone that its shell reads from standard input', async () =>
   });
   const found = stdout.split('\n').map((line) => decideInput(undefined, JSON.parse(line) as InputFacts));
   expect(found).toEqual([{ isPassed: false }, { isPassed: false }]);
+});
+
+it.each([
+  ['(echo a; sleep 3) | { sleep 0.2; ./W; cat; }', 'true\na'],
+  ['sleep 1 | ./W', 'false'],
+  ['true | { sleep 0.2; ./W; }', 'false'],
+  ['./W < /dev/null', 'false'],
+  ['./W <&-', 'false'],
+])('knows whether something waits, and takes nothing of it: %s', async (script, expected) => {
+  const { stdout } = await execa('bash', ['-c', script], { cwd: directory, stdin: 'ignore' });
+  expect(stdout).toBe(expected);
 });
