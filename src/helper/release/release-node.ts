@@ -188,7 +188,7 @@ async function finishForKeeper(jobStore: JobStore, isReaping: boolean): Promise<
 export function releasedFromOutside(job: JobKey): JobEnd {
   const error = new JobError({
     code: 'TERMINATED',
-    message: `Job ${job} was released from outside (epilog or operator).`,
+    message: `Job ${job} was released from outside: by the scheduler (a deleted job, its epilog) or by an operator.`,
   });
   return { by: 'middleware', exitStatus: error.exitStatus, code: error.code, message: error.message };
 }
