@@ -21,7 +21,7 @@ export function leaseLost({ job }: JobPlan): JobError {
   return new JobError({
     code: 'LEASE_LOST',
     message: `The lease of job ${job} in etcd has ended, so its hosts end it too.`,
-    hint: 'The host of the batch script was stopped or cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
+    hint: 'The host of the batch script, or etcd itself, stood still or was cut off for longer than etcd.leaseTtlSeconds. Submit the job again.',
   });
 }
 
