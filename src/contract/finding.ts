@@ -2,6 +2,21 @@ import * as z from 'zod';
 import { exitStatus, exitStatusOf, isErrorCode } from '../values/errors.ts';
 import { oneLine } from '../values/one-line.ts';
 
+/** An image that was looked for on one host. */
+const foundImageSchema = z.object({
+  reference: z.string(),
+  isPresent: z.boolean(),
+  id: z.string().optional(),
+  /** `repository@sha256:…`, where it came from a registry. */
+  digest: z.string().optional(),
+  bytes: z.number().optional(),
+  /** `linux/amd64` */
+  platform: z.string().optional(),
+  /** The registry that a job fetches it from when it is not present. */
+  fetchedFrom: z.string().optional(),
+});
+export type FoundImage = z.infer<typeof foundImageSchema>;
+
 /** What one check of a host found out. `skip`: it could not look, which is no fault. */
 export const findingSchema = z.object({
   check: z.string().max(60),
@@ -9,6 +24,8 @@ export const findingSchema = z.object({
   message: z.string(),
   hint: z.string().optional(),
   code: z.string().optional(),
+  /** Of the check `image`. */
+  image: foundImageSchema.optional(),
 });
 export type Finding = z.infer<typeof findingSchema>;
 

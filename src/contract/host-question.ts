@@ -5,9 +5,9 @@ import { schedulerNames } from './schedulers.ts';
 export const hostQuestionSchema = z.strictObject({
   /**
    * `nothing` only shows that the helper can be called. `quick` is what a job needs at once. `full` is for root: it takes
-   * longer, and says more than users need to know.
+   * longer, and says more than users need to know. `image` looks for the image alone.
    */
-  scope: z.enum(['nothing', 'quick', 'full']),
+  scope: z.enum(['nothing', 'image', 'quick', 'full']),
   /** Whether this host can serve a job that wants this. */
   application: z.string().max(256).optional(),
   image: z.string().max(512).optional(),

@@ -89,6 +89,15 @@ export function findOwnDigest(
   return digests.find((each) => each === digest) ?? (digest === undefined ? digests.toSorted()[0] : undefined);
 }
 
+/** False for an image that an engine has found by the digest alone, under a repository that the reference does not name. */
+export function isOfRepository(
+  reference: ImageReference,
+  image: { readonly repoDigests: readonly string[] } | undefined,
+): boolean {
+  if (image === undefined || reference.digest === undefined) return image !== undefined;
+  return findOwnDigest(reference, image.repoDigests) === reference.digest;
+}
+
 function parseOrNothing(text: string): ImageReference | undefined {
   try {
     return parseImageReference(text);

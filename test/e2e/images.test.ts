@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mustRun } from '../../lab/batch-jobs.ts';
+import { execOnHost } from '../../lab/exec-on-host.ts';
 import { hostPaths, sharedPaths } from '../../lab/layout.ts';
 import { labRegistry, labRegistryEntry, provideRegistry, pushImage, registryLog } from '../../lab/registry.ts';
 import type { Lab } from '../../lab/running-lab.ts';
@@ -109,6 +110,13 @@ describe('images of a registry', () => {
     expect(new Set(manifests.map((line) => line.split(' ')[0]))).toEqual(
       new Set(lab.nodes.map(({ address }) => address)),
     );
+    const explained = await execOnHost(lab, 'node2', {
+      ...{ user: 'alice', argv: ['hpc-submit-dockerjob', 'explain', '--json', '--image', pinned, '--', 'true'] },
+      cwd: '/scratch/alice',
+    });
+    expect(JSON.parse(explained.stdout)).toMatchObject({
+      image: { reference: pinned, isPresent: true, digest: pinned, platform: 'linux/amd64' },
+    });
     await expectNoSecret([job.stdout, job.stderr, JSON.stringify(outcome)]);
     // Another image under the tag: this one still runs by its digest, and the tag means the new one.
     await pushDerived();

@@ -10,6 +10,7 @@ import { checkDevices } from './check-devices.ts';
 import { checkEngine } from './check-engine.ts';
 import { checkImages } from './check-images.ts';
 import { checkNetwork } from './check-network.ts';
+import { checkRegistries } from './check-registries.ts';
 import { checkRuntime } from './check-runtime.ts';
 import { checkScheduler } from './check-scheduler.ts';
 import { checkStore } from './check-store.ts';
@@ -23,7 +24,7 @@ const maxQuestionBytes = 16 * 1024;
 /** Every user may call this verb, in no job at all, and wait in a process of root's. */
 const askDeadlineMs = 2000;
 /** A job waits for the quick ones; an operator has time. */
-const deadlineMs = { nothing: 0, quick: 5000, full: 15_000 } as const;
+const deadlineMs = { nothing: 0, image: 5000, quick: 5000, full: 15_000 } as const;
 
 /** The question on standard input; an empty one means all that the caller may know. Fails with `USAGE`. */
 export async function readHostQuestion(
@@ -77,6 +78,7 @@ export async function checkHost(context: HelperContext, question: HostQuestion):
 function listQuickChecks(context: HelperContext, question: HostQuestion): readonly Check[] {
   const { engine, site } = context;
   const wantsImage = question.application !== undefined || question.image !== undefined;
+  if (question.scope === 'image') return [checkAskedImage(engine, site, question)];
   return [
     checkEngine(engine, site),
     checkRuntime(() => context.findRuntime()),
@@ -97,6 +99,7 @@ function listFullChecks({ engine, site, authorities }: HelperContext, question: 
     checkScheduler(authorities, question.scheduler),
     checkNetwork(hostCommands({ commandPath: site.scheduler.commandPath }), site),
     checkImages(engine, site),
+    ...(site.images.registries.length === 0 ? [] : [checkRegistries(site)]),
     ...(site.devices.allowed.length === 0 ? [] : [checkDevices(site)]),
   ];
 }

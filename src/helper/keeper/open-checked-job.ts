@@ -5,6 +5,7 @@ import { decideForAnybody, decideRequest } from '../../policy/decide-request.ts'
 import { allOrNone } from '../../system/all-or-none.ts';
 import type { JobPlan } from '../../contract/job-plan.ts';
 import { formatPlan } from '../../contract/plan-text.ts';
+import type { JobRequest } from '../../contract/job-request.ts';
 import { decidePlan, resolveHosts } from './decide-plan.ts';
 import { makeToken } from '../job/make-token.ts';
 import { requireJobCgroup } from '../caller/refuse-outsiders.ts';
@@ -17,6 +18,7 @@ import { auditRefusal, confirmRequest, requireHostOfJob } from './confirm-reques
 import { leaveTrace, openLocalStore, reachSharedStore } from './open-job-store.ts';
 import { checkOpening, spendOpening } from './opening-budget.ts';
 import { readJobRequest } from './read-job-request.ts';
+import { once } from '../../values/once.ts';
 import type { JobStore } from '../job/job-store.ts';
 import { jobStoreOf } from '../job/open-store.ts';
 import { reserveSubnet } from './reserve-subnet.ts';
@@ -54,21 +56,22 @@ export async function openCheckedJob(
     confirmRequest(context, authority, request, uid),
     readUser(uid),
     engine.findImage(imageReference),
-    resolveHosts(request.hosts.map(({ name }) => name)),
+    resolveHosts(namesOf(request)),
     request.hosts.length > 1 ? reachSharedStore(context, request, uid, undo) : undefined,
     requireJobCgroup(site, authority, { schedulerJobId: request.schedulerJobId, uid, job: request.job }),
   ]);
   if (cgroup === undefined) requireHostOfJob(context, request, hostAddresses);
   const decision = auditRefusal(context, request, () => decideRequest(site, wanted, { user, queue: confirmed.queue }));
+  const allow = once(async () => {
+    context.audit.allow('owner-and-policy', { image: decision.imageReference, hosts: namesOf(request) });
+    await context.audit.requireWritable();
+  });
   const image = await resolveImage(context, {
     ...{ request: wanted, decision, local, host: request.hosts[0]?.name ?? '?' },
     requester: { user, queue: confirmed.queue },
+    beforeAsking: allow,
   });
-  context.audit.allow('owner-and-policy', {
-    image: decision.imageReference,
-    hosts: request.hosts.map(({ name }) => name),
-  });
-  await context.audit.requireWritable();
+  await allow();
   const store = sharedStore ?? (await openLocalStore(context, confirmed, undo));
   const token = makeToken();
   const opening = { uid, job: confirmed.job };
@@ -113,6 +116,10 @@ export async function openCheckedJob(
       : `this job was started under group ${gid}, in which the hosts' user database does not have ${user.name}: the command has group ${plan.user.gid}`;
   const notes = [groupNote, image.note].filter((note) => note !== undefined);
   return { plan, given: confirmed, jobStore: jobStore.ofRun(plan), lease, notes };
+}
+
+function namesOf({ hosts }: JobRequest): readonly string[] {
+  return hosts.map(({ name }) => name);
 }
 
 async function grantLease(store: Store, site: SiteConfig, claims: AsyncDisposableStack): Promise<Lease> {

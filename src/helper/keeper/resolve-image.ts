@@ -6,7 +6,13 @@ import type { RequestToDecide } from '../../policy/request-to-decide.ts';
 import type { Requester } from '../../policy/requester.ts';
 import type { ImageFacts, RemoteImage } from '../../ports/container-engine.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
-import { findOwnDigest, formatPinned, isDockerHub, parseImageReference } from '../../values/image-reference.ts';
+import {
+  findOwnDigest,
+  formatPinned,
+  isDockerHub,
+  isOfRepository,
+  parseImageReference,
+} from '../../values/image-reference.ts';
 import type { ImageReference } from '../../values/image-reference.ts';
 import { askRegistry } from '../host/ask-registry.ts';
 import { provideAuthority, readCredentials } from '../host/registry-access.ts';
@@ -30,6 +36,8 @@ export interface ImageToResolve {
   readonly local: ImageFacts | undefined;
   /** This host. */
   readonly host: string;
+  /** Awaited before a registry is asked. */
+  readonly beforeAsking: () => Promise<void>;
 }
 
 /** The registry is asked so often; the hosts of the job wait meanwhile. */
@@ -40,8 +48,9 @@ const mostTries = 4;
  * when the policy has allowed the image to this requester. Fails with `IMAGE_NOT_PRESENT`, and as `findRemoteImage` does.
  */
 export async function resolveImage(context: HelperContext, asked: ImageToResolve): Promise<ResolvedImage> {
-  const { local, decision, request, requester } = asked;
+  const { decision, request, requester } = asked;
   const reference = parseImageReference(decision.imageReference);
+  const local = isOfRepository(reference, asked.local) ? asked.local : undefined;
   const registry = findRegistry(context.site, request, requester);
   const here = { facts: local, digest: local && findOwnDigest(reference, local.repoDigests) };
   if (registry === undefined) {
@@ -50,6 +59,7 @@ export async function resolveImage(context: HelperContext, asked: ImageToResolve
   }
   if (reference.digest !== undefined) return { facts: local, digest: reference.digest };
   if (local !== undefined && context.site.images.pull === 'missing') return here;
+  await asked.beforeAsking();
   try {
     const remote = await askForImage(context, reference, registry);
     const facts = await findPinned(context, reference, remote.digest);
@@ -92,9 +102,7 @@ async function findPinned(
   digest: string,
 ): Promise<ImageFacts | undefined> {
   const found = await engine.findImage(formatPinned(reference, digest));
-  return found !== undefined && findOwnDigest({ ...reference, digest }, found.repoDigests) === digest
-    ? found
-    : undefined;
+  return isOfRepository({ ...reference, digest }, found) ? found : undefined;
 }
 
 /** Before all hosts fetch in vain. */

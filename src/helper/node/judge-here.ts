@@ -10,9 +10,9 @@ import { checkUntamperable } from '../../system/check-untamperable.ts';
 import { readUser } from '../../system/read-user.ts';
 import { JobError } from '../../values/errors.ts';
 import {
-  findOwnDigest,
   formatImageReference,
   formatPinned,
+  isOfRepository,
   parseImageReference,
 } from '../../values/image-reference.ts';
 import { holdsSubnet } from '../job/claim-subnet.ts';
@@ -97,12 +97,11 @@ export async function chooseImage(
   const reference = parseImageReference(image.reference);
   if (reference.digest !== undefined && digest !== undefined && reference.digest !== digest)
     throw notAllowed(host, 'has another digest than its image');
-  if (named !== undefined && named.id === id) return named;
+  if (named !== undefined && named.id === id && isOfRepository(reference, named)) return named;
   if (registry === undefined || digest === undefined) throw notTheSame(named, image, host);
   const pinned = await engine.findImage(formatPinned(reference, digest));
-  if (pinned === undefined || findOwnDigest({ ...reference, digest }, pinned.repoDigests) !== digest)
-    return { digest, registry };
-  return pinned;
+  const isHere = pinned !== undefined && isOfRepository({ ...reference, digest }, pinned);
+  return isHere ? pinned : { digest, registry };
 }
 
 function notTheSame(

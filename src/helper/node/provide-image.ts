@@ -2,7 +2,7 @@ import type { Registry } from '../../policy/decide-fetch.ts';
 import type { FetchProgress, ImageFacts } from '../../ports/container-engine.ts';
 import { asClause, asJobError, JobError } from '../../values/errors.ts';
 import { formatBytes } from '../../values/format-bytes.ts';
-import { findOwnDigest, formatPinned, parseImageReference } from '../../values/image-reference.ts';
+import { formatPinned, isOfRepository, parseImageReference } from '../../values/image-reference.ts';
 import type { ImageReference } from '../../values/image-reference.ts';
 import { askRegistry } from '../host/ask-registry.ts';
 import { provideAuthority, readCredentials } from '../host/registry-access.ts';
@@ -84,7 +84,7 @@ async function fetchAndVerify(
   }
   const found = await engine.findImage(pinned);
   // What the engine has verified, and under the name that the policy has allowed.
-  if (found === undefined || findOwnDigest(reference, found.repoDigests) !== reference.digest)
+  if (found === undefined || !isOfRepository(reference, found))
     throw new JobError({
       code: 'HOST_UNFIT',
       message: 'the Docker Engine says that it is here, and does not have it',

@@ -41,6 +41,7 @@ export type Explanation = {
   | { readonly verdict: 'refused'; readonly error: JobError }
   | {
       readonly verdict: 'allowed';
+      readonly wanted: { readonly application?: string; readonly image?: string };
       readonly rules: readonly DecidingRule[];
       readonly command: JobCommand;
       readonly workdir: string;
@@ -94,6 +95,10 @@ export async function explainRequest(
     return {
       asker,
       verdict: 'allowed',
+      wanted: {
+        ...(asked.application === undefined ? {} : { application: asked.application }),
+        ...(asked.image === undefined ? {} : { image: asked.image }),
+      },
       rules: [...decision.rules, ...explainContainer(site, request.shmBytes), ...explainEnvironment(asked, decision)],
       ...{ command: asked.command, workdir: request.workdir, umask: request.umask, hostfile: decision.hostfile },
       environment: {

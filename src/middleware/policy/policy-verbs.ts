@@ -2,6 +2,7 @@
 import '../../system/configure-zod.ts';
 
 export { explainRequest } from './explain-request.ts';
+export { findImageHere } from './find-image-here.ts';
 export { explanationJson, renderExplanation } from './show-explanation.ts';
 export { renderTest, testJson } from './show-test.ts';
 export { testPolicy } from './test-policy.ts';

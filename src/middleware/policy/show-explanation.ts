@@ -3,12 +3,14 @@ import { seccompProfileName } from '../../docker/seccomp-profile.ts';
 import type { ContainerSpec } from '../../ports/container-engine.ts';
 import { formatBytes } from '../../values/format-bytes.ts';
 import type { Explanation } from './explain-request.ts';
+import { describeImageHere } from './find-image-here.ts';
+import type { ImageHere } from './find-image-here.ts';
 import type { FinalContainer } from './describe-final-container.ts';
 
 type Allowed = Extract<Explanation, { readonly verdict: 'allowed' }>;
 
 /** The object of `explain --json`, on one line: the verdict, the rule and reason of it, and the container. */
-export function explanationJson(explanation: Explanation): string {
+export function explanationJson(explanation: Explanation, imageHere?: ImageHere): string {
   const { asker, verdict } = explanation;
   const { user, queue, hostCount } = asker;
   const about = {
@@ -32,19 +34,20 @@ export function explanationJson(explanation: Explanation): string {
     container: container.options,
     unknown: container.unknown,
     attention,
+    image: imageHere ?? null,
   });
 }
 
 /** What `explain` prints for people: the verdict; of a request that is allowed also each rule, and the container. */
-export function renderExplanation(explanation: Explanation): string {
+export function renderExplanation(explanation: Explanation, imageHere?: ImageHere): string {
   if (explanation.verdict === 'refused') {
     const { rule, code } = explanation.error;
     return `${describeAsker(explanation)}   [${rule === undefined ? code : `site.yaml ${rule}`}]\n`;
   }
-  return renderAllowed(explanation);
+  return renderAllowed(explanation, imageHere);
 }
 
-function renderAllowed(explanation: Allowed): string {
+function renderAllowed(explanation: Allowed, imageHere: ImageHere | undefined): string {
   const { asker, rules, command, attention, container } = explanation;
   return [
     describeAsker(explanation),
@@ -54,7 +57,9 @@ function renderAllowed(explanation: Allowed): string {
     `container of the first of ${asker.hostCount ?? 1}, as the Docker Engine will be asked for it:`,
     ...renderContainer(container).map((line) => `  ${line}`),
     ...container.unknown.map(({ part, meaning }) => `  not known yet: ${part}, ${meaning}`),
-    'Nothing was started. Whether the image is on the hosts shows when the job runs.',
+    imageHere === undefined
+      ? 'Nothing was started. Whether the image is on the hosts shows when the job runs.'
+      : `Nothing was started. ${describeImageHere(imageHere)}`,
     '',
   ].join('\n');
 }

@@ -21,11 +21,17 @@ export const explain: Verb = {
       .allowExcessArguments();
   },
   run: async ({ called, command }) => {
-    const { explainRequest, explanationJson, renderExplanation } = await import('../policy/policy-verbs.ts');
+    const { explainRequest, explanationJson, findImageHere, renderExplanation } =
+      await import('../policy/policy-verbs.ts');
     const options = called.opts<ExplainOptions>();
     const explanation = await explainRequest(options, command, process.env, currentDirectory());
     const isForPrograms = options.json === true;
-    process.stdout.write(isForPrograms ? `${explanationJson(explanation)}\n` : renderExplanation(explanation));
+    // The helper knows the installed policy alone.
+    const isInstalled = explanation.verdict === 'allowed' && options.config === undefined;
+    const imageHere = isInstalled ? await findImageHere(explanation.wanted) : undefined;
+    process.stdout.write(
+      isForPrograms ? `${explanationJson(explanation, imageHere)}\n` : renderExplanation(explanation, imageHere),
+    );
     if (explanation.verdict === 'refused') throw explanation.error;
     return 0;
   },

@@ -11,6 +11,7 @@ import { checkCertificate } from '../../../src/helper/host-checks/check-certific
 import { checkEngine } from '../../../src/helper/host-checks/check-engine.ts';
 import { checkImages } from '../../../src/helper/host-checks/check-images.ts';
 import { checkNetwork } from '../../../src/helper/host-checks/check-network.ts';
+import { checkRegistries } from '../../../src/helper/host-checks/check-registries.ts';
 import { checkRuntime } from '../../../src/helper/host-checks/check-runtime.ts';
 import { checkScheduler } from '../../../src/helper/host-checks/check-scheduler.ts';
 import { checkStore } from '../../../src/helper/host-checks/check-store.ts';
@@ -110,6 +111,51 @@ describe('image', () => {
   ] as const)('%s', async (_, wanted, verdict, code) => {
     const engine = has('hpc/foam:1', 'evil/app:1', 'docker.io/evil/app:1');
     expect(await find(checkAskedImage(engine, site, wanted))).toMatchObject({ verdict, ...(code ? { code } : {}) });
+  });
+});
+
+describe('an image that jobs may fetch', () => {
+  const fetching = parseSite(`version: 1
+images: {pull: missing, registries: [{host: r.example}], allowed: ["r.example/hpc/*"]}
+applications: {"foam:1": {image: "r.example/hpc/foam:1"}, "own:1": {image: "hpc/own:1"}}`);
+
+  it('need not be here', async () => {
+    expect(await find(checkAskedImage(has(), fetching, { image: 'r.example/hpc/x:1' }))).toMatchObject({
+      ...{ verdict: 'ok', message: 'r.example/hpc/x:1 is not here: jobs fetch it from r.example' },
+      image: { isPresent: false, fetchedFrom: 'r.example' },
+    });
+    expect(await find(checkImages(has(), fetching))).toMatchObject({
+      message: 'Images of the catalogue are not on this host: hpc/own:1.',
+    });
+    expect(await find(checkImages(has('hpc/own:1'), fetching))).toMatchObject({
+      ...{
+        verdict: 'ok',
+        message: '1 images of the catalogue are here, 1 more are fetched by the jobs that want them',
+      },
+    });
+  });
+
+  it('is told with digest, size and platform when it is here', async () => {
+    const digest = `sha256:${'d'.repeat(64)}`;
+    const facts = {
+      ...{ id: 'sha256:0', repoDigests: [`r.example/hpc/x@${digest}`], environment: [], architecture: 'amd64' },
+      ...{ os: 'linux', volumes: [], exposedPorts: 0, configurationLength: 2, bytes: 5 },
+    };
+    const engine = { findImage: () => Promise.resolve(facts) };
+    expect((await find(checkAskedImage(engine, fetching, { image: 'r.example/hpc/x:1' }))).image).toEqual({
+      ...{ reference: 'r.example/hpc/x:1', isPresent: true, id: 'sha256:0', bytes: 5, platform: 'linux/amd64' },
+      digest: `r.example/hpc/x@${digest}`,
+    });
+  });
+
+  it('needs the files that site.yaml names', async () => {
+    const registries = '[{host: r.example, credentialsFile: /nonexistent/login.json}]';
+    const site = parseSite(`version: 1\nimages: {pull: missing, registries: ${registries}}`);
+    expect(await find(checkRegistries(site))).toMatchObject({ verdict: 'fail', code: 'CONFIG_UNTRUSTED' });
+    expect(await find(checkRegistries(fetching))).toMatchObject({
+      verdict: 'ok',
+      message: 'jobs fetch from r.example',
+    });
   });
 });
 

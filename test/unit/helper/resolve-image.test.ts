@@ -40,6 +40,7 @@ mounts: {allowed: [{source: /scratch}]}`);
   const decision = decideRequest(site, request, anyRequester);
   const resolved = await resolveImage({ site, engine } as unknown as HelperContext, {
     ...{ request, decision, requester: anyRequester, host: 'c1', local: local[decision.imageReference] },
+    beforeAsking: () => Promise.resolve(void asked.push('allowed')),
   });
   return { ...resolved, asked };
 }
@@ -70,7 +71,7 @@ describe('with images.pull: missing', () => {
 
   it('is what the registry says where the host has none, and may be here under its digest', async () => {
     expect(await resolve(name, { remote: amd64 })).toMatchObject({
-      ...{ facts: undefined, digest: digest('b'), asked: [repository] },
+      ...{ facts: undefined, digest: digest('b'), asked: ['allowed', repository] },
     });
     const pinned = `${repository}@${digest('b')}`;
     const found = facts('2', pinned);
@@ -78,6 +79,13 @@ describe('with images.pull: missing', () => {
     // An engine that finds it under any repository: it is not the one that the policy has allowed.
     const foreign = facts('2', `r.example/secret@${digest('b')}`);
     expect((await resolve(name, { remote: amd64, local: { [pinned]: foreign } })).facts).toBeUndefined();
+  });
+
+  it('is not one that the engine finds by its digest under another repository', async () => {
+    const pinned = `${repository}@${digest('c')}`;
+    const local = { [pinned]: facts('2', `r.example/secret@${digest('c')}`) };
+    expect((await resolve(pinned, { local })).facts).toBeUndefined();
+    await expect(resolve(pinned, { pull: 'never', local })).rejects.toMatchObject({ code: 'IMAGE_NOT_PRESENT' });
   });
 
   it('needs no question for a digest', async () => {
@@ -107,7 +115,7 @@ describe('with images.pull: missing', () => {
 describe('with images.pull: newer', () => {
   it('is what the registry says, though the host has the tag', async () => {
     expect(await resolve(name, { pull: 'newer', local: { [name]: here }, remote: amd64 })).toMatchObject({
-      ...{ facts: undefined, digest: digest('b'), asked: [repository] },
+      ...{ facts: undefined, digest: digest('b'), asked: ['allowed', repository] },
     });
   });
 
