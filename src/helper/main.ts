@@ -6,7 +6,7 @@ import type { AuditedCall, CallAudit } from './audit/audit.ts';
 import { openAudit } from './audit/open-audit.ts';
 import type { CallerFacts } from './caller/identify-caller.ts';
 import { identifyCaller, readCallerFacts, uidOf } from './caller/identify-caller.ts';
-import { requireOutput } from './caller/require-output.ts';
+import { requireOutput, requireReader } from './caller/require-output.ts';
 import type { ContextOptions, HelperContext } from './open-context.ts';
 import { openHelperLog } from './open-helper-log.ts';
 import { describeFailure } from './verbs/describe-failure.ts';
@@ -38,7 +38,11 @@ export async function main(argv: readonly string[], open = openAudit): Promise<n
     return await openContext(caller, site, audit, options);
   };
   try {
-    for (const descriptor of [1, 2]) requireOutput(descriptor);
+    for (const descriptor of [1, 2]) {
+      requireOutput(descriptor);
+      // What a short call says is a few lines.
+      if (verb?.isLong === true && uidOf(facts) !== 0) requireReader(descriptor);
+    }
     const line = readCommandLine(argv, helperVerbs);
     if (line.kind === 'help') process.stdout.write(writeHelp(line.verb, helperVerbs));
     else if (line.kind === 'version') process.stdout.write(`${process.env['HPCDJ_VERSION'] ?? 'development'}\n`);

@@ -170,9 +170,9 @@ beforeAll(async () => {
     names.map(async (name, index) => await writeFile(`${here}/requests/${index}`, attacks[name]?.bytes ?? '')),
   );
   await mustRun(lab, 'node1', ['chown', '-R', 'alice:', directory]);
-  const script = `cd requests
+  const script = `set -o pipefail; cd requests
 for file in $(ls | sort -n); do
-  LC_ALL=C sed "s/${ownJob}/$SLURM_JOB_ID/g" $file | timeout 30 sudo -n ${helper} open-job >$file.out 2>&1
+  LC_ALL=C sed "s/${ownJob}/$SLURM_JOB_ID/g" $file | timeout 30 sudo -n ${helper} open-job 2>&1 | cat >$file.out
   echo "$file $?" >>../statuses
 done
 echo through`;

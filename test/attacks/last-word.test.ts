@@ -119,18 +119,19 @@ const attacks: readonly Attack[] = [
 
 /** Opens the job for each attack in turn and runs its nodes when the test has changed the plan. */
 const script = String.raw`
+set -o pipefail
 launch=0123456789abcdef
 request='{"protocol":1,"launchId":"'$launch'","scheduler":"slurm","schedulerJobId":"'$SLURM_JOB_ID'","job":"'$SLURM_JOB_ID'","hosts":[{"name":"node1","slots":1},{"name":"node2","slots":1}],"image":"lab/mpi:1","command":{"kind":"argv","argv":["id"]},"workdir":"'$PWD'","environment":{},"mounts":[]}'
 for n in $(seq 0 $((COUNT - 1))); do
   rm -f orders; mkfifo orders
-  sudo -n ${helper} open-job <orders >events.$n 2>&1 &
+  (sudo -n ${helper} open-job <orders 2>&1 | cat >events.$n) &
   opener=$!
   exec 3>orders
   echo "$request" >&3
   until grep -q '"event":"\(opened\|refused\)"' events.$n; do sleep 0.05; done
   touch opened.$n
   until [ -e go.$n ]; do sleep 0.05; done
-  srun --overlap --mem=0 -N2 -n2 --ntasks-per-node=1 --kill-on-bad-exit=0 sudo -n ${helper} run-node $SLURM_JOB_ID $launch >nodes.$n 2>&1
+  srun --overlap --mem=0 -N2 -n2 --ntasks-per-node=1 --kill-on-bad-exit=0 sudo -n ${helper} run-node $SLURM_JOB_ID $launch 2>&1 | cat >nodes.$n
   echo "status $?" >>nodes.$n
   exec 3>&-
   wait $opener

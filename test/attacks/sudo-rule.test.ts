@@ -46,9 +46,9 @@ interface Answer {
 /** Runs each line of shell as alice, in one go; `$h` is the helper, `$j` bob's job. */
 async function tryAll(calls: readonly string[]): Promise<readonly Answer[]> {
   const blocks = calls.map(
-    (call) => `( ${call}\n) >${own}/out 2>&1 <&4; printf '\\036%s\\037' $?; head -c 3000 ${own}/out`,
+    (call) => `( ${call}\n) 2>&1 <&4 | cat >${own}/out; printf '\\036%s\\037' $?; head -c 3000 ${own}/out`,
   );
-  const script = `h=${helper}; j=${bob.id}; exec 4</dev/null; cd ${own}\n${blocks.join('\n')}`;
+  const script = `set -o pipefail; h=${helper}; j=${bob.id}; exec 4</dev/null; cd ${own}\n${blocks.join('\n')}`;
   await writeLabFile(lab, `${own}/all.sh`, script, 'alice');
   const { text } = await tryAs(lab, 'node1', 'alice', 'bash', `${own}/all.sh`);
   return text
@@ -303,6 +303,19 @@ describe('a helper that dies half-way or spares its checks', () => {
     expect(Number(/^Max open files +(\d+)/m.exec(seen)?.[1])).toBeGreaterThan(1000);
     expect(seen).toMatch(/^Max core file size +0 /m);
   });
+
+  // Root would write into it past the quota, the limits, and what a file system keeps for root.
+  it.each(['run-node $j 0123456789abcdef', 'open-job', 'enter-job $j 0'])(
+    'has root write into no file, whoever opened it: %s',
+    async (verb) => {
+      const answers = await tryAll([
+        `sudo -n $h ${verb} >big; status=$?; cat big; exit $status`,
+        `sudo -n $h ${verb} 2>big`,
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([64, 64]);
+      expect(answers[0]?.text).toContain('output of jobs into none');
+    },
+  );
 
   it.each(['run-node 99999999 0123456789abcdef', 'open-job'])(
     'outside of a job is refused at once, and makes no process of root wait: %s',

@@ -1,4 +1,6 @@
 import { fstatSync, statfsSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { isatty } from 'node:tty';
 import { JobError } from '../../values/errors.ts';
 
 /**
@@ -23,11 +25,42 @@ export function requireOutput(descriptor: number): void {
   });
 }
 
+/**
+ * Makes sure that a job's output reaches a user's file by a process of that user's own: root would write into it past the
+ * user's quota and limits, into what a file system keeps for root, and for ever where its server is the user. Fails with
+ * `USAGE`.
+ */
+export function requireReader(descriptor: number): void {
+  const found = look(descriptor);
+  if (found === undefined || found.isFIFO() || found.isSocket() || isHarmlessDevice(descriptor, found)) return;
+  throw new JobError({
+    code: 'USAGE',
+    message: 'Standard output or error is a file or a device. The helper writes the output of jobs into none.',
+    hint: 'Run hpc-submit-dockerjob, which calls the helper; by hand: sudo hpc-dockerjob-helper VERB 2>&1 | cat >FILE.',
+  });
+}
+
+/** Linux: /dev/null and /dev/full. */
+const bottomless: readonly number[] = [0x103, 0x107];
+
+function isHarmlessDevice(descriptor: number, found: Stats): boolean {
+  return found.isCharacterDevice() && (bottomless.includes(found.rdev) || isatty(descriptor));
+}
+
+/** Undefined for what is not open: nothing is written to it. */
+function look(descriptor: number): Stats | undefined {
+  try {
+    return fstatSync(descriptor);
+  } catch {
+    return undefined;
+  }
+}
+
 function isOfKernel(descriptor: number): boolean {
   try {
     // Pipes, sockets and terminals are none; the kernel's own file systems answer at once.
-    return fstatSync(descriptor).isFile() && ofKernel.has(statfsSync(`/proc/self/fd/${descriptor}`).type);
+    return look(descriptor)?.isFile() === true && ofKernel.has(statfsSync(`/proc/self/fd/${descriptor}`).type);
   } catch {
-    return false; // not open: nothing is written to it
+    return false;
   }
 }
