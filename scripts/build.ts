@@ -89,7 +89,7 @@ for (const [name, entry] of Object.entries(parts)) {
     ...usual,
     entryPoints: [entry],
     outfile: `dist/${name}.cjs`,
-    plugins: [dropZodLocales()],
+    plugins: [dropDockerExtras(), dropZodLocales()],
   });
   metafiles.push(metafile);
 }

@@ -13,5 +13,8 @@ export const containerPaths = {
   lookedAt: '/.hpcdj/looked-at',
 } as const;
 
-/** Options of the runtime's Node: no signal to the programs in a container opens a debugger. */
-export const runtimeOptions = ['--disable-sigusr1'] as const;
+/**
+ * Options of the runtime's Node: no signal to the programs in a container opens a debugger, and the image's openssl.cnf,
+ * which can name libraries, is not read.
+ */
+export const runtimeOptions = ['--disable-sigusr1', '--openssl-config=/dev/null'] as const;

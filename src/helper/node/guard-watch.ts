@@ -10,7 +10,7 @@ import { JobError } from '../../values/errors.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
 import { readProcess } from '../host/read-process.ts';
 import type { OwnNode } from './own-node.ts';
-import type { AbandonedLayer } from './take-over-watch.ts';
+import type { AbandonedContainer, AbandonedLayer } from './take-over-watch.ts';
 import { excessSchema } from './take-over-watch.ts';
 
 /** Programs of the guard, which root alone may change. */
@@ -25,6 +25,8 @@ export interface WatchGuard extends Disposable {
   readonly ready: Promise<void>;
   /** Rejects with what whoever took over has found; never resolves. */
   readonly exceeded: Promise<never>;
+  /** The container runs, and this is known of it. */
+  place(layer: AbandonedLayer): void;
   /** The container is paused, and this process may be stopped for as long: nobody need watch. Never fails. */
   sleep(): Promise<void>;
   /** The container goes on in a moment. */
@@ -44,8 +46,8 @@ const mostBytes = 4096;
  * end run-node, as everything that belongs to a job of theirs; then the guard has the container watched by another one.
  * Fails with `HOST_UNFIT` where this process can open no pipe to it.
  */
-export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardPrograms): WatchGuard {
-  const words = [guard, String(silenceSeconds), process.execPath, '--disable-sigusr1', watch, JSON.stringify(layer)];
+export function guardWatch(watched: AbandonedLayer | AbandonedContainer, { guard, watch }: GuardPrograms): WatchGuard {
+  const words = [guard, String(silenceSeconds), process.execPath, '--disable-sigusr1', watch, JSON.stringify(watched)];
   const child = startAsRoot('/bin/bash', words, { hasInput: true, hasOutput: true, dropsGroups: true });
   const { stdin, stdout } = child;
   if (!stdin || !stdout) throw unguarded();
@@ -65,11 +67,16 @@ export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardProgram
   });
   for (const each of [ready, over.promise]) each.catch(() => undefined);
   let lastWord = '';
+  let pid = 'pid' in watched ? watched.pid : undefined;
   return {
     ready,
     exceeded: over.promise,
+    place: (layer) => {
+      pid = layer.pid;
+      stdin.write(`layer ${JSON.stringify(layer)}\n`);
+    },
     sleep: async () => {
-      const state = await findFreezeState(layer.pid);
+      const state = pid === undefined ? undefined : await findFreezeState(pid);
       if (state !== undefined) stdin.write(`asleep ${state}\n`);
     },
     wake: () => void stdin.write('awake\n'),
@@ -81,18 +88,29 @@ export function guardWatch(layer: AbandonedLayer, { guard, watch }: GuardProgram
   };
 }
 
-/** The guard of a node's own container. Undefined where nothing need be watched, or the container has ended already. */
-export async function guardOwnWatch(
+/**
+ * The guard of a node's own container of this name, before there is one: user and image may have code of theirs run in it from
+ * its first moment on, and this process stopped at any. Undefined where nothing need be watched.
+ */
+export async function guardOwnWatch({ site, plan }: OwnNode, name: string): Promise<WatchGuard | undefined> {
+  if (site.container.readOnlyRoot) return undefined;
+  const { job, user, token } = plan;
+  const bounds = site.container.writableLayer;
+  return guardWatch({ job, uid: user.uid, name, token, bounds }, await guardPrograms());
+}
+
+/** Tells the guard what it need not ask anybody for then: the container runs. */
+export async function placeOwnGuard(
+  guard: WatchGuard | undefined,
   { site, plan }: OwnNode,
   { pid, writableLayer }: StartedContainer,
-): Promise<WatchGuard | undefined> {
-  if (site.container.readOnlyRoot || writableLayer === undefined) return undefined;
-  const [programs, first, root] = await Promise.all([guardPrograms(), readProcess(pid), findRootMount(pid)]);
-  if (first === undefined || root === undefined) return undefined;
-  const { startTicks } = first;
-  const bounds = site.container.writableLayer;
+): Promise<void> {
+  if (guard === undefined || writableLayer === undefined) return;
+  const [first, root] = await Promise.all([readProcess(pid), findRootMount(pid)]);
+  if (first === undefined || root === undefined) return; // it has ended already
   const { job, user } = plan;
-  return guardWatch({ job, uid: user.uid, directory: writableLayer, pid, startTicks, root, bounds }, programs);
+  const bounds = site.container.writableLayer;
+  guard.place({ job, uid: user.uid, directory: writableLayer, pid, startTicks: first.startTicks, root, bounds });
 }
 
 async function guardPrograms(): Promise<GuardPrograms> {

@@ -25,7 +25,7 @@ import { createContainer, prepareNode } from './prepare-node.ts';
 import type { PreparedNode } from './prepare-node.ts';
 import { publishEnd } from './publish-end.ts';
 import type { DiskWatch } from './watch-disk.ts';
-import { guardOwnWatch } from './guard-watch.ts';
+import { guardOwnWatch, placeOwnGuard } from './guard-watch.ts';
 import type { WatchGuard } from './guard-watch.ts';
 import { watchOwnDisk } from './watch-disk.ts';
 import { markRoot } from '../host/root-marks.ts';
@@ -53,8 +53,13 @@ export async function leadNode(
   const own = { ...claimed, plan: completePlan(claimed.site, judged.plan, image) };
   const { devices } = judged;
   const prepared = await prepareNode(context, own, { ...given, image, devices }, undo);
-  const container = await createContainer(context, own, prepared);
-  const started = await startContainer(own, container, given.delivery, undo);
+  const guard = await guardOwnWatch(own, prepared.spec.name);
+  if (guard !== undefined) undo.use(guard);
+  const container = await createContainer(context, own, prepared).catch((error: unknown) => {
+    guard?.release(); // nothing will run
+    throw error;
+  });
+  const started = await startContainer(own, container, { delivery: given.delivery, guard }, undo);
   // Ended before the node is released: a late word of its PHASE would say that it still runs.
   const suspension = undo.use(passOnSuspension(context, own, container, started.guard));
   if (!own.signalsByStore) undo.use(followSuspensionSignals(suspension));
@@ -90,17 +95,17 @@ interface StartedNode {
 async function startContainer(
   own: OwnNode,
   container: Container,
-  delivery: OutputDelivery,
+  { delivery, guard }: { readonly delivery: OutputDelivery; readonly guard: WatchGuard | undefined },
   undo: AsyncDisposableStack,
 ): Promise<StartedNode> {
   const stopMs = own.site.deadlines.stopSeconds * 1000;
   delivery.begin(await container.attachOutput(() => tellOfGap(own)));
+  await guard?.ready; // code of the image may run before ours
   const running = await container.start();
   const disk = undo.use(watchOwnDisk(own, running));
   const { readOnlyRoot } = own.site.container;
   if (!readOnlyRoot) await markRoot(own.plan.job, own.node.index, running.pid, own.plan.user.uid);
-  const guard = await guardOwnWatch(own, running);
-  if (guard !== undefined) undo.use(guard);
+  await placeOwnGuard(guard, own, running);
   const overfull = pauseOnExcess(disk, guard, container);
   undo.defer(async () => {
     const rest = delivery.takeRest();
@@ -125,13 +130,12 @@ interface Accounts {
 async function placeContainer(
   own: OwnNode,
   { cgroupParent, driver }: PreparedNode,
-  { running, ended, guard }: StartedNode,
+  { running, ended }: StartedNode,
 ): Promise<Accounts> {
   const accounts = await unlessEnded(own, ended, async () => {
     await verifyBelow(running.pid, cgroupParent);
     const [memory, measureUsage] = await Promise.all([findMemoryAccount(running.pid), findUsageMeter(running.pid)]);
     await driver.attach(own.plan, own.node, running);
-    await guard?.ready; // no word of the user's runs before
     return { memory, measureUsage };
   });
   reached(own, 'attached');

@@ -25,6 +25,12 @@ export type AbandonedLayer = z.output<typeof abandonedLayerSchema>;
 export const excessSchema = z.strictObject({ code: z.string(), message: z.string(), hint: z.string().optional() });
 export type Excess = z.output<typeof excessSchema>;
 
+/** A container that may not run yet, as run-node names it before it has it started. */
+export const abandonedContainerSchema = abandonedLayerSchema
+  .pick({ job: true, uid: true, bounds: true })
+  .extend({ name: z.string(), token: z.string() });
+export type AbandonedContainer = z.output<typeof abandonedContainerSchema>;
+
 const lookEveryMs = 500;
 
 /**

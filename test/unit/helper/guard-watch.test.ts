@@ -72,6 +72,21 @@ describe('the guard of the watch', () => {
     await vi.waitFor(async () => expect(await given()).not.toBe(''), { timeout: 12_000, interval: 100 });
   }, 20_000);
 
+  test('has what is known of the container by then watched, once it runs', async () => {
+    const { layer } = await startLayer();
+    const { watch, given } = await standIn();
+    const { job, uid: owner, bounds } = layer;
+    const before = { job, uid: owner, bounds, name: 'hpcdj-7-node-0', token: 'x' };
+    for (const isPlaced of [false, true]) {
+      const guarded = guardWatch(before, { guard, watch });
+      await guarded.ready;
+      if (isPlaced) guarded.place(layer);
+      guarded[Symbol.dispose]();
+      await guarded.exceeded.catch(() => undefined);
+      expect(JSON.parse(await given())).toEqual(isPlaced ? layer : before);
+    }
+  });
+
   test('ends with its container', async () => {
     const { layer } = await startLayer();
     const { watch, given } = await standIn();

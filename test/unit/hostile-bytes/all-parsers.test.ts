@@ -43,6 +43,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
     'config/load-site#readSiteFile',
     'helper/host/registry-access#readCredentials',
     'helper/host/root-marks#parseRootMark',
+    'system/open-files#readMountId',
     'system/signal-process#readStart',
     'system/signal-process#readState',
     'cgroup/read-limits#readLimits',
@@ -90,6 +91,7 @@ const partsOfOthers = [
   ],
   ...[
     'abandonedLayerSchema',
+    'watchedSchema',
     'excessSchema',
     'publicKeySchema',
     'wantedStateSchema',
