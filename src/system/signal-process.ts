@@ -10,7 +10,7 @@ export interface KnownProcess {
 export interface Signalling {
   /** Whose process it must be: one of its four uids. */
   readonly uid: number;
-  readonly signal?: 'SIGKILL' | 'SIGTERM' | 'SIGCONT';
+  readonly signal?: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT';
 }
 
 /**

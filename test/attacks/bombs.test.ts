@@ -3,7 +3,7 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import type { Lab } from '../../lab/running-lab.ts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { changeSite } from '../support/e2e-site.ts';
-import { cancelJob, findLastingLeftovers, inHostDocker, inMpi, startBatch } from '../support/e2e-jobs.ts';
+import { cancelJob, findLastingLeftovers, inHostDocker, inMpi, startBatch, tryAs } from '../support/e2e-jobs.ts';
 import { e2eLab, runBatch } from '../support/e2e-lab.ts';
 
 let lab: Lab;
@@ -95,6 +95,34 @@ describe('the disk of the Docker Engine', () => {
     expect(job.stdout.trim().split('\n')).toEqual(['writers 0', 'ended 65']);
     expect(job.stderr).toContain('[DISK_LIMIT]');
     await vi.waitFor(async () => expect(await findWatchers()).toBe(''), { timeout: 15_000, interval: 500 });
+  });
+
+  it('takes no more once the job is over, and lets its container go, whoever makes files there on the host', async () => {
+    await using _site = await changeSite(lab, { container: { writableLayer: { inodes: 4_000_000 } } }, ['node1']);
+    const begin = `hpc-submit-dockerjob --quiet --image ${openImage} -- sh -c 'touch begun; sleep 300'`;
+    const job = await startBatch(lab, begin, { sbatch: onNode1 });
+    const wait = 'for i in $(seq 300); do [ -e "$1/begun" ] && exit; sleep 0.1; done; exit 1';
+    await mustRun(lab, 'node1', ['sh', '-c', wait, 'wait', job.directory]);
+    // By the directory alone: no file is open for longer than a moment.
+    const racer = [
+      'import os, sys, time',
+      'directory = os.open("/proc/%s/root/opt/work" % sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)',
+      'for _ in range(2): os.fork()',
+      'end = time.time() + 90',
+      'while time.time() < end:',
+      '    try: os.close(os.open("%d.%f" % (os.getpid(), time.time()), os.O_CREAT | os.O_WRONLY, dir_fd=directory))',
+      '    except OSError: time.sleep(0.01)',
+    ].join('\n');
+    const pid = await inHostDocker(lab, 'node1', 'inspect', '--format', '{{.State.Pid}}', `hpcdj-${job.id}-node-0`);
+    const race = 'setsid python3 -c "$0" "$1" </dev/null >/dev/null 2>&1 & sleep 5';
+    expect(await tryAs(lab, 'node1', 'alice', 'sh', '-c', race, racer, pid)).toMatchObject({ exitCode: 0 });
+    await cancelJob(lab, job.id);
+    await job.end(60_000);
+    const seen = 'docker ps --all --quiet; sinfo --noheader --nodes=node1 --format=%T; ls /run/hpc-dockerjob';
+    await vi.waitFor(async () => expect(await mustRun(lab, 'node1', ['sh', '-c', seen])).toBe('idle'), {
+      timeout: 30_000,
+      interval: 500,
+    });
   });
 
   /** What guards or watches on the host; nothing of it may outlive its container. */

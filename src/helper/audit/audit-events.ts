@@ -16,6 +16,8 @@ export type AuditEvent =
   | 'image-fetched'
   /** A process of the user's on the host kept files of a removed container open. */
   | 'holder-killed'
+  /** The same, and it could not be killed in time. */
+  | 'holders-left'
   | 'job-controlled'
   | 'job-ended'
   | 'job-opened'

@@ -1,11 +1,17 @@
 import type { JobKey } from '../../contract/job-key.ts';
 import { findOpenFiles, seesMount } from '../../system/open-files.ts';
-import { signalProcess } from '../../system/signal-process.ts';
+import type { OpenFile } from '../../system/open-files.ts';
+import type { KnownProcess } from '../../system/signal-process.ts';
+import { readStart, readState, signalProcess } from '../../system/signal-process.ts';
+import { retryUntil } from '../../system/retry-until.ts';
 import type { RootMark } from '../host/root-marks.ts';
 import type { HelperContext } from '../open-context.ts';
+import { chaseAfter, chaseHolder } from './chase-holder.ts';
 
 /** A process may pass a file on to another one while it is looked for. */
-const mostRounds = 5;
+const mostMs = 5000;
+/** In which a killed process lets go, also on a busy host. */
+const dyingMs = 1000;
 
 /**
  * Ends processes of the job's user on this host that keep files of a removed container open: what these files take of
@@ -17,19 +23,41 @@ export async function endRootHolders(
   job: JobKey,
   marks: readonly RootMark[],
 ): Promise<void> {
-  for (const { uid, root } of marks) {
-    for (let round = 0; round < mostRounds; round += 1) {
-      const holders = new Map((await findOpenFiles(root, uid)).map((file) => [file.pid, file]));
-      let killed = 0;
-      for (const [pid, holder] of holders) {
-        if ((await seesMount(pid, root)) || !signalProcess(holder, { uid })) continue;
-        killed += 1;
-        audit.record('holder-killed', { job, killedPid: pid });
-        process.stderr.write(
-          `hpc-dockerjob-helper: note: process ${pid} kept files of a removed container of job ${job} open; it was killed\n`,
-        );
+  const tell = (event: 'holder-killed' | 'holders-left', { pid }: KnownProcess, what: string): void => {
+    audit.record(event, { job, ...(event === 'holder-killed' ? { killedPid: pid } : { holder: pid }) });
+    process.stderr.write(
+      `hpc-dockerjob-helper: note: process ${pid} kept files of a removed container of job ${job} open; ${what}\n`,
+    );
+  };
+  for (const mark of marks) {
+    const { uid } = mark;
+    for (const deadline = performance.now() + mostMs; ;) {
+      const begunAt = performance.now();
+      const holders = await findStrangers(mark);
+      const lookMs = performance.now() - begunAt;
+      const found = holders.length > 0 ? holders : [await chaseHolder(mark, chaseAfter(lookMs))];
+      const [first] = found;
+      if (first === undefined) break;
+      if (performance.now() > deadline) {
+        tell('holders-left', first, 'it goes on');
+        break;
       }
-      if (killed === 0) break;
+      const killed = found.filter((each) => each !== undefined && signalProcess(each, { uid })) as KnownProcess[];
+      for (const each of killed) tell('holder-killed', each, 'it was killed');
+      const areGone = (): true | undefined => (killed.every(hasEnded) ? true : undefined);
+      await retryUntil(areGone, { pauseMs: 10, deadlineMs: dyingMs });
     }
   }
+}
+
+function hasEnded({ pid, since }: KnownProcess): boolean {
+  const directory = `/proc/${pid}`;
+  return readStart(directory) !== since || ['Z', 'X'].includes(readState(directory));
+}
+
+/** One file of each process that has any of a file system open which is not one of its own. */
+async function findStrangers({ uid, root }: RootMark): Promise<readonly OpenFile[]> {
+  const holders = [...new Map((await findOpenFiles(root, uid)).map((file) => [file.pid, file])).values()];
+  const sees = await Promise.all(holders.map(async ({ pid }) => await seesMount(pid, root)));
+  return holders.filter((_, index) => sees[index] === false);
 }

@@ -8,9 +8,11 @@ import { listHelperMarks, removeHelperMarks } from '../host/helper-marks.ts';
 import type { HelperContext } from '../open-context.ts';
 import { jobRunDirectory, removeNodeFiles } from '../host/run-directory.ts';
 import { endStillHelpers } from './end-still-helpers.ts';
+import { endDirectoryHolders, endDirectoryHoldersNow } from './end-directory-holders.ts';
 import { endRootHolders } from './end-root-holders.ts';
 import { endTracers } from './end-tracers.ts';
 import { listRootMarks } from '../host/root-marks.ts';
+import type { RootMark } from '../host/root-marks.ts';
 import { listCgroupMarks } from '../host/cgroup-marks.ts';
 
 /** What is known of a job at its normal end by its plan. Left out: looked for. */
@@ -44,6 +46,7 @@ export async function releaseHere(
   const runDirectory = jobRunDirectory(job);
   // Before the containers: a helper whose mark comes later holds none of those that are found.
   const marks = await listHelperMarks(runDirectory);
+  const roots = await listRootMarks(job);
   await attempt('containers', async () => {
     const found = await context.engine.findContainers({ [labels.job]: job });
     for (const { labels: own } of found)
@@ -54,21 +57,22 @@ export async function releaseHere(
     });
     const uids = new Set(found.map(({ labels: own }) => Number(own[labels.uid])).filter((uid) => uid > 0));
     const tracersEnded = endTracers(context, job, { uids, removed: removed.signal });
+    const holdersEnded = endDirectoryHolders(context, job, { roots, removed: removed.signal });
     await Promise.all(
       found.map(
         async ({ id, name }) =>
-          await attempt(`container ${name}`, async () => await context.engine.removeContainer(id)),
+          await attempt(`container ${name}`, async () => await removeContainer(context, job, id, roots)),
       ),
     );
     removed.abort();
-    await Promise.all([helpersEnded, tracersEnded]);
+    await Promise.all([helpersEnded, tracersEnded, holdersEnded]);
   });
   const containersAreGone = leftovers.length === 0;
-  if (containersAreGone) {
-    const roots = await listRootMarks(job);
-    await attempt('open files', async () => await endRootHolders(context, job, roots));
-    await attempt('marks', async () => await removeHelperMarks(runDirectory, marks));
-  }
+  const holdersEnded = attempt('open files', async () => {
+    if (!containersAreGone) return;
+    await endRootHolders(context, job, roots);
+    await removeHelperMarks(runDirectory, marks);
+  });
   // A network outlives its containers' removal, never the other way round.
   for (const name of network === undefined ? networkNames : [network]) {
     await attempt(`${name} network`, async () => {
@@ -78,6 +82,7 @@ export async function releaseHere(
       if (network === undefined) leftovers.push(...(await driver.findLeftovers(job)));
     });
   }
+  await holdersEnded;
   // By a node's marks a later release finds who keeps its container's files open, and its cgroups.
   if (containersAreGone) await attempt('runtime files', async () => await removeNodeFiles(job, nodeIndex));
   for (const [path, schedulers] of cgroups) {
@@ -85,6 +90,25 @@ export async function releaseHere(
     await removeSchedulersOwn(context, path);
   }
   return leftovers;
+}
+
+/** An engine gives up a directory that is never empty: it is asked again as long as somebody is found who fills it. */
+const mostTries = 4;
+
+async function removeContainer(
+  context: HelperContext,
+  job: JobKey,
+  id: string,
+  roots: readonly RootMark[],
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await context.engine.removeContainer(id);
+      return;
+    } catch (error) {
+      if (tries >= mostTries || (await endDirectoryHoldersNow(context, job, roots)) === 0) throw error;
+    }
+  }
 }
 
 /**

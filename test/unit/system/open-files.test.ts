@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, mkdtemp, open, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { parseRootMark } from '../../../src/helper/host/root-marks.ts';
 import { measureRemovedFiles } from '../../../src/system/measure-removed-files.ts';
-import { findOpenFiles, findRootMount, seesMount } from '../../../src/system/open-files.ts';
+import { findHolders, findOpenFiles, findRootMount, seesMount } from '../../../src/system/open-files.ts';
 import { isStill } from '../../../src/system/signal-process.ts';
 
 const uid = process.getuid?.() ?? 0;
@@ -71,4 +71,33 @@ it('finds what a thread has open in a table of its own, and knows the process ag
   expect(isStill(holder, uid, processes)).toBe(false);
   await rm(process4711, { recursive: true });
   expect(isStill(holder, uid, processes)).toBe(false);
+});
+
+it.each([
+  ['stands in a directory', 'cwd', 'directory', 1],
+  ['has a directory for its root', 'root', 'directory', 1],
+  ['has a directory open', 'fd/7', 'directory', 1],
+  ['has a file open', 'fd/7', 'file', 1],
+  ['stands elsewhere', 'cwd', 'elsewhere', 0],
+])('finds whoever %s below a mount that is not its own', async (_, link, what, count) => {
+  const base = await mkdtemp('/var/lib/hpcdj-holders-');
+  onTestFinished(async () => await rm(base, { recursive: true, force: true }));
+  const process4711 = path.join(base, 'proc/4711');
+  const task = path.join(process4711, 'task/4712');
+  for (const name of ['fd', 'fdinfo']) await mkdir(path.join(task, name), { recursive: true });
+  await mkdir(path.join(base, 'directory'));
+  await writeFile(path.join(base, 'file'), 'x');
+  await writeFile(path.join(process4711, 'status'), `Name:\ta\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
+  await writeFile(path.join(process4711, 'mountinfo'), '');
+  await symlink(what === 'elsewhere' ? '/proc' : path.join(base, what), path.join(task, link));
+  const opened = await open(base, 'r');
+  onTestFinished(async () => await opened.close());
+  const id = /^mnt_id:\s*(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${opened.fd}`, 'utf8'))?.[1] ?? '';
+  await writeFile(path.join(task, 'fdinfo/7'), `pos:\t0\nmnt_id:\t${id}\n`);
+  const root = { id, device: (await stat(base)).dev };
+  const look = async (user: number): Promise<number> => (await findHolders(root, user, path.join(base, 'proc'))).length;
+  expect(await look(uid)).toBe(count);
+  expect(await look(uid + 1)).toBe(0);
+  await writeFile(path.join(process4711, 'mountinfo'), `${id} 1 0:1 / / rw - overlay overlay rw\n`);
+  expect(await look(uid)).toBe(0);
 });
