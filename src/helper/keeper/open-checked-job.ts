@@ -69,7 +69,7 @@ export async function openCheckedJob(
   const image = await resolveImage(context, {
     ...{ request: wanted, decision, local, host: request.hosts[0]?.name ?? '?' },
     requester: { user, queue: confirmed.queue },
-    beforeAsking: allow,
+    ...{ cancelled: orders.cancelled, beforeAsking: allow },
   });
   await allow();
   const store = sharedStore ?? (await openLocalStore(context, confirmed, undo));

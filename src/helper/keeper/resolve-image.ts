@@ -36,6 +36,8 @@ export interface ImageToResolve {
   readonly local: ImageFacts | undefined;
   /** This host. */
   readonly host: string;
+  /** Its abort ends the question with its reason. */
+  readonly cancelled: AbortSignal;
   /** Awaited before a registry is asked. */
   readonly beforeAsking: () => Promise<void>;
 }
@@ -61,11 +63,12 @@ export async function resolveImage(context: HelperContext, asked: ImageToResolve
   if (local !== undefined && context.site.images.pull === 'missing') return here;
   await asked.beforeAsking();
   try {
-    const remote = await askForImage(context, reference, registry);
+    const remote = await askForImage(context, reference, registry, asked.cancelled);
     const facts = await findPinned(context, reference, remote.digest);
     if (facts === undefined) requireRunnable(reference, remote);
     return { facts, digest: remote.digest };
   } catch (thrown) {
+    if (asked.cancelled.aborted) throw thrown;
     const error = asJobError(thrown);
     if (local === undefined || error.code !== 'IMAGE_NOT_FETCHED')
       throw new JobError({
@@ -85,14 +88,18 @@ async function askForImage(
   { site, engine }: HelperContext,
   reference: ImageReference,
   registry: Registry,
+  signal: AbortSignal,
 ): Promise<RemoteImage> {
   const credentials = await readCredentials(registry);
   await provideAuthority(registry);
   // The other hosts give up some time after this.
   const deadlineMs = Math.min(site.deadlines.openSeconds * 500, site.images.fetchSeconds * 1000);
   const describeLate = (): string => `${registry.host} did not answer within ${deadlineMs / 1000} s`;
-  const call = { deadlineMs, signal: new AbortController().signal, mostTries, describeLate };
-  return await askRegistry(call, async (signal) => await engine.findRemoteImage({ reference, credentials, signal }));
+  const call = { deadlineMs, signal, mostTries, describeLate };
+  return await askRegistry(
+    call,
+    async (whileWanted) => await engine.findRemoteImage({ reference, credentials, signal: whileWanted }),
+  );
 }
 
 /** The image of this digest, if the engine has it under the very repository. */

@@ -21,9 +21,13 @@ interface World {
   /** What the host has, by the names that it answers to. */
   readonly local?: Readonly<Record<string, ImageFacts>>;
   readonly remote?: RemoteImage | JobError;
+  readonly cancelled?: AbortSignal;
 }
 
-async function resolve(image: string, { pull = 'missing', local = {}, remote }: World) {
+async function resolve(
+  image: string,
+  { pull = 'missing', local = {}, remote, cancelled = new AbortController().signal }: World,
+) {
   const registries = pull === 'never' ? '' : 'registries: [{host: r.example}],';
   const site = parseSite(`version: 1
 images: {pull: ${pull}, ${registries} allowed: ["r.example/**", "**"], fetchSeconds: 1}
@@ -40,6 +44,7 @@ mounts: {allowed: [{source: /scratch}]}`);
   const decision = decideRequest(site, request, anyRequester);
   const resolved = await resolveImage({ site, engine } as unknown as HelperContext, {
     ...{ request, decision, requester: anyRequester, host: 'c1', local: local[decision.imageReference] },
+    cancelled,
     beforeAsking: () => Promise.resolve(void asked.push('allowed')),
   });
   return { ...resolved, asked };
@@ -93,6 +98,11 @@ describe('with images.pull: missing', () => {
     expect(await resolve(pinned, { remote: amd64 })).toMatchObject({
       ...{ facts: undefined, digest: digest('c'), asked: [] },
     });
+  });
+
+  it('is not asked for any longer when the job is cancelled', async () => {
+    const reason = new JobError({ code: 'TERMINATED', message: 'The job was cancelled (SIGTERM).' });
+    await expect(resolve(name, { remote: amd64, cancelled: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 
   it('is refused for other processors before any host fetches it', async () => {
