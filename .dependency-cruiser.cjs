@@ -41,7 +41,7 @@ const helperRooms = [
   room('keeper', 'records', 'job', 'host', 'caller', 'release'),
   room('node', 'job', 'host', 'caller', 'release'),
   room('host-checks', 'host', 'caller', 'job'),
-  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'enter', 'show', 'release', 'caller'),
+  room('verbs', 'audit', 'host-checks', 'node', 'keeper', 'control', 'enter', 'show', 'records', 'release', 'caller'),
 ];
 
 /** The tasks of the agent: only who meets the others makes the files and opens the relay. */

@@ -109,6 +109,19 @@ it('a job that is over is known by its record, where it was opened', async () =>
   expect(file.text).toContain('Permission denied');
 });
 
+it('root sums the records and asks for metrics; a user does neither', async () => {
+  const report = await ask('node1', 'root', 'report --by user --since 1h --json');
+  const { rows } = JSON.parse(report.text) as { readonly rows: readonly { value: string; failed: number }[] };
+  expect(rows.find(({ value }) => value === 'alice')?.failed).toBeGreaterThan(0);
+  const metrics = await tryAs(lab, 'node1', 'root', `${productRoot}/bin/hpc-dockerjob-helper`, 'metrics');
+  expect(metrics.text).toMatch(/^hpc_dockerjob_engine_up 1$/m);
+  expect(metrics.text).toMatch(/^hpc_dockerjob_store_up 1$/m);
+  expect(metrics.text).toMatch(/^hpc_dockerjob_ended_jobs\{end="command failed"\} [1-9]/m);
+  expect((await ask('node1', 'alice', 'report')).exitCode).toBe(77);
+  const asUser = await tryAs(lab, 'node1', 'alice', 'sudo', '-n', `${productRoot}/bin/hpc-dockerjob-helper`, 'metrics');
+  expect(asUser.exitCode).toBe(1);
+});
+
 it.each([
   ['jobs --phase runing', 64, 'Did you mean running?'],
   ['jobs --watch', 64, '--watch needs a terminal'],

@@ -19,18 +19,24 @@ export interface ReadRecords {
 }
 
 /**
- * The records of all hosts that write into this directory, oldest first. `wanted` looks at a line before it is parsed.
+ * The records of all hosts that write into this directory, oldest first. `wanted` looks at a line before it is parsed;
+ * `ownFile` leaves only one host's.
  * A line that is no record is left out. Never fails.
  */
-export async function readRecords(directory: string, wanted: (line: Buffer) => boolean): Promise<ReadRecords> {
+export async function readRecords(
+  directory: string,
+  wanted: (line: Buffer) => boolean,
+  ownFile?: string,
+): Promise<ReadRecords> {
   const notes: string[] = [];
   const files = await listFiles(directory).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') notes.push(`${directory}: ${asClause(error)}`);
     return [];
   });
   const records: JobRecord[] = [];
+  const isAsked = ({ path }: { readonly path: string }): boolean => ownFile === undefined || path.startsWith(ownFile);
   let left = mostBytes;
-  for (const { path, bytes } of files) {
+  for (const { path, bytes } of files.filter(isAsked)) {
     left -= bytes;
     if (left < 0) {
       notes.push(`only the newest ${mostBytes / 1024 ** 2} MiB of ${directory} were read`);

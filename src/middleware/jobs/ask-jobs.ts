@@ -1,4 +1,7 @@
 import { execa } from 'execa';
+import type * as z from 'zod';
+import type { JobRecord } from '../../contract/job-record.ts';
+import { jobRecordSchema } from '../../contract/job-record.ts';
 import type { ShownLine } from '../../contract/shown-job.ts';
 import { shownLineSchema } from '../../contract/shown-job.ts';
 import { findJsonAs } from '../../values/parse-json-as.ts';
@@ -13,16 +16,32 @@ const mostBytes = 256 * 1024 ** 2;
  * own code when it refuses.
  */
 export async function askJobs(
-  [file, ...argv]: readonly [string, ...string[]],
+  call: readonly [string, ...string[]],
   environment: NodeJS.ProcessEnv = {},
 ): Promise<readonly ShownLine[]> {
+  return await ask(call, shownLineSchema, environment);
+}
+
+/** The records of jobs that are over. Fails as `askJobs` does. */
+export async function askRecords(call: readonly [string, ...string[]]): Promise<readonly JobRecord[]> {
+  return await ask(call, jobRecordSchema);
+}
+
+async function ask<Schema extends z.ZodType>(
+  [file, ...argv]: readonly [string, ...string[]],
+  schema: Schema,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<readonly z.output<Schema>[]> {
   const result = await execa(file, argv, {
     ...{ stdin: 'ignore', reject: false, timeout: deadlineMs, forceKillAfterDelay: 1000, maxBuffer: mostBytes },
     env: environment,
   });
   if (result.timedOut) throw unavailable(`no answer within ${deadlineMs / 1000} s`);
   if (result.exitCode !== 0) throw readRefusal(result.stderr, asClause(result.shortMessage));
-  return result.stdout.split('\n').filter(Boolean).map(readLine);
+  return result.stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => readLine(line, schema));
 }
 
 /** The last line of the helper ends with its code; those of sudo and of a scheduler's launcher have none. */
@@ -36,8 +55,8 @@ function readRefusal(stderr: string, otherwise: string): JobError {
   return unavailable(last === '' ? otherwise : last);
 }
 
-function readLine(line: string): ShownLine {
-  const shown = findJsonAs(shownLineSchema, line);
+function readLine<Schema extends z.ZodType>(line: string, schema: Schema): z.output<Schema> {
+  const shown = findJsonAs(schema, line);
   if (shown !== undefined) return shown;
   throw new JobError({
     code: 'HELPER_UNAVAILABLE',

@@ -12,6 +12,7 @@ import { explain } from './explain.ts';
 import { inspect } from './inspect.ts';
 import { jobs } from './jobs.ts';
 import { pkiVerbs } from './pki.ts';
+import { report } from './report.ts';
 import { shell } from './shell.ts';
 import { testPolicy } from './test-policy.ts';
 import type { Verb } from './verb.ts';
@@ -21,6 +22,7 @@ export const knownVerbs: readonly Verb[] = [
   explain,
   jobs,
   inspect,
+  report,
   shell,
   checkConfig,
   testPolicy,
