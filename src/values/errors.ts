@@ -142,7 +142,29 @@ export function asClause(thrown: unknown): string {
   return (thrown instanceof Error ? thrown.message : String(thrown)).trim().replace(/\.+$/, '');
 }
 
-/** Any thrown value as a `JobError`; what is not one already is a bug and keeps its cause. */
+/** What a host lacks when the kernel answers with this to whatever we do. */
+const wants: Readonly<Record<string, string>> = {
+  ENOSPC: 'has no room left on a disk, or in /run or /tmp',
+  EDQUOT: 'has no room left for its user on a disk',
+  EROFS: 'cannot write to a file system that should be writable',
+  EIO: 'has a disk that reports errors',
+  EMFILE: 'has no open file left for a program',
+  ENFILE: 'has no open file left',
+  ENOMEM: 'has no memory left',
+  EAGAIN: 'has no process left to start',
+};
+
+/** Only of calls of the kernel: other errors have codes as well. */
+function wantOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown)) return undefined;
+  const code = String(thrown.code);
+  const syscall = String(thrown.syscall);
+  // A descriptor that is not ready, and the number of watched files, are no want of the host.
+  if (syscall === 'watch' || (code === 'EAGAIN' && !syscall.startsWith('spawn'))) return undefined;
+  return Object.hasOwn(wants, code) ? wants[code] : undefined;
+}
+
+/** Any thrown value as a `JobError`; what is not one already is a want of the host, or a bug, and keeps its cause. */
 export function asJobError(thrown: unknown): JobError {
   if (thrown instanceof JobError) return thrown;
   // Of a part of the program that is a bundle of its own, and has its own copy of this class.
@@ -152,6 +174,15 @@ export function asJobError(thrown: unknown): JobError {
     return JobError.fromWire({ code: String(thrown.code), message: thrown.message, hint, rule });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
+  const want = wantOf(thrown);
+  if (want !== undefined) {
+    return new JobError({
+      code: 'HOST_UNFIT',
+      message: `This host ${want}: ${text}.`,
+      hint: 'Ask the administrators to look at it: df -h, df -i and the kernel log (dmesg) show what is short.',
+      cause: thrown,
+    });
+  }
   return new JobError({
     code: 'BUG',
     message: `Unexpected failure: ${text}.`,

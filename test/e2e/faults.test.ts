@@ -168,6 +168,27 @@ describe('a reader of the output', () => {
   });
 });
 
+describe('a host whose /run is full', () => {
+  it('is named with what it lacks, and is no bug', async () => {
+    const fill =
+      'mount -o remount,size=$(($(df -k --output=used /run | tail -1) + 12))k /run; for size in 4k 512; do dd if=/dev/zero of=/run/filler-$size bs=$size; done';
+    const [, size = ''] = /\bsize=(\w+)/.exec(await mustRun(lab, 'node2', ['grep', ' /run ', '/proc/mounts'])) ?? [];
+    const job = await startBatch(lab, `touch begun; while [ ! -e go ]; do sleep 0.1; done; ${lasting}`, onTwo);
+    await until('the script', 20_000, async () => (await hasFile(job, 'begun')) || (await job.stderr()));
+    await mustRun(lab, 'node2', ['sh', '-c', `{ ${fill}; } 2>&1 || :`]);
+    try {
+      await mustRun(lab, 'node1', ['touch', `${job.directory}/go`]);
+      await job.shows('[HOST_UNFIT]');
+    } finally {
+      await mustRun(lab, 'node2', ['sh', '-c', `rm /run/filler-*; mount -o remount,size=${size || '50%'} /run`]);
+    }
+    const { exitCode, stderr } = await job.end(60_000);
+    expect(exitCode).toBe('69:0');
+    expect(stderr).toMatch(/node2.*This host has no room left on a disk, or in \/run/);
+    expect(stderr).not.toContain('[BUG]');
+  });
+});
+
 describe('a host that is dead before its start', () => {
   it('is named by the words of srun, and the job may run elsewhere', async () => {
     const job = await startBatch(lab, `touch begun; while [ ! -e go ]; do sleep 0.1; done; ${lasting}`, onTwo);

@@ -20,22 +20,26 @@ export interface HostCommandOptions {
 /** Programs out of the site's command path, without a shell and with nothing of the caller's environment. */
 export function hostCommands({ commandPath, timeoutMs = 10_000, enter = [] }: HostCommandOptions): HostCommands {
   const commands = runCommands(commandPath, timeoutMs, enter);
+  const asked = askedFacts(commands);
   // Facts of the namespace we are in come without starting a program: each start costs a large process dearly.
-  return enter.length === 0 ? { run: commands, ...ownFacts } : { run: commands, ...askedFacts(commands) };
+  return enter.length === 0 ? { run: commands, ...ownFacts(asked) } : { run: commands, ...asked };
 }
 
 type Run = HostCommands['run'];
 type Facts = Omit<HostCommands, 'run'>;
 
-const ownFacts: Facts = {
-  readSetting: async (name) => (await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')).trim(),
-  findInterface: (address) => {
-    const found = Object.entries(networkInterfaces()).find(([, own]) =>
-      own?.some((entry) => entry.address === address),
-    );
-    return Promise.resolve(found?.[0]);
-  },
-};
+function ownFacts(asked: Facts): Facts {
+  return {
+    readSetting: async (name) => (await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')).trim(),
+    findInterface: async (address) => {
+      const found = Object.entries(networkInterfaces()).find(([, own]) =>
+        own?.some((entry) => entry.address === address),
+      );
+      // Node leaves out a link that is down or has lost its carrier, which may be back in a moment.
+      return found?.[0] ?? (await asked.findInterface(address));
+    },
+  };
+}
 
 const linksSchema = z.array(
   z.object({ ifname: z.string(), addr_info: z.array(z.object({ local: z.string().optional() })) }),
