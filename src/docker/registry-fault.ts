@@ -20,7 +20,7 @@ const faults: readonly Fault[] = [
     hint: 'Ask the administrators to make room there (docker image prune), or exclude the host.',
   },
   {
-    words: /no matching manifest for|image operating system .* cannot be used/i,
+    words: /no matching manifest for|no match for platform|image operating system .* cannot be used/i,
     code: 'IMAGE_UNUSABLE',
     what: (registry) => `what ${registry} has of it is not made for the processors of this host`,
     hint: 'Ask the maker of the image for one that is.',
@@ -57,7 +57,7 @@ const faults: readonly Fault[] = [
     hint: 'Ask the administrators: every host must be able to look up the name of the registry.',
   },
   {
-    words: /no basic auth credentials|unauthorized|authentication required|incorrect username or password/i,
+    words: /no basic auth credentials|unauthorized|authentication required|incorrect username or password|\b401\b/i,
     code: 'REGISTRY_UNUSABLE',
     what: (registry) => `${registry} asks for credentials, and the site has none that it takes`,
     hint: 'Ask the administrators: images.registries.credentialsFile in site.yaml holds the site’s.',

@@ -46,7 +46,7 @@ rm /tmp/layer`;
 }
 
 async function forgetImages(host: string): Promise<void> {
-  const script = `docker image ls --digests --format '{{.Repository}}@{{.Digest}}' | grep '^head:' | xargs -r docker image rm --force >/dev/null
+  const script = `docker image ls --format '{{.Repository}} {{.ID}}' | sed -n 's/^head:[^ ]* //p' | sort -u | xargs -r docker image rm --force >/dev/null
 rm -rf /etc/docker/certs.d/head:*`;
   await mustRun(lab, host, ['bash', '-c', script]);
 }

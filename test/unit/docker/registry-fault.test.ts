@@ -21,6 +21,11 @@ it.each([
   ['Get "https://r:5000/v2/": http: server gave HTTP response to HTTPS client', 'REGISTRY_UNUSABLE'],
   ['no matching manifest for linux/amd64 in the manifest list entries', 'IMAGE_UNUSABLE'],
   ['failed to register layer: write /data: no space left on device', 'HOST_UNFIT'],
+  // As engines with containerd's image store say it.
+  ['no match for platform in manifest: not found', 'IMAGE_UNUSABLE'],
+  ['unexpected status from HEAD request to https://r:5000/v2/app/manifests/1: 401 Unauthorized', 'REGISTRY_UNUSABLE'],
+  ['failed to resolve reference "r:5000/app:1": r:5000/app:1: not found', 'IMAGE_NOT_PRESENT'],
+  ['unexpected status from GET request to https://r:5000/v2/: 429 Too Many Requests', 'IMAGE_NOT_FETCHED'],
   ['something that nobody has seen', 'IMAGE_NOT_FETCHED'],
 ])('tells "%s" as %s', (said, code) => {
   const error = explainRegistryFault('r:5000', said);
