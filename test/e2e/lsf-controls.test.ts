@@ -5,7 +5,7 @@ import { mustRun } from '../../lab/batch-jobs.ts';
 import { execOnHost } from '../../lab/exec-on-host.ts';
 import { kitDir, renderQueue } from '../../lab/lsf/lsf-files.ts';
 import type { Lab } from '../../lab/running-lab.ts';
-import { inMpi } from '../support/e2e-jobs.ts';
+import { inMpi, tryAs } from '../support/e2e-jobs.ts';
 import { containerStates, readScratchFile } from '../support/lab-job.ts';
 import { until } from '../support/until.ts';
 import { changeSite, quickSite } from '../support/e2e-site.ts';
@@ -71,6 +71,20 @@ describe('a queue with the kit’s JOB_CONTROLS', () => {
     await awaitTicks(job, before);
     await control(lab, 'bkill', job.id);
     expect(await job.end()).toMatchObject({ stat: 'EXIT', exitCode: 130 });
+  });
+
+  it('shows a job while it runs, while it is stopped and when it is over, to its owner', async () => {
+    const ask = async (words: string, user = 'alice'): Promise<string> =>
+      (await tryAs(lab, 'node1', user, 'timeout', '60', 'hpc-submit-dockerjob', ...words.split(' '))).text;
+    const job = await startTicking();
+    expect(await ask(`inspect ${job.id}`)).toMatch(/^phase +running,.*\n(?:.*\n)*now +Its command runs on node 0/m);
+    expect(await ask(`inspect ${job.id}`, 'bob')).toContain('belongs to another user, or nothing is known of it here');
+    await control(lab, 'bstop', job.id);
+    await job.shows('suspended: 3 of 3');
+    expect(await ask('jobs --phase suspended')).toMatch(new RegExp(`^${job.id} +alice +suspended .* 3 +node`, 'm'));
+    await control(lab, 'bkill', job.id);
+    await job.end();
+    expect(await ask(`inspect ${job.id}`)).toMatch(/^ended .*, (?:INTERRUPTED|TERMINATED) \(status 1\d\d\)$/m);
   });
 
   it('ends a job that is stopped', async () => {
