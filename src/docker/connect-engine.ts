@@ -128,6 +128,7 @@ async function readEngineFacts(client: EngineClient): Promise<EngineFacts> {
     cgroupDriver: info.CgroupDriver,
     cgroupVersion: info.CgroupVersion,
     seccomp: seccomp !== undefined && !seccomp.includes('unconfined'),
+    rootDirectory: info.DockerRootDir,
     remapsUsers: info.SecurityOptions.some((option) => option.startsWith('name=userns')),
   };
 }

@@ -28,6 +28,7 @@ export const infoAnswerSchema = z.object({
   CgroupDriver: z.enum(['cgroupfs', 'systemd', 'none']).catch('none'),
   CgroupVersion: z.enum(['1', '2']).catch('1'),
   SecurityOptions: texts,
+  DockerRootDir: z.string().startsWith('/').optional().catch(undefined),
 });
 
 /** `GET /distribution/NAME/json`, the fields that we use. */

@@ -44,6 +44,8 @@ export interface EngineFacts {
   readonly cgroupDriver: 'cgroupfs' | 'systemd' | 'none';
   readonly cgroupVersion: '1' | '2';
   readonly seccomp: boolean;
+  /** Where images and containers lie on this host; undefined when it does not tell. */
+  readonly rootDirectory: string | undefined;
   /** True when containers have other uids on the host than inside (`userns-remap`). */
   readonly remapsUsers: boolean;
 }

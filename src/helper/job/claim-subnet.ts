@@ -13,6 +13,8 @@ const subnetClaimSchema = z.object({
   job: z.string(),
   /** Of the run of the job that claimed it. */
   token: z.string(),
+  /** The job's user; releases before this one did not note it. */
+  uid: z.number().int().optional(),
   since: z.string(),
   /** Which subnet of the pool it is. */
   index: z.number().int(),
@@ -29,6 +31,7 @@ export interface Claimer {
 }
 
 export interface SubnetRequest extends Claimer {
+  readonly uid?: number;
   readonly pool: string;
   readonly prefixLength: number;
 }
@@ -67,9 +70,15 @@ export async function claimSubnet(store: Store, request: SubnetRequest): Promise
 }
 
 async function tryClaim(store: Store, request: SubnetRequest, index: number): Promise<ClaimedSubnet | undefined> {
-  const { prefix, job, token } = request;
+  const { prefix, job, token, uid } = request;
   const cidr = subnetAt(request.pool, request.prefixLength, index);
-  const claim: SubnetClaim = { job, token, since: new Date().toISOString(), index };
+  const claim: SubnetClaim = {
+    job,
+    token,
+    ...(uid === undefined ? {} : { uid }),
+    since: new Date().toISOString(),
+    index,
+  };
   const isOurs = await claimKey(store, { key: subnetKey(prefix, cidr), value: JSON.stringify(claim) });
   return isOurs ? { cidr, index } : undefined;
 }

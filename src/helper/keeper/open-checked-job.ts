@@ -80,7 +80,7 @@ export async function openCheckedJob(
   await using claims = new AsyncDisposableStack();
   if (sharedStore !== undefined) await leaveTrace(confirmed, undo, claims);
   const [subnet, lease] = await allOrNone([
-    reserveSubnet(context, store, request, { driver: decision.driver, token }, claims),
+    reserveSubnet(context, store, request, { driver: decision.driver, token, uid }, claims),
     grantLease(store, site, claims),
   ]);
   const gid = confirmed.gid ?? request.gid;

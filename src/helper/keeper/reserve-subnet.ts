@@ -13,7 +13,7 @@ export async function reserveSubnet(
   { site: { network, site } }: Pick<HelperContext, 'site'>,
   store: Store,
   request: JobRequest,
-  { driver, token }: { readonly driver: Decision['driver']; readonly token: string },
+  { driver, token, uid }: { readonly driver: Decision['driver']; readonly token: string; readonly uid: number },
   claims: AsyncDisposableStack,
 ): Promise<ClaimedSubnet> {
   const { pool, prefixLength } = network;
@@ -24,5 +24,5 @@ export async function reserveSubnet(
   const claimer = { prefix: site.keyPrefix, job: request.job, token };
   // Before the claim, which may be made although its answer is lost: then only its token tells which one it was.
   claims.defer(async () => await freeSubnetsOf(store, claimer));
-  return await claimSubnet(store, { ...claimer, pool, prefixLength });
+  return await claimSubnet(store, { ...claimer, uid, pool, prefixLength });
 }

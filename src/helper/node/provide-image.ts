@@ -9,6 +9,7 @@ import { provideAuthority, readCredentials } from '../host/registry-access.ts';
 import type { HelperContext } from '../open-context.ts';
 import type { OwnNode } from './own-node.ts';
 import { reached, report } from './own-node.ts';
+import { watchRoom } from './watch-room.ts';
 
 /** The engine itself tries a layer six times in a minute. */
 const mostTries = 6;
@@ -75,12 +76,19 @@ async function fetchAndVerify(
   const describeLate = (): string =>
     `it was not here after ${fetchSeconds} s (${formatBytes(progress.bytes)} of ${formatBytes(progress.total)})`;
   {
+    const { rootDirectory } = await engine.ping();
+    // Below the reserve itself running jobs would be ended for what they have written.
+    using room = await watchRoom(rootDirectory, 2 * site.container.writableLayer.reserveBytes);
+    const whileThereIsRoom = AbortSignal.any([signal, room.signal]);
     using _reports = reportRegularly(own, () => progress);
-    await askRegistry({ deadlineMs: fetchSeconds * 1000, signal, mostTries, describeLate }, async (whileWanted) => {
-      const onProgress = (now: FetchProgress): void => void (progress = now);
-      const { digest } = reference;
-      await engine.fetchImage({ reference, digest, credentials, signal: whileWanted, onProgress });
-    });
+    await askRegistry(
+      { deadlineMs: fetchSeconds * 1000, signal: whileThereIsRoom, mostTries, describeLate },
+      async (whileWanted) => {
+        const onProgress = (now: FetchProgress): void => void (progress = now);
+        const { digest } = reference;
+        await engine.fetchImage({ reference, digest, credentials, signal: whileWanted, onProgress });
+      },
+    );
   }
   const found = await engine.findImage(pinned);
   // What the engine has verified, and under the name that the policy has allowed.

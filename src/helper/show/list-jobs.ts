@@ -8,6 +8,7 @@ import { within } from '../../system/deadline.ts';
 import { asClause } from '../../values/errors.ts';
 import { localStoreSocket } from '../host/run-directory.ts';
 import { readSubnetClaims } from '../job/claim-subnet.ts';
+import type { SubnetClaim } from '../job/claim-subnet.ts';
 import type { JobStore } from '../job/job-store.ts';
 import { connectKeeper, jobStoreOf } from '../job/open-store.ts';
 import type { HelperContext } from '../open-context.ts';
@@ -48,13 +49,14 @@ function byTime(one: ShownJob, other: ShownJob): number {
 }
 
 /** The jobs of several hosts: each has a subnet for as long as it has keys. */
-async function listShared({ site }: Asking, notes: string[]): Promise<readonly ShownJob[]> {
+async function listShared({ site, caller }: Asking, notes: string[]): Promise<readonly ShownJob[]> {
   if (site.etcd.endpoints.length === 0) return [];
   try {
     const store = await openSharedStore(site);
     await using _store = { [Symbol.asyncDispose]: async () => await store.close() };
     const claims = await readSubnetClaims({ store, prefix: site.site.keyPrefix });
-    const names = new Set(claims.map(({ claim }) => parseJobKey(claim.job)).filter((job) => job !== undefined));
+    const wanted = claims.filter(({ claim }) => mayBeFor(caller, claim));
+    const names = new Set(wanted.map(({ claim }) => parseJobKey(claim.job)).filter((job) => job !== undefined));
     const jobs: (ShownJob | undefined)[] = [];
     for (const batch of inBatches([...names]))
       jobs.push(
@@ -65,6 +67,14 @@ async function listShared({ site }: Asking, notes: string[]): Promise<readonly S
     notes.push(`The store does not tell its jobs, so only those of this host are shown: ${asClause(error)}.`);
     return [];
   }
+}
+
+/**
+ * False for a claim that names another user: all users' calls on all hosts would else read every job's keys, and a fault in one
+ * of them would tell of it. A claim of an earlier release names nobody.
+ */
+export function mayBeFor(caller: Asking['caller'], { uid }: Pick<SubnetClaim, 'uid'>): boolean {
+  return caller.kind === 'root' || uid === undefined || uid === caller.uid;
 }
 
 async function describeIn(jobStore: JobStore, notes: string[]): Promise<ShownJob | undefined> {

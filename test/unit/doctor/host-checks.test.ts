@@ -34,7 +34,7 @@ async function find(check: Check): Promise<Finding> {
 const away = new JobError({ code: 'ENGINE_UNREACHABLE', message: 'The Docker Engine does not answer.' });
 const good: EngineFacts = {
   ...{ version: '20.10', cgroupDriver: 'cgroupfs', cgroupVersion: '1' },
-  ...{ seccomp: true, remapsUsers: false },
+  ...{ seccomp: true, remapsUsers: false, rootDirectory: '/var/lib/docker' },
 };
 const site = parseSite(`version: 1
 images: {allowed: ["hpc/*"]}

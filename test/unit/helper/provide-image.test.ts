@@ -26,7 +26,11 @@ const facts = (repoDigest: string, id = 'e'): ImageFacts => ({
 /** Fetches on node 0; `fetch` is what the engine does. */
 async function fetchOn(
   fetch: (asked: ImageFetch) => Promise<void>,
-  { found = facts(pinned), fetchSeconds = 20 }: { readonly found?: ImageFacts; readonly fetchSeconds?: number } = {},
+  {
+    found = facts(pinned),
+    fetchSeconds = 20,
+    reserveBytes = 0,
+  }: { readonly found?: ImageFacts; readonly fetchSeconds?: number; readonly reserveBytes?: number } = {},
 ) {
   const store = createMemoryStore();
   const puts = Object.entries({ PLAN: JSON.stringify(plan), FINISH: 'FALSE' }).map(([field, value]) => ({
@@ -37,11 +41,17 @@ async function fetchOn(
   const cancel = new AbortController();
   const jobStore = jobStoreIn(store, plan);
   const followed = followControl(jobStore, plan.launchId, cancel.signal);
-  const site = parseSite(`version: 1\nimages: {fetchSeconds: ${fetchSeconds}}`);
+  const site = parseSite(
+    `version: 1\nimages: {fetchSeconds: ${fetchSeconds}}\ncontainer: {writableLayer: {reserveBytes: ${reserveBytes}}}`,
+  );
   const records: unknown[] = [];
   const context = {
     site,
-    engine: { fetchImage: fetch, findImage: (name: string) => Promise.resolve(name === pinned ? found : undefined) },
+    engine: {
+      ping: () => Promise.resolve({ rootDirectory: '/' }),
+      fetchImage: fetch,
+      findImage: (name: string) => Promise.resolve(name === pinned ? found : undefined),
+    },
     audit: { record: (...record: readonly unknown[]) => void records.push(record) },
   } as unknown as HelperContext;
   const own = {
@@ -74,6 +84,21 @@ describe('an image that a host lacks', () => {
     expect(await read('PHASE')).toBe('creating');
     expect(await read('FETCHED')).toBe('10/10');
     expect(records).toMatchObject([['image-fetched', { image: pinned, bytes: 10 }]]);
+  });
+
+  it('is not fetched, and not a second time, where the disk of the Engine would be full of it', async () => {
+    let calls = 0;
+    const fetch = async (asked: ImageFetch): Promise<void> => {
+      calls += 1;
+      asked.signal.throwIfAborted();
+      await untilAborted(asked);
+    };
+    const { fetched } = await fetchOn(fetch, { reserveBytes: 2 ** 52 });
+    await expect(fetched).rejects.toMatchObject({
+      code: 'IMAGE_NOT_FETCHED',
+      message: expect.stringContaining('images are fetched only as long as') as string,
+    });
+    expect(calls).toBe(0);
   });
 
   it('is not there when the engine only says so, or has it under another name', async () => {

@@ -15,7 +15,7 @@ const request = { job: requireJobKey('12') } as JobRequest;
 const neighbour = { prefix: '', pool: site.network.pool, prefixLength: 24, job: '13', token: 'b' };
 
 const reserve = async (store: Store, claims: AsyncDisposableStack) =>
-  await reserveSubnet({ site }, store, request, { driver: 'vxlan', token: 'a' }, claims);
+  await reserveSubnet({ site }, store, request, { driver: 'vxlan', token: 'a', uid: 2001 }, claims);
 
 const held = async (store: Store) =>
   (await store.read(subnetsRange(''))).map(({ value }) => JSON.parse(value) as object);

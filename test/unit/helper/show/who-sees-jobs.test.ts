@@ -9,7 +9,7 @@ import type { ShownLine } from '../../../../src/contract/shown-job.ts';
 import type { Caller } from '../../../../src/helper/caller/identify-caller.ts';
 import { makeJobRecord } from '../../../../src/helper/records/make-record.ts';
 import { inspectJob } from '../../../../src/helper/show/inspect-job.ts';
-import { listJobs } from '../../../../src/helper/show/list-jobs.ts';
+import { listJobs, mayBeFor } from '../../../../src/helper/show/list-jobs.ts';
 import { asJobError } from '../../../../src/values/errors.ts';
 import { makePlan } from '../../../support/make-plan.ts';
 
@@ -92,4 +92,13 @@ it('its owner and root are told of a job that is there, and of one that is over 
     expect(await inspect(caller, '41')).toEqual(['inspected']);
     expect(await inspect(caller, '7')).toEqual(['record']);
   }
+});
+
+it.each([
+  ['its own user', alice, { uid: 2001 }, true],
+  ['another user', bob, { uid: 2001 }, false],
+  ['root', root, { uid: 2001 }, true],
+  ['anybody, of an earlier release', bob, {}, true],
+] as const)('the keys behind a claim are read for %s: %o', (_, caller, claim, isRead) => {
+  expect(mayBeFor(caller, claim)).toBe(isRead);
 });
