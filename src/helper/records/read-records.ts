@@ -9,7 +9,13 @@ import { findJsonAs } from '../../values/parse-json-as.ts';
 /** A record with 256 hosts of the longest names has less. */
 const mostLineBytes = 256 * 1024;
 /** What is read of one directory at most, the newest files first. */
-const mostBytes = 1024 ** 3;
+const usualMostBytes = 1024 ** 3;
+
+export interface ReadRecordsOptions {
+  /** Only this file, and what it was before. */
+  readonly ownFile?: string;
+  readonly mostBytes?: number;
+}
 
 /** Records as they were found. */
 export interface ReadRecords {
@@ -26,7 +32,7 @@ export interface ReadRecords {
 export async function readRecords(
   directory: string,
   wanted: (line: Buffer) => boolean,
-  ownFile?: string,
+  { ownFile, mostBytes = usualMostBytes }: ReadRecordsOptions = {},
 ): Promise<ReadRecords> {
   const notes: string[] = [];
   const files = await listFiles(directory).catch((error: unknown) => {

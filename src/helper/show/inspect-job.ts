@@ -18,6 +18,9 @@ import { inspectPlannedJob } from './describe-job.ts';
 /** Of the keeper of a job on one host: one that is suspended or hangs answers nobody. */
 const keeperMs = 3000;
 
+/** Whose a record is shows only once it is found; any user may ask for any job. */
+const mostBytesForUsers = 128 * 1024 ** 2;
+
 type Asking = Pick<HelperContext, 'site' | 'caller' | 'engine' | 'authorities'>;
 
 /**
@@ -89,10 +92,14 @@ function describeByContainer(
 }
 
 /** The last run of the job that has ended. */
-async function findRecord({ site }: Asking, job: JobKey, notes: string[]): Promise<JobRecord | undefined> {
+async function findRecord({ site, caller }: Asking, job: JobKey, notes: string[]): Promise<JobRecord | undefined> {
   if (site.records.directory === '') return undefined;
   const name = `"job":"${job}"`;
-  const read = await readRecords(site.records.directory, (line) => line.includes(name));
+  const read = await readRecords(
+    site.records.directory,
+    (line) => line.includes(name),
+    caller.kind === 'root' ? {} : { mostBytes: mostBytesForUsers },
+  );
   notes.push(...read.notes);
   return read.records.findLast((record) => record.job === job);
 }

@@ -91,7 +91,7 @@ async function measureStore(site: SiteConfig): Promise<readonly Metric[]> {
 async function readEnds({ records: { directory } }: SiteConfig): Promise<readonly Metric[]> {
   if (directory === '') return [];
   const since = new Date(Date.now() - dayMs).toISOString();
-  const { records } = await readRecords(directory, () => true, recordsFile(directory));
+  const { records } = await readRecords(directory, () => true, { ownFile: recordsFile(directory) });
   return describeEnds(records.filter(({ endedAt }) => endedAt >= since));
 }
 
