@@ -41,6 +41,13 @@ describe('the stand-in for LSF in a lab', () => {
     expect(lines.filter((line) => line === 'alice cfd')).toHaveLength(3);
   });
 
+  it('gives each element of an array its own input file', async () => {
+    const script =
+      'cd /scratch/alice && echo one >in.1 && echo two >in.2 && bsub -K -J "a[1-2]" -i in.%I -o /dev/null "cat >got.\\$LSB_JOBINDEX"; cat got.1 got.2; rm in.? got.?';
+    const { stdout } = await on('node1', 'alice', 'sh', '-c', script);
+    expect(stdout).toMatch(/one\ntwo$/);
+  });
+
   it('lets nobody touch the job of another, and root submit nothing', async () => {
     const id = await submit('sleep', '60');
     await awaitState('RUN', () => stateOf(id));
