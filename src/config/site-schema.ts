@@ -147,6 +147,9 @@ const images = section({
   fetchSeconds: wholeNumber(1, 7200, 'seconds')
     .default(600)
     .describe('A host that has not fetched an image after so many seconds gives up; retries included.'),
+  fetchBytes: wholeNumber(1_000_000, 1024 ** 4, 'bytes')
+    .default(64 * gibibyte)
+    .describe('An image of which a registry sends more than this, compressed as it is, is not fetched.'),
   registries: listOf(registry, 'registries')
     .default([])
     .describe(

@@ -115,9 +115,11 @@ export class LayerCount {
   take({ id, status, progressDetail: { current, total } = {} }: ReturnType<typeof pullLineSchema.parse>): boolean {
     if (id === undefined) return false;
     const known = this.#layers.get(id);
-    if (status === 'Downloading' && current !== undefined && total !== undefined && total > 0) {
+    if (status === 'Downloading' && current !== undefined) {
       if (known === undefined && this.#layers.size >= mostLayers) return false;
-      this.#layers.set(id, { bytes: Math.min(current, total), total });
+      // A registry need not say how long a layer is.
+      const size = Math.max(current, total ?? 0);
+      this.#layers.set(id, { bytes: current, total: size });
       return true;
     }
     if (known === undefined || (status !== 'Download complete' && status !== 'Pull complete')) return false;

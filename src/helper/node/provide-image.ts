@@ -48,6 +48,7 @@ export async function fetchPlannedImage(
       code: error.code,
       message: `image ${asked.pinned} could not be fetched: ${asClause(error)}.`,
       hint: error.hint,
+      rule: error.rule,
       cause: error,
     });
   }
@@ -67,7 +68,7 @@ async function fetchAndVerify(
   { reference, pinned, registry }: AskedImage,
   signal: AbortSignal,
 ): Promise<ImageFacts> {
-  const { fetchSeconds } = site.images;
+  const { fetchSeconds, fetchBytes } = site.images;
   const startedAt = performance.now();
   let progress: FetchProgress = { bytes: 0, total: 0 };
   const credentials = await readCredentials(registry);
@@ -81,14 +82,17 @@ async function fetchAndVerify(
     using room = await watchRoom(rootDirectory, 2 * site.container.writableLayer.reserveBytes);
     const whileThereIsRoom = AbortSignal.any([signal, room.signal]);
     using _reports = reportRegularly(own, () => progress);
-    await askRegistry(
-      { deadlineMs: fetchSeconds * 1000, signal: whileThereIsRoom, mostTries, describeLate },
-      async (whileWanted) => {
-        const onProgress = (now: FetchProgress): void => void (progress = now);
-        const { digest } = reference;
-        await engine.fetchImage({ reference, digest, credentials, signal: whileWanted, onProgress });
-      },
-    );
+    const call = { deadlineMs: fetchSeconds * 1000, signal: whileThereIsRoom, mostTries, describeLate };
+    await askRegistry(call, async (whileWanted) => {
+      const excess = new AbortController();
+      const onProgress = (now: FetchProgress): void => {
+        progress = now;
+        if (Math.max(now.bytes, now.total) > fetchBytes) excess.abort(tooLarge(registry, fetchBytes));
+      };
+      const { digest } = reference;
+      const either = AbortSignal.any([whileWanted, excess.signal]);
+      await engine.fetchImage({ reference, digest, credentials, signal: either, onProgress });
+    });
   }
   const found = await engine.findImage(pinned);
   // What the engine has verified, and under the name that the policy has allowed.
@@ -105,6 +109,16 @@ async function fetchAndVerify(
   const { job } = own.plan;
   audit.record('image-fetched', { job, node: own.node.index, image: pinned, seconds, bytes: progress.total });
   return found;
+}
+
+/** A registry may send without end: the engine would take it until its disk is full. */
+function tooLarge({ host }: Registry, mostBytes: number): JobError {
+  return new JobError({
+    code: 'IMAGE_UNUSABLE',
+    message: `${host} sends more of it than ${formatBytes(mostBytes)}`,
+    hint: 'Ask for a smaller image, or ask the administrators.',
+    rule: 'images.fetchBytes',
+  });
 }
 
 class JobOver extends Error {}

@@ -134,6 +134,21 @@ describe('an image that a host lacks', () => {
     });
   });
 
+  it('is given up when the registry sends more of it than the site allows, and not asked for again', async () => {
+    let tries = 0;
+    const { fetched } = await fetchOn((asked) => {
+      tries += 1;
+      asked.onProgress({ bytes: 3, total: 64 * 1024 ** 3 + 1 });
+      return Promise.reject(asked.signal.aborted ? (asked.signal.reason as Error) : new Error('goes on'));
+    });
+    await expect(fetched).rejects.toMatchObject({
+      code: 'IMAGE_UNUSABLE',
+      message: `image ${pinned} could not be fetched: r.example sends more of it than 64 GiB.`,
+      rule: 'images.fetchBytes',
+    });
+    expect(tries).toBe(1);
+  });
+
   it('is left alone as soon as the job is over, or the host is told to end', async () => {
     const over = await fetchOn(untilAborted);
     await over.store.commit({ puts: [{ key: jobFieldKey('', plan.job, 'FINISH'), value: 'TRUE' }] });
