@@ -10,7 +10,8 @@ import { run } from './run-command.ts';
 import type { Lab } from './running-lab.ts';
 import { tlsDir, writeHostFile } from './write-host-files.ts';
 
-const registryPackage = ['docker-registry', '/usr/bin/docker-registry'] as const;
+/** With a file that shows its presence. */
+export const registryPackage = ['docker-registry', '/usr/bin/docker-registry'] as const;
 const directory = '/etc/hpc-dockerjob-registry';
 const user = 'site';
 const readyTimeoutMs = 30_000;
