@@ -319,20 +319,24 @@ describe('release-node', () => {
     const pid = Number(await docker.docker('inspect', '--format', '{{.State.Pid}}', `hpcdj-${plan.job}-node-0`));
     await markRoot(plan.job, 0, pid, 2001);
     await markCgroup(plan.job, 0, { path: '/x', schedulers: [] });
-    const holder = await holdOpen(2001, `/proc/${pid}/root/bin/busybox`);
-    const ended = once(holder, 'exit');
+    const hold = async (): Promise<{ readonly ended: Promise<unknown[]> }> => ({
+      ended: once(await holdOpen(2001, `/proc/${pid}/root/bin/busybox`), 'exit'),
+    });
+    const first = await hold();
     const { engine } = context;
     const stuck = {
       findContainers: async (wanted: Readonly<Record<string, string>>) => await engine.findContainers(wanted),
       removeContainer: async () => await Promise.reject(new Error('device or resource busy')),
     } as unknown as HelperContext['engine'];
-    const first = await releaseNode({ ...context, engine: stuck }, plan.job);
-    expect(first.leftovers).toContainEqual(expect.stringContaining('device or resource busy'));
+    const { leftovers } = await releaseNode({ ...context, engine: stuck }, plan.job);
+    expect(leftovers).toContainEqual(expect.stringContaining('device or resource busy'));
+    // Such a process may be why: an engine gives up a directory that is never empty.
+    expect(await first.ended).toEqual([null, 'SIGKILL']);
     expect(await listRootMarks(plan.job)).toHaveLength(1);
     expect(await listCgroupMarks(plan.job)).toEqual([{ path: '/x', schedulers: [] }]);
-    expect(holder.signalCode).toBeNull();
+    const second = await hold();
     expect(await releaseNode(context, plan.job)).toEqual({ wasHere: true, leftovers: [], untold: undefined });
-    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(await second.ended).toEqual([null, 'SIGKILL']);
     expect(await findHere(plan.job)).toEqual([]);
   });
 
