@@ -45,11 +45,14 @@ async function begin(program: string, name: string): Promise<Readable> {
 
 const forking = 'print "ready"; my $end = time + 40; while (time < $end) { fork and POSIX::_exit(0);';
 
+/** Who forks may outrun one release on a busy host (docs/security.md): seldom, and not again and again. */
+const race = { timeout: 15_000, retry: 4 };
+
 test.each([
   ['stands still', 'print "ready"; sleep 40'],
   ['forks without a pause', `${forking} }`],
   ['forks without a pause, always into another session', `${forking} POSIX::setsid() }`],
-])('one that %s is ended', async (name, program) => {
+])('one that %s is ended', race, async (name, program) => {
   const output = await begin(program, name.replaceAll(/\W+/g, '-'));
   const over = once(output, 'end');
   const records: string[] = [];
@@ -60,7 +63,7 @@ test.each([
   await Promise.race([over, once(soon, 'abort').then(() => expect.unreachable('something of it goes on'))]);
 });
 
-test('several that fork without a pause and have a directory open are ended', async () => {
+test('several that fork without a pause and have a directory open are ended', race, async () => {
   const outputs = await Promise.all(['a', 'b', 'c'].map(async () => await begin(`${forking} }`, '.')));
   const over = Promise.all(outputs.map(async (output): Promise<void> => void (await once(output, 'end'))));
   expect(await endDirectoryHoldersNow({ audit: keepAudit([]) }, job, [{ uid, root }])).toBeGreaterThanOrEqual(3);
