@@ -23,6 +23,7 @@ function recorder(file: string): string {
     'for my $name (qw(INT TERM USR1 USR2 TSTP CONT)) { $SIG{$name} = sub { note($name) } }',
     'note("ready")',
     'until (-e "$ARGV[0].end") { select undef, undef, undef, 0.05 }',
+    'note("over")',
   ];
   return `perl -e '${program.join('; ')}' ${file}`;
 }
@@ -59,6 +60,9 @@ describe('bkill', () => {
     await lsf.run('bkill', [String(id)]);
     await lsf.awaitFile('stray.txt', /INT/);
     await lsf.awaitStatus(id, 'EXIT', 'DONE');
+    // It heeds no signal but KILL, which comes to the job's own group alone.
+    await lsf.writeProgram(`${lsf.home}/stray.txt.end`, '');
+    await lsf.awaitFile('stray.txt', /over/);
   });
 
   it('sends one signal alone with -s', async () => {
