@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Scheduler } from '../ports/scheduler.ts';
+import { readStart } from '../system/signal-process.ts';
 import { asClause, asJobError, JobError } from '../values/errors.ts';
 
 const programName = 'middleware.cjs';
@@ -44,14 +45,9 @@ async function findCalls(
     // Another user's cannot be read.
     const environment = await readFile(`${directory}/environ`, 'utf8').catch(() => '');
     if (jobOf(scheduler, environment) !== job) continue;
-    found.push({ pid, since: startTicks(await readFile(`${directory}/stat`, 'utf8')) });
+    found.push({ pid, since: Number(readStart(directory)) });
   }
   return found.toSorted((one, other) => one.since - other.since).map(({ pid }) => pid);
-}
-
-/** The 22nd field of /proc/PID/stat; the second, a name in brackets, may hold anything. */
-function startTicks(text: string): number {
-  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
 }
 
 function jobOf(scheduler: Pick<Scheduler, 'readAllocation'>, text: string): string | undefined {

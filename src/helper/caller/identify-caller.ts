@@ -81,6 +81,12 @@ function effectiveUidOf(pid: number): number | undefined {
 export const rootShellHint =
   'Administrators call the helper from a root shell; in one that sudo has opened, with sudo once more before the command.';
 
+/** Fails with `NOT_PERMITTED` when a user calls; `what` begins the sentence: `Only root may …`. */
+export function requireRoot(caller: Caller, what: string): void {
+  if (caller.kind === 'root') return;
+  throw new JobError({ code: 'NOT_PERMITTED', message: `${what}.`, hint: rootShellHint });
+}
+
 /** The uid of the user who asks; refuses root, because a job's containers never run as root. */
 export function requireUser(caller: Caller): number {
   if (caller.kind === 'user') return caller.uid;

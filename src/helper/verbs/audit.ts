@@ -1,7 +1,6 @@
-import { rootShellHint } from '../caller/identify-caller.ts';
+import { requireRoot } from '../caller/identify-caller.ts';
 import { JobError } from '../../values/errors.ts';
 import { oneLine } from '../../values/one-line.ts';
-import type { HelperContext } from '../open-context.ts';
 import type { HelperVerb } from './helper-verb.ts';
 import { say, warn } from './say.ts';
 
@@ -24,7 +23,7 @@ export const auditVerb: HelperVerb = {
     if (action !== 'verify')
       throw new JobError({ code: 'USAGE', message: `"${action.slice(0, 40)}" is no action.`, hint: 'Known: verify.' });
     const context = await openContext();
-    requireRoot(context);
+    requireRoot(context.caller, 'Only root may look at audit records');
     context.audit.allow('root');
     const { findRotated, verifyAudit } = await import('../audit/verify-audit.ts');
     const { auditStateFile } = await import('../audit/open-audit.ts');
@@ -38,11 +37,6 @@ export const auditVerb: HelperVerb = {
     else say([...hosts].map(([host, { seq }]) => `host ${oneLine(host, 253)}: whole up to record ${seq}`));
   },
 };
-
-function requireRoot({ caller }: HelperContext): void {
-  if (caller.kind === 'root') return;
-  throw new JobError({ code: 'NOT_PERMITTED', message: 'Only root may look at audit records.', hint: rootShellHint });
-}
 
 function requireFile(file: string): string {
   if (file !== '') return file;

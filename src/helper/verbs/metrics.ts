@@ -1,5 +1,4 @@
-import { rootShellHint } from '../caller/identify-caller.ts';
-import { JobError } from '../../values/errors.ts';
+import { requireRoot } from '../caller/identify-caller.ts';
 import { writePrometheusText } from '../../values/prometheus-text.ts';
 import type { HelperVerb } from './helper-verb.ts';
 
@@ -11,8 +10,7 @@ export const metricsVerb: HelperVerb = {
   run: async ({ openContext }) => {
     const { measureHost } = await import('../show/measure-host.ts');
     const context = await openContext();
-    if (context.caller.kind !== 'root')
-      throw new JobError({ code: 'NOT_PERMITTED', message: 'Only root may ask for metrics.', hint: rootShellHint });
+    requireRoot(context.caller, 'Only root may ask for metrics');
     process.stdout.write(writePrometheusText(await measureHost(context)));
   },
 };

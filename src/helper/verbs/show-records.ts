@@ -1,4 +1,4 @@
-import { rootShellHint } from '../caller/identify-caller.ts';
+import { requireRoot } from '../caller/identify-caller.ts';
 import { JobError } from '../../values/errors.ts';
 import { toJsonLine } from '../../values/json-line.ts';
 import type { HelperVerb } from './helper-verb.ts';
@@ -13,8 +13,7 @@ export const showRecordsVerb: HelperVerb = {
     const since = readTime(options['since']);
     const { readRecords } = await import('../records/read-records.ts');
     const { caller, site, audit } = await openContext();
-    if (caller.kind !== 'root')
-      throw new JobError({ code: 'NOT_PERMITTED', message: 'Only root may see all records.', hint: rootShellHint });
+    requireRoot(caller, 'Only root may see all records');
     audit.allow('root');
     if (site.records.directory === '') warn('site.yaml: records.directory is empty, so there are none');
     const { records, notes } = await readRecords(site.records.directory, () => true);
