@@ -191,6 +191,12 @@ describe('lsf-hooks', () => {
     ['no POST_EXEC', { POST_EXEC: '' }, 'fail', 'neither HOST_POST_EXEC nor POST_EXEC'],
     ['another POST_EXEC', { POST_EXEC: '/site/post' }, 'fail', 'neither HOST_POST_EXEC nor POST_EXEC'],
     ['no JOB_STARTER', { JOB_STARTER: '' }, 'fail', 'JOB_STARTER is not'],
+    [
+      'a JOB_STARTER that quotes the command',
+      { JOB_STARTER: '/opt/hpc-submit-dockerjob/bin/hpc-submit-dockerjob starter "%USRCMD"' },
+      'fail',
+      'JOB_STARTER has %USRCMD in quotes',
+    ],
     ['LSF’s own containers', { CONTAINER: 'docker[image(x)]' }, 'fail', 'CONTAINER=docker'],
     ['no PRE_EXEC', { PRE_EXEC: '' }, 'warn', 'no PRE_EXEC'],
     ['no REQUEUE_EXIT_VALUES', { REQUEUE_EXIT_VALUES: '' }, 'warn', 'has no 75'],
